@@ -1,0 +1,526 @@
+"""Figures: arrays in, pictures out; every number a page shows as a shape is drawn here.
+
+Charts are `go.Figure` without a template, so that whoever shows them (Streamlit's theme or
+`components.live_plot`) gives them the page's own colours. Pictures are uint8 RGBA arrays whose
+gaps are transparent, so that one picture suits a light page and a dark one.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import plotly.graph_objects as go
+from PIL import Image
+
+if TYPE_CHECKING:
+    from nnengine.training import History
+
+# Every colour below has at least 3:1 contrast on both page backgrounds (tests/test_figures.py),
+# and neighbours differ in lightness or in blue-yellow, which colour-blind eyes keep.
+SERIES = (
+    "#1f8a8a",
+    "#cf6a2b",
+    "#5b7fd1",
+    "#b3589a",
+    "#8c8a1f",
+    "#9b6a4a",
+    "#4f9a4f",
+    "#d0556a",
+)
+MUTED = "#8f887d"
+
+# Blue is negative, orange is positive: the pair that survives all three kinds of colour
+# blindness. The middle is the page's paper in light and its slate in dark.
+_LIGHT_STOPS = (
+    "#10305c", "#2563a8", "#6fa5d6", "#c0d8ec", "#f5f2ec",
+    "#f6d2b3", "#e9995d", "#c4561a", "#75290a",
+)  # fmt: skip
+_DARK_STOPS = (
+    "#c9e6ff", "#74b5f2", "#3d7fc2", "#2b4a6b", "#2b2824",
+    "#63402a", "#b96731", "#f29c58", "#ffdcb8",
+)  # fmt: skip
+LEVELS = 255  # odd, so that zero has a level of its own; and one byte holds a level
+MOST_POINTS = 1500  # a live chart is sent whole at each tick: more points cost, and none is seen
+
+
+def _palette(stops: Sequence[str]) -> np.ndarray:
+    """Return uint8 (LEVELS, 3): the stops joined by straight lines."""
+    rgb = np.array([[int(stop[i : i + 2], 16) for i in (1, 3, 5)] for stop in stops], float)
+    at = np.linspace(0, len(stops) - 1, LEVELS)
+    channels = [np.interp(at, np.arange(len(stops)), channel) for channel in rgb.T]
+    return np.rint(np.stack(channels, axis=1)).astype(np.uint8)
+
+
+_PALETTES = {False: _palette(_LIGHT_STOPS), True: _palette(_DARK_STOPS)}
+
+
+def palette(*, dark: bool = False) -> np.ndarray:
+    """Return the diverging palette, uint8 (255, 3); row 127 is the neutral colour of zero."""
+    return _PALETTES[dark].copy()
+
+
+def _colour_scale(dark: bool) -> list[list[object]]:
+    stops = _DARK_STOPS if dark else _LIGHT_STOPS
+    return [[i / (len(stops) - 1), stop] for i, stop in enumerate(stops)]
+
+
+def _layout(**more: object) -> dict:
+    """Return what all charts share: no title, tight margins, no colours of their own."""
+    base: dict = {
+        "template": None,
+        "margin": {"l": 8, "r": 12, "t": 8, "b": 8},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "hoverlabel": {"align": "left"},
+        "dragmode": False,
+    }
+    return base | more
+
+
+def _axis(title: str = "", **more: object) -> dict:
+    """Return an axis that makes room for its own labels."""
+    return {"title": {"text": title}, "automargin": True, "zeroline": False} | more
+
+
+# --- curves ---------------------------------------------------------------------------------
+
+
+def curves(
+    runs: Sequence[tuple[str, History]],
+    metric: Literal["accuracy", "loss"],
+    *,
+    x: Literal["step", "epoch"] = "step",
+) -> go.Figure:
+    """Draw one metric of each run: training solid, validation dashed, one colour a run.
+
+    Accuracy is in [0, 1] and shown in percent; loss is cross-entropy in nats. At most about
+    1,500 points a curve are kept, the newest always. Runs without points draw nothing.
+    """
+    figure = go.Figure()
+    for i, (name, history) in enumerate(runs):
+        for side in ("train", "val"):
+            _add_curve(figure, name, history, side, metric, x, SERIES[i % len(SERIES)], len(runs))
+    if len(runs) > 1:
+        _explain_dashes(figure)
+    percent = metric == "accuracy"
+    figure.update_layout(
+        _layout(
+            xaxis=_axis("Step" if x == "step" else "Epoch", rangemode="tozero"),
+            yaxis=_axis(
+                "Accuracy" if percent else "Loss",
+                tickformat=".0%" if percent else "~g",
+                rangemode="normal" if percent else "tozero",
+            ),
+            legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
+            hovermode="x unified",
+            dragmode="zoom",
+            uirevision=f"{metric} {x}",  # zoom is kept until the axes mean something else
+        )
+    )
+    return figure
+
+
+def _add_curve(
+    figure: go.Figure,
+    name: str,
+    history: History,
+    side: str,
+    metric: str,
+    x: str,
+    colour: str,
+    run_count: int,
+) -> None:
+    across = np.asarray(getattr(history, x), dtype=np.float64)
+    values = np.array(
+        [np.nan if v is None else v for v in getattr(history, f"{side}_{metric}")], np.float64
+    )
+    if side == "val" and not np.isfinite(values).any():
+        return
+    keep = _thin(len(values))
+    words = "training" if side == "train" else "validation"
+    number = "%{y:.2%}" if metric == "accuracy" else "%{y:.4f}"
+    alone = run_count == 1
+    figure.add_scatter(
+        x=across[keep],
+        y=values[keep],
+        mode="lines" if len(values) > 1 else "markers",
+        name=words if alone else name,
+        legendgroup=words if alone else name,
+        showlegend=alone or side == "train",
+        line={"color": colour, "width": 2, "dash": "solid" if side == "train" else "dash"},
+        marker={"color": colour, "symbol": "circle" if side == "train" else "circle-open"},
+        connectgaps=True,
+        hovertemplate=f"{words if alone else name + ', ' + words} {number}<extra></extra>",
+    )
+
+
+def _thin(count: int) -> np.ndarray:
+    """Return the indices to keep: all, or evenly spaced ones with the first and the newest."""
+    if count <= MOST_POINTS:
+        return np.arange(count)
+    return np.unique(np.rint(np.linspace(0, count - 1, MOST_POINTS)).astype(np.int64))
+
+
+def _explain_dashes(figure: go.Figure) -> None:
+    """Say in the legend what solid and dashed mean; with one run the names already do."""
+    for words, dash in (("training", "solid"), ("validation", "dash")):
+        figure.add_scatter(
+            x=[None],
+            y=[None],
+            mode="lines",
+            name=words,
+            line={"color": MUTED, "width": 2, "dash": dash},
+            hoverinfo="skip",
+        )
+
+
+# --- bars -----------------------------------------------------------------------------------
+
+
+def class_balance(counts: np.ndarray, class_names: Sequence[str]) -> go.Figure:
+    """Draw how many items each class has, counts (classes,), as bars from top to bottom."""
+    counts = np.asarray(counts)
+    share = counts / max(int(counts.sum()), 1)
+    figure = go.Figure(
+        go.Bar(
+            x=counts,
+            y=_rows(class_names),
+            orientation="h",
+            marker={"color": SERIES[0], "line": {"width": 0}},
+            text=[f"{int(c):,}" for c in counts],
+            textposition="auto",
+            customdata=share,
+            hovertemplate="%{y}: %{x:,} images, %{customdata:.1%}<extra></extra>",
+        )
+    )
+    return _finish_bars(figure, class_names, _axis("Images", tickformat="~s", rangemode="tozero"))
+
+
+def probability_bars(probabilities: np.ndarray, class_names: Sequence[str]) -> go.Figure:
+    """Draw probabilities (classes,) in [0, 1], one bar a class, the answer in colour."""
+    p = np.asarray(probabilities, dtype=np.float64).ravel()
+    best = int(p.argmax()) if p.size else -1
+    figure = go.Figure(
+        go.Bar(
+            x=p,
+            y=_rows(class_names),
+            orientation="h",
+            marker={
+                "color": [SERIES[0] if i == best else MUTED for i in range(p.size)],
+                "line": {"width": 0},
+            },
+            text=[_percent(value) for value in p],
+            textposition="outside",
+            cliponaxis=False,
+            hovertemplate="%{y}: %{x:.2%}<extra></extra>",
+        )
+    )
+    # Room to the right of a full bar for its number.
+    axis = _axis(range=[0, 1.16], tickvals=[0, 0.25, 0.5, 0.75, 1], tickformat=".0%")
+    return _finish_bars(figure, class_names, axis)
+
+
+def _percent(value: float) -> str:
+    """Return a share in [0, 1] as words that do not claim certainty: 99.97 % is not 100 %."""
+    if 0.9995 <= value < 1:
+        return ">99.9 %"
+    if 0 < value < 0.0005:
+        return "<0.1 %"
+    return f"{value:.1%}".replace("%", " %")
+
+
+def _rows(class_names: Sequence[str]) -> list[str]:
+    # Plotly reads "0", "1" as numbers and equal names as one row; both would merge or move bars.
+    names = [str(name) for name in class_names]
+    return [n if names.count(n) == 1 else f"{n} ({i})" for i, n in enumerate(names)]
+
+
+def _finish_bars(figure: go.Figure, class_names: Sequence[str], xaxis: dict) -> go.Figure:
+    figure.update_layout(
+        _layout(
+            xaxis=xaxis,
+            yaxis=_axis(type="category", autorange="reversed", dtick=1, showgrid=False),
+            bargap=0.25,
+            height=26 * len(class_names) + 56,
+            showlegend=False,
+        )
+    )
+    return figure
+
+
+# --- matrices -------------------------------------------------------------------------------
+
+
+def confusion(
+    matrix: np.ndarray, class_names: Sequence[str], *, dark: bool = False
+) -> go.Figure:
+    """Draw counts (classes, classes), [true, predicted], as squares that can be chosen.
+
+    Right answers are blue by their share of the class. Errors are orange by their share of the
+    class beside the greatest such share, so that the few errors of a good network still show.
+    Trace 0 paints; trace 1 holds one square marker a cell with customdata [true, predicted,
+    count], because a heatmap reports no selection.
+    """
+    counts = np.asarray(matrix, dtype=np.int64)
+    names = _rows(class_names)
+    true, predicted = np.divmod(np.arange(counts.size), max(len(names), 1))
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    details = np.stack([true, predicted, counts.ravel()], axis=1)
+    figure = go.Figure()
+    figure.add_heatmap(
+        z=_right_and_wrong(share),
+        x=names,
+        y=names,
+        zmin=-1,
+        zmax=1,
+        colorscale=_colour_scale(dark),
+        showscale=False,
+        xgap=1,
+        ygap=1,
+        text=np.where(counts > 0, counts.astype(str), ""),
+        texttemplate="%{text}" if len(names) <= 20 else "",
+        hoverinfo="skip",
+    )
+    figure.add_scatter(
+        x=[names[i] for i in predicted],
+        y=[names[i] for i in true],
+        mode="markers",
+        # Invisible until chosen; large enough for a thumb on a phone.
+        marker={"symbol": "square", "size": 28, "color": MUTED, "opacity": 0},
+        selected={"marker": {"opacity": 0.45}},
+        unselected={"marker": {"opacity": 0}},
+        customdata=details,
+        text=[f"{share.ravel()[i]:.1%}" for i in range(counts.size)],
+        hovertemplate="is %{y}, taken for %{x}: %{customdata[2]:,} images,"
+        " %{text} of the class<extra></extra>",
+    )
+    figure.update_layout(
+        _layout(
+            xaxis=_axis("Predicted", type="category", dtick=1, showgrid=False),
+            yaxis=_axis("True", type="category", dtick=1, autorange="reversed", showgrid=False),
+            clickmode="event+select",
+            showlegend=False,
+            height=max(320, 36 * len(names) + 70),
+        )
+    )
+    return figure
+
+
+def _right_and_wrong(share: np.ndarray) -> np.ndarray:
+    """Return (classes, classes) in [-1, 1]: minus the share of right, plus that of wrong ones."""
+    right = np.eye(len(share), dtype=bool)
+    worst = share[~right].max(initial=0) or 1.0
+    # At most 0.75: the far ends of the palette leave the numbers too little contrast.
+    return 0.75 * np.where(right, -share, share / worst)
+
+
+def heatmap(
+    matrix: np.ndarray,
+    *,
+    x_title: str,
+    y_title: str,
+    symmetric: bool = True,
+    x_names: Sequence[str] | None = None,
+    y_names: Sequence[str] | None = None,
+    dark: bool = False,
+) -> go.Figure:
+    """Draw a matrix (rows, columns), the first row on top.
+
+    Symmetric: the range is [-m, m] with m the largest magnitude, so zero is neutral. Otherwise
+    the range is that of the values. Names replace the indices 0, 1, ... of rows and columns.
+    """
+    z = np.atleast_2d(np.asarray(matrix, dtype=np.float32))
+    finite = z[np.isfinite(z)]
+    most = float(np.abs(finite).max(initial=0)) or 1.0
+    low, high = float(finite.min(initial=0)), float(finite.max(initial=0))
+    zmin, zmax = (-most, most) if symmetric else (low, high)
+    figure = go.Figure(
+        go.Heatmap(
+            z=z,
+            x=_rows(x_names) if x_names is not None else np.arange(z.shape[1]),
+            y=_rows(y_names) if y_names is not None else np.arange(z.shape[0]),
+            zmin=zmin,
+            zmax=zmax,
+            colorscale=_colour_scale(dark),
+            colorbar={"thickness": 10, "outlinewidth": 0, "tickformat": "~g", "nticks": 5},
+            hovertemplate=f"{y_title} %{{y}}, {x_title.lower()} %{{x}}: %{{z:.4f}}<extra></extra>",
+        )
+    )
+    across = {"type": "category"} if x_names is not None else {"tickformat": "d"}
+    down = {"type": "category", "dtick": 1} if y_names is not None else {"tickformat": "d"}
+    figure.update_layout(
+        _layout(
+            xaxis=_axis(x_title, showgrid=False, **across),
+            yaxis=_axis(y_title, autorange="reversed", showgrid=False, **down),
+            height=int(min(max(22 * z.shape[0], 60), 520)) + 70,
+        )
+    )
+    return figure
+
+
+def distribution(groups: Mapping[str, np.ndarray], *, bins: int = 61) -> go.Figure:
+    """Draw how the values of each group are spread: the share of the group in each of `bins`.
+
+    All groups share one set of bins, centred on zero, so their widths can be compared. Bins are
+    counted here: a million weights cross to the page as `bins` numbers.
+    """
+    arrays = {name: np.asarray(v, np.float64).ravel() for name, v in groups.items()}
+    arrays = {name: v[np.isfinite(v)] for name, v in arrays.items()}
+    most = max((float(np.abs(v).max(initial=0)) for v in arrays.values()), default=0) or 1.0
+    edges = np.linspace(-most, most, bins + 1)
+    centres = (edges[1:] + edges[:-1]) / 2
+    figure = go.Figure()
+    for i, (name, values) in enumerate(arrays.items()):
+        share = np.histogram(values, edges)[0] / max(values.size, 1)
+        figure.add_scatter(
+            x=centres,
+            y=share,
+            mode="lines",
+            name=name,
+            line={"color": SERIES[i % len(SERIES)], "width": 2, "shape": "hvh"},
+            fill="tozeroy" if len(arrays) == 1 else "none",
+            hovertemplate=f"{name}: %{{y:.1%}} near %{{x:.3g}}<extra></extra>",
+        )
+    figure.update_layout(
+        _layout(
+            xaxis=_axis("Value"),
+            yaxis=_axis("Share", tickformat=".0%", rangemode="tozero"),
+            legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
+            showlegend=len(arrays) > 1,
+            uirevision="distribution",
+        )
+    )
+    return figure
+
+
+# --- pictures -------------------------------------------------------------------------------
+
+
+def mosaic(
+    images: np.ndarray, *, columns: int, gap: int = 2, zoom: int = 1, invert: bool = False
+) -> np.ndarray:
+    """Lay images (n, h, w), uint8, out row by row; return uint8 RGBA (H, W, 4).
+
+    H is rows * h + (rows - 1) * gap, times zoom; W likewise. Gaps and empty places are
+    transparent. Invert shows ink on paper where the file holds light on dark.
+    """
+    grey = np.asarray(images, dtype=np.uint8)
+    if invert:
+        grey = 255 - grey
+    return _tiles(np.repeat(grey[..., None], 3, axis=3), columns, gap, zoom)
+
+
+def _tiles(rgb: np.ndarray, columns: int, gap: int, zoom: int) -> np.ndarray:
+    """Lay tiles (n, h, w, 3) out; return uint8 RGBA, transparent where no tile is."""
+    n, h, w = rgb.shape[:3]
+    columns = max(1, min(columns, max(n, 1)))
+    rows = max(1, -(-n // columns))
+    sheet = np.zeros((rows, h + gap, columns, w + gap, 4), dtype=np.uint8)
+    for i in range(n):
+        row, column = divmod(i, columns)
+        sheet[row, :h, column, :w, :3] = rgb[i]
+        sheet[row, :h, column, :w, 3] = 255
+    flat = sheet.reshape(rows * (h + gap), columns * (w + gap), 4)
+    flat = flat[: rows * (h + gap) - gap, : columns * (w + gap) - gap]
+    return flat.repeat(zoom, axis=0).repeat(zoom, axis=1)
+
+
+def weight_limit(weights: np.ndarray) -> float:
+    """Return the magnitude that gets the strongest colour: 99.5 % of the weights are within it.
+
+    The largest weight of all is often three times that, and would leave the rest pale. Never 0.
+    """
+    size = np.abs(np.nan_to_num(np.asarray(weights, dtype=np.float32)))
+    return float(np.quantile(size, 0.995)) or float(size.max(initial=0)) or 1.0
+
+
+def weight_levels(
+    weights: np.ndarray,
+    image_shape: tuple[int, int],
+    *,
+    scale: Literal["common", "own"] = "common",
+    limit: float | None = None,
+) -> np.ndarray:
+    """Turn incoming weights (inputs, units) into palette levels, uint8 (units, h, w); zero is 127.
+
+    Common: one limit for all units (given, or `weight_limit` of these). Own: each unit's own, so
+    that shapes are compared and strengths are not. Raises ValueError when h * w is not inputs.
+    """
+    w = np.nan_to_num(np.asarray(weights, dtype=np.float32))
+    h, across = image_shape
+    if w.ndim != 2 or w.shape[0] != h * across:
+        raise ValueError(
+            f"weights of shape {w.shape} do not fill images of {h}x{across}: expected"
+            f" {h * across} rows; give the image shape the network was built for"
+        )
+    if scale == "own":
+        bounds = np.array([weight_limit(unit) for unit in w.T], dtype=np.float32)
+    else:
+        bounds = np.full(w.shape[1], limit or weight_limit(w), dtype=np.float32)
+    half = LEVELS // 2
+    level = np.rint(half + half * np.clip(w / bounds, -1, 1))
+    return np.ascontiguousarray(level.T.astype(np.uint8)).reshape(-1, h, across)
+
+
+def weight_mosaic(
+    weights: np.ndarray,
+    image_shape: tuple[int, int],
+    *,
+    columns: int,
+    scale: Literal["common", "own"] = "common",
+    zoom: int = 1,
+    gap: int = 2,
+    dark: bool = False,
+) -> np.ndarray:
+    """Draw each unit's incoming weights, a column of (inputs, units), as an image.
+
+    Returns uint8 RGBA laid out as `mosaic` does; blue is negative, orange positive, zero the
+    neutral middle. Raises ValueError when the shape of an image does not hold the inputs.
+    """
+    levels = weight_levels(weights, image_shape, scale=scale)
+    return _tiles(_PALETTES[dark][levels], columns, gap, zoom)
+
+
+def colour_key(limit: float, *, dark: bool = False) -> go.Figure:
+    """Draw the key to weight colours: a strip from -limit to limit, zero in the middle."""
+    figure = go.Figure(
+        go.Heatmap(
+            z=np.linspace(-1, 1, LEVELS, dtype=np.float32)[None],
+            x=np.linspace(-limit, limit, LEVELS),
+            zmin=-1,
+            zmax=1,
+            colorscale=_colour_scale(dark),
+            showscale=False,
+            hoverinfo="skip",
+        )
+    )
+    ticks = [-limit, 0, limit]
+    words = [f"\u2264 \u2212{limit:.2g}", "0", f"\u2265 {limit:.2g}"]
+    figure.update_layout(
+        _layout(
+            height=48,
+            margin={"l": 28, "r": 28, "t": 2, "b": 22},
+            xaxis=_axis(tickvals=ticks, ticktext=words, showgrid=False, automargin=False),
+            yaxis={"visible": False},
+        )
+    )
+    return figure
+
+
+def png(array: np.ndarray) -> bytes:
+    """Return a PNG file of uint8 (h, w) grey, (h, w, 3) RGB or (h, w, 4) RGBA."""
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(array, dtype=np.uint8)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def palette_png(levels: np.ndarray, *, dark: bool = False) -> bytes:
+    """Return a PNG of palette levels (h, w): a byte a pixel, a third of what RGB would send."""
+    image = Image.fromarray(np.ascontiguousarray(levels, dtype=np.uint8)).convert("P")
+    image.putpalette(_PALETTES[dark].tobytes())
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
