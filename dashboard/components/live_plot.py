@@ -1,0 +1,184 @@
+"""Live plot: a chart that takes new data without flicker and keeps its zoom.
+
+`st.plotly_chart` is remounted at each change of its data, so a live curve blinks and forgets
+what the visitor zoomed into. This component keeps one DOM node and calls `Plotly.react` on it.
+It draws with the plotly.js of the installed plotly package, served from this site itself.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import sys
+import tempfile
+from importlib import metadata
+from pathlib import Path
+
+import plotly
+import plotly.graph_objects as go
+import streamlit as st
+
+STATIC = Path(__file__).resolve().parent.parent / "static"
+_SOURCE = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
+_VERSION = metadata.version("plotly")
+_log = logging.getLogger(__name__)
+
+
+def provide_plotly(folder: Path = STATIC) -> Path:
+    """Put plotly.min.js into `folder` unless the right one is there; return its path.
+
+    The right one has the size and time of the package's file. The copy is made beside its
+    place and then moved, so a browser never gets half a file. A folder that cannot be written
+    is logged and left alone: the charts then say that they could not be drawn.
+    """
+    target = folder / "plotly.min.js"
+    try:
+        wanted = _SOURCE.stat()
+        if target.exists():
+            found = target.stat()
+            if (found.st_size, int(found.st_mtime)) == (wanted.st_size, int(wanted.st_mtime)):
+                return target
+        folder.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=folder, prefix="plotly-", suffix=".js")
+        os.close(handle)
+        shutil.copy2(_SOURCE, name)
+        os.chmod(name, 0o644)  # mkstemp makes files that only their owner reads
+        os.replace(name, target)
+    except OSError as error:
+        _log.warning("no plotly.js in %s (%s): charts cannot be drawn", folder, error)
+    return target
+
+
+_HTML = """
+<div class="nn-plot">
+  <div class="nn-plot-canvas" role="img"></div>
+  <button class="nn-plot-reset" type="button" hidden>Reset zoom</button>
+</div>
+"""
+
+_CSS = """
+.nn-plot { position: relative; width: 100%; min-width: 0; }
+.nn-plot-canvas { width: 100%; }
+.nn-plot-note { color: var(--st-text-color); padding: 1rem 0; }
+.nn-plot-reset {
+  position: absolute; top: 0; right: 0; z-index: 2; cursor: pointer;
+  font: 0.875rem var(--st-font); color: var(--st-text-color);
+  background: var(--st-background-color); border: 1px solid var(--st-border-color);
+  border-radius: var(--st-button-radius, 0.5rem); padding: 0.15rem 0.6rem;
+}
+.nn-plot-reset:hover, .nn-plot-reset:focus-visible {
+  border-color: var(--st-primary-color); outline: 2px solid var(--st-primary-color);
+}
+.nn-plot-reset[hidden] { display: none; }
+"""
+
+# What runs at each tick and at each change of theme: Streamlit calls the function again.
+_JS = """
+const load = (url) => window.__nnenginePlotly ??= new Promise((resolve, reject) => {
+  const script = document.createElement("script");
+  script.src = url;
+  script.onload = () => resolve(window.Plotly);
+  script.onerror = () => { window.__nnenginePlotly = undefined; script.remove(); reject(); };
+  document.head.append(script);
+});
+
+function dress(layout, host) {
+  const style = getComputedStyle(host);
+  const css = (name, otherwise) => style.getPropertyValue(name).trim() || otherwise;
+  const text = css("--st-text-color", "#777");
+  const line = css("--st-border-color", "#9995");
+  const paper = css("--st-background-color", "#fff");
+  const narrow = host.clientWidth < 480;
+  layout.font = { family: css("--st-font", "sans-serif"), size: narrow ? 12 : 13, color: text };
+  layout.hoverlabel = { ...layout.hoverlabel, bgcolor: paper, bordercolor: line,
+                        font: { ...layout.font } };
+  layout.legend = { ...layout.legend, bgcolor: "rgba(0,0,0,0)", font: { color: text } };
+  for (const [name, axis] of Object.entries(layout)) {
+    if (!/^[xy]axis\\d*$/.test(name)) continue;
+    layout[name] = { gridcolor: line, linecolor: line, tickcolor: line, zerolinecolor: line,
+                     spikecolor: text, spikethickness: 1, ...axis };
+  }
+  // A finger that drags over the chart wants to scroll the page.
+  if (matchMedia("(pointer: coarse)").matches) layout.dragmode = false;
+  return layout;
+}
+
+export default function ({ data, parentElement }) {
+  const host = parentElement.querySelector(".nn-plot-canvas");
+  const reset = parentElement.querySelector(".nn-plot-reset");
+  if (!host) return;
+  host.setAttribute("aria-label", data.label);
+  host.style.height = data.height + "px";
+  const state = (host.nnState ??= { width: 0, observer: null, zoomed: false });
+  state.data = data;
+
+  const zoomed = () => ["xaxis", "yaxis"].some(
+    (name) => host._fullLayout?.[name]?.autorange === false &&
+              !JSON.parse(state.data.figure).layout[name]?.range);
+  const showReset = () => { reset.hidden = !zoomed(); };
+
+  const draw = (Plotly) => {
+    if (!host.isConnected || !host.clientWidth) return;
+    const figure = JSON.parse(state.data.figure);
+    const layout = dress(figure.layout, host);
+    state.width = layout.width = host.clientWidth;
+    layout.height = state.data.height;
+    const first = !host._fullLayout;
+    return Plotly.react(host, figure.data, layout, { displayModeBar: false, responsive: false })
+      .then(() => {
+        if (first) host.on("plotly_relayout", showReset);
+        showReset();
+      });
+  };
+
+  load(new URL(data.plotly, document.baseURI).href).then((Plotly) => {
+    parentElement.querySelector(".nn-plot-note")?.remove();
+    reset.onclick = () => Plotly.relayout(host, { "xaxis.autorange": true,
+                                                  "yaxis.autorange": true });
+    if (!state.observer) {
+      state.observer = new ResizeObserver(() => {
+        if (host.clientWidth && host.clientWidth !== state.width) draw(Plotly);
+      });
+      state.observer.observe(host);
+    }
+    return draw(Plotly);
+  }, () => {
+    if (parentElement.querySelector(".nn-plot-note")) return;
+    const note = document.createElement("p");
+    note.className = "nn-plot-note";
+    note.textContent = "The chart could not be drawn: plotly.js did not load. Reload the page.";
+    host.after(note);
+  });
+  return () => {
+    state.observer?.disconnect();
+    if (host._fullLayout) window.Plotly?.purge(host);
+  };
+}
+"""
+
+if sys.platform != "emscripten":  # the static site holds the file beside its index.html
+    provide_plotly()
+
+_component = st.components.v2.component(
+    "nnengine_live_plot", html=_HTML, css=_CSS, js=_JS, isolate_styles=False
+)
+
+
+def live_plot(figure: go.Figure, *, key: str, height: int | None = None, label: str) -> None:
+    """Show a figure that may change at every tick; its node and the visitor's zoom stay.
+
+    Height is in pixels: as given, else the figure's own, else 360. Label is what a screen
+    reader says in place of the picture: name the chart and its latest values. Zoom is kept as
+    long as `figure.layout.uirevision` stays the same.
+    """
+    pixels = int(height or figure.layout.height or 360)
+    _component(
+        key=key,
+        data={
+            "figure": figure.to_json(),
+            "label": label,
+            "height": pixels,
+            "plotly": f"app/static/plotly.min.js?v={_VERSION}",
+        },
+    )

@@ -1,0 +1,111 @@
+"""Tiles: many small pictures with a line of words each; any of them may be a button.
+
+One picture holds all tiles (a sheet), so a tick of a live page sends one PNG. Tiles wrap to the
+width of the page, are reached by keyboard, and keep their pixels sharp at any size.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+
+import streamlit as st
+
+_CSS = """
+.nn-tiles { display: flex; flex-wrap: wrap; gap: 0.75rem 0.625rem; }
+.nn-tile { all: unset; box-sizing: border-box; width: min-content;
+  font: 0.8125rem/1.35 var(--st-font); color: var(--st-text-color); }
+button.nn-tile { cursor: pointer; }
+.nn-tile-picture { display: block; image-rendering: pixelated; border-radius: 3px;
+  background-repeat: no-repeat; outline: 1px solid var(--st-border-color); }
+.nn-tile-caption { display: block; padding-top: 0.3rem; overflow-wrap: break-word;
+  text-align: center; font-variant-numeric: tabular-nums; }
+button.nn-tile:hover .nn-tile-picture { outline: 2px solid var(--st-text-color); }
+button.nn-tile:focus-visible .nn-tile-picture {
+  outline: 3px solid var(--st-primary-color); outline-offset: 2px; }
+button.nn-tile[aria-pressed="true"] .nn-tile-picture {
+  outline: 3px solid var(--st-primary-color); outline-offset: 1px; }
+button.nn-tile[aria-pressed="true"] .nn-tile-caption { font-weight: 700; }
+"""
+
+_JS = """
+function make(selectable) {
+  const tile = document.createElement(selectable ? "button" : "div");
+  tile.className = "nn-tile";
+  if (selectable) tile.type = "button"; else tile.setAttribute("role", "img");
+  const picture = document.createElement("span");
+  picture.className = "nn-tile-picture";
+  const caption = document.createElement("span");
+  caption.className = "nn-tile-caption";
+  tile.append(picture, caption);
+  return tile;
+}
+
+export default function ({ data, parentElement, setTriggerValue }) {
+  const box = parentElement.querySelector(".nn-tiles");
+  if (!box) return;
+  box.setAttribute("role", "group");
+  box.setAttribute("aria-label", data.label);
+  const kind = data.selectable ? "BUTTON" : "DIV";
+  if (box.firstChild && box.firstChild.tagName !== kind) box.replaceChildren();
+  while (box.children.length > data.captions.length) box.lastChild.remove();
+  while (box.children.length < data.captions.length) box.append(make(data.selectable));
+  const across = data.shape[1] * data.scale, down = data.shape[0] * data.scale;
+  const sheet = `url(data:image/png;base64,${data.sheet})`;
+  const rows = Math.ceil(data.captions.length / data.columns);
+  [...box.children].forEach((tile, i) => {
+    const [picture, caption] = tile.children;
+    const column = i % data.columns, row = Math.floor(i / data.columns);
+    Object.assign(picture.style, {
+      width: across + "px", height: down + "px", backgroundImage: sheet,
+      backgroundSize: `${across * data.columns}px ${down * rows}px`,
+      backgroundPosition: `${-column * across}px ${-row * down}px` });
+    caption.style.maxWidth = Math.max(across, 72) + "px";
+    caption.textContent = data.captions[i];
+    tile.setAttribute("aria-label", data.labels[i]);
+    tile.title = data.labels[i];
+    if (!data.selectable) return;
+    tile.setAttribute("aria-pressed", String(data.ids[i] === data.selected));
+    tile.onclick = () => setTriggerValue("chosen", data.ids[i]);
+  });
+}
+"""
+
+_component = st.components.v2.component(
+    "nnengine_tiles", html='<div class="nn-tiles"></div>', css=_CSS, js=_JS, isolate_styles=False
+)
+
+
+def tiles(
+    sheet: bytes,
+    *,
+    columns: int,
+    shape: tuple[int, int],
+    captions: Sequence[str],
+    labels: Sequence[str],
+    label: str,
+    key: str,
+    ids: Sequence[int] | None = None,
+    selected: int | None = None,
+    tile_px: int = 84,
+) -> int | None:
+    """Show the tiles of a sheet; return the id of the one just clicked, else None.
+
+    The sheet is a PNG of tiles of `shape` (h, w) in rows of `columns` without gaps. Captions
+    stand beneath the tiles, labels are their text alternatives, `label` that of the whole.
+    With `ids` every tile is a button. `tile_px` is the screen size of a tile's longer side.
+    """
+    data = {
+        "sheet": base64.b64encode(sheet).decode("ascii"),
+        "columns": columns,
+        "shape": list(shape),
+        "scale": tile_px / max(shape),
+        "captions": list(captions),
+        "labels": list(labels),
+        "label": label,
+        "selectable": ids is not None,
+        "ids": list(ids or ()),
+        "selected": selected,
+    }
+    result = _component(key=key, data=data, on_chosen_change=lambda: None)
+    return result.chosen if ids is not None else None
