@@ -1,0 +1,189 @@
+"""Recipes: what a visitor asks a run to be, and the bounds a server keeps to."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+from nnengine.dataset import Dataset
+
+from nnengine.errors import ConfigError
+from nnengine.network import ACTIVATIONS, INITIALISATIONS, Network
+from nnengine.training import TrainingConfig
+
+OPTIMISERS = ("sgd", "momentum", "adam")
+# The split is shared between visitors in memory, so the shares on offer are few.
+VALIDATION_SHARES = (0.05, 0.1, 0.2, 0.3)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """What one server grants: sizes of networks, lengths of runs, numbers of runs, patience.
+
+    Every field may be set through the environment as NNENGINE_<FIELD>, for example
+    NNENGINE_ACTIVE_RUNS=8; see `from_environment`.
+    """
+
+    hidden_layers: int = 6
+    width: int = 1024
+    parameters: int = 2_000_000
+    batch_size: int = 8192
+    epochs: int = 200
+    iterations: int = 100_000
+    history_points: int = 2_000
+    runs_per_visit: int = 12
+    active_per_visit: int = 4
+    active_runs: int = 24
+    unseen_pause_s: int = 180
+    unseen_forget_s: int = 3600
+
+    def __post_init__(self) -> None:
+        """Raise ConfigError for a bound below one."""
+        for field in fields(self):
+            if getattr(self, field.name) < 1:
+                raise ConfigError(f"the bound {field.name} must be at least 1")
+
+    @classmethod
+    def from_environment(cls) -> Bounds:
+        """Return the bounds with those the operator set; raise ConfigError for one unreadable."""
+        given = {}
+        for field in fields(cls):
+            key = f"NNENGINE_{field.name.upper()}"
+            if key in os.environ:
+                if not os.environ[key].strip().isdigit():
+                    raise ConfigError(f"{key}={os.environ[key]!r}: give a whole number above 0")
+                given[field.name] = int(os.environ[key])
+        return cls(**given)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """Everything that decides a run besides its data; the same recipe and data give the same run.
+
+    `batch_size` None is full batch. `validation` is "test" (the loaded test set), "none", or a
+    share of the training data in `VALIDATION_SHARES`. Exactly one of `epochs`, `iterations`.
+    """
+
+    hidden: tuple[int, ...] = (128,)
+    activation: str = "relu"
+    initialisation: str = "he"
+    optimiser: str = "adam"
+    batch_size: int | None = 64
+    learning_rate: float = 0.001
+    momentum: float = 0.9
+    epochs: int | None = 5
+    iterations: int | None = None
+    seed: int = 0
+    validation: str | float = "test"
+
+    def sizes(self, dataset: Dataset) -> tuple[int, ...]:
+        """Return the widths from inputs to classes for `dataset`."""
+        return (dataset.inputs, *self.hidden, dataset.classes)
+
+    def config(self) -> TrainingConfig:
+        """Return the engine's settings; raises ConfigError for settings out of range."""
+        return TrainingConfig(
+            epochs=self.epochs,
+            iterations=self.iterations,
+            batch_size=self.batch_size,
+            optimiser=self.optimiser,
+            learning_rate=self.learning_rate,
+            momentum=self.momentum,
+            seed=self.seed,
+        )
+
+    def build(self, dataset: Dataset) -> Network:
+        """Return the untrained network, drawn from `seed`."""
+        return Network.build(
+            self.sizes(dataset),
+            activation=self.activation,
+            rng=self.seed,
+            initialisation=self.initialisation,
+            class_names=dataset.class_names,
+            image_shape=dataset.image_shape,
+        )
+
+    def check(self, dataset: Dataset, bounds: Bounds) -> None:
+        """Raise ConfigError, with the bound and the way out, for what the server will not do."""
+        self._check_shape(dataset, bounds)
+        self._check_length(dataset, bounds)
+        for value, known, what in (
+            (self.activation, ACTIVATIONS, "activation"),
+            (self.initialisation, INITIALISATIONS, "initialisation"),
+            (self.optimiser, OPTIMISERS, "optimiser"),
+            (self.validation, ("test", "none", *VALIDATION_SHARES), "validation"),
+        ):
+            if value not in known:
+                raise ConfigError(f"{what} {value!r} is not known: choose one of {known}")
+
+    def _check_shape(self, dataset: Dataset, bounds: Bounds) -> None:
+        if len(self.hidden) > bounds.hidden_layers:
+            raise ConfigError(
+                f"{len(self.hidden)} hidden layers: this server allows {bounds.hidden_layers}"
+            )
+        for width in self.hidden:
+            if not 1 <= width <= bounds.width:
+                raise ConfigError(
+                    f"a hidden layer of {width:,} units: choose between 1 and {bounds.width:,}"
+                )
+        count = parameter_count(self.sizes(dataset))
+        if count > bounds.parameters:
+            raise ConfigError(
+                f"{count:,} parameters: this server allows {bounds.parameters:,}; "
+                "make the hidden layers narrower"
+            )
+
+    def _check_length(self, dataset: Dataset, bounds: Bounds) -> None:
+        if self.batch_size is not None and not 1 <= self.batch_size <= bounds.batch_size:
+            raise ConfigError(
+                f"batches of {self.batch_size:,} images: choose between 1 and "
+                f"{bounds.batch_size:,}, or full batch"
+            )
+        for asked, most, what in (
+            (self.epochs, bounds.epochs, "epochs"),
+            (self.iterations, bounds.iterations, "iterations"),
+        ):
+            if asked is not None and not 1 <= asked <= most:
+                raise ConfigError(f"{asked:,} {what}: choose between 1 and {most:,}")
+        config = self.config()
+        every = config.evaluate_every
+        if every and config.total_steps(dataset.count) // every > bounds.history_points:
+            raise ConfigError(
+                f"evaluating every {every} steps gives more than {bounds.history_points:,} "
+                "points: evaluate less often"
+            )
+
+
+PRESETS: dict[str, Recipe] = {
+    "The original: 784-10-10, full batch, rate 0.1": Recipe(
+        hidden=(10,),
+        initialisation="uniform",
+        optimiser="sgd",
+        batch_size=None,
+        learning_rate=0.1,
+        epochs=None,
+        iterations=5000,
+    ),
+    "Quick: 784-128-10, Adam, batches of 64, 5 epochs": Recipe(),
+}
+
+
+def parameter_count(sizes: Sequence[int]) -> int:
+    """Return the number of weights and biases of a dense network of these widths."""
+    return sum((a + 1) * b for a, b in zip(sizes[:-1], sizes[1:], strict=True))
+
+
+def parse_hidden(text: str) -> tuple[int, ...]:
+    """Return the widths in "128, 64" (commas, spaces or dashes between); () when empty.
+
+    Raises ConfigError that shows what is wrong and an example.
+    """
+    parts = [part for part in re.split(r"[\s,;]+|(?<=\d)-(?=\d)", text.strip()) if part]
+    for part in parts:
+        if not (part.isascii() and part.isdigit()) or int(part) < 1:
+            raise ConfigError(
+                f"“{part[:20]}” is not a number of units: write whole numbers, such as 128, 64"
+            )
+    return tuple(int(part[:9]) for part in parts)

@@ -1,0 +1,481 @@
+"""Runs: who trains now. One engine thread gives every active run one slice in turn."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from nnengine.dataset import Dataset
+
+from dashboard.recipe import Bounds, Recipe
+from nnengine import kernels
+from nnengine.errors import ConfigError, EngineError
+from nnengine.network import Network
+from nnengine.training import (
+    History,
+    StepFinished,
+    TrainingDiverged,
+    TrainingFinished,
+    training,
+)
+
+SLICE_S = 0.05
+PUBLISH_S = 0.25  # snapshots at most four times a second
+PUBLISH_SHARE = 0.05  # and at most this share of the engine's time
+SPEED_WINDOW_S = 4.0
+REAP_EVERY_S = 2.0
+SETTLE_S = 0.4  # how long a click waits to see its effect
+
+LIVE = ("waiting", "running")
+ENDED = ("finished", "stopped", "diverged", "failed")
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """Light numbers of a run, replaced as one: what a page may show twice a second."""
+
+    step: int = 0
+    total_steps: int = 0
+    epoch: float = 0.0
+    loss: float | None = None
+    accuracy: float | None = None
+    images: int = 0
+    images_per_s: float | None = None
+    seconds: float = 0.0
+    seconds_left: float | None = None
+
+
+@dataclass(eq=False)
+class Run:
+    """One training run. Pages read it; only the scheduler changes it.
+
+    `history` and `snapshot` are replaced whole and never changed, so any thread may read them.
+    """
+
+    id: str
+    owner: str
+    name: str
+    recipe: Recipe
+    sizes: tuple[int, ...]
+    data_name: str
+    data_count: int
+    snapshot: Network
+    progress: Progress
+    beat: float
+    state: str = "waiting"
+    message: str = ""
+    history: History = field(default_factory=History)
+    work: _Work | None = field(default=None, repr=False)
+
+    @property
+    def config(self) -> Any:
+        """The engine's TrainingConfig of this run."""
+        return self.recipe.config()
+
+    @property
+    def live(self) -> bool:
+        """Whether its numbers change by themselves, so that a page should poll."""
+        work = self.work  # read once: the engine may let go of it meanwhile
+        return self.state in LIVE or bool(work and work.steps_due)
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen to it."""
+        return self.state in ENDED
+
+    step = property(lambda self: self.progress.step)
+    total_steps = property(lambda self: self.progress.total_steps)
+    epoch = property(lambda self: self.progress.epoch)
+    images_per_s = property(lambda self: self.progress.images_per_s)
+    seconds = property(lambda self: self.progress.seconds)
+    seconds_left = property(lambda self: self.progress.seconds_left)
+
+
+@dataclass(eq=False)
+class _Work:
+    """The engine's side of an active run; let go when the run ends."""
+
+    network: Network
+    events: Iterator[Any]
+    history: History
+    total_images: int
+    steps_due: int = 0
+    touched: bool = True  # a command has come since the last slice
+    published_s: float = -1e9
+    publish_cost_s: float = 0.0
+    resumed_s: float | None = None  # when the clock of this run was last read; None: it stands
+    window: deque = field(default_factory=deque)  # (seconds, images) at the end of slices
+
+
+class Scheduler:
+    """Every active run of one server process, advanced by one thread or by whoever calls.
+
+    With `threaded=False` nothing happens until `advance` is called: a browser build's page
+    does so, and so do tests. `clock` is in seconds and may be injected. Commands may come
+    from any thread; they take effect between two events.
+    """
+
+    def __init__(
+        self,
+        bounds: Bounds | None = None,
+        *,
+        threaded: bool | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        warm_up: Callable[[], Any] = kernels.warm_up,
+    ) -> None:
+        self.bounds = bounds or Bounds()
+        self.threaded = sys.platform != "emscripten" if threaded is None else threaded
+        self.warm = False
+        self.chores: list[Callable[[float], None]] = []  # called every few seconds with the clock
+        self._clock = clock
+        self._warm_up = warm_up
+        self._active: deque[Run] = deque()
+        self._changed = threading.Condition()
+        self._reaped_s = clock()
+        self._closed = False
+        if self.threaded:
+            threading.Thread(target=self._serve, name="engine", daemon=True).start()
+
+    # What visitors ask for -------------------------------------------------------------
+
+    def start(
+        self,
+        recipe: Recipe,
+        dataset: Dataset,
+        validation: Dataset | None = None,
+        *,
+        owner: str = "",
+        name: str = "",
+        run_id: str | None = None,
+    ) -> Run:
+        """Queue a new run and return it; raises ConfigError for what the bounds forbid."""
+        recipe.check(dataset, self.bounds)
+        if validation is not None and validation.inputs != dataset.inputs:
+            raise ConfigError(
+                f"validation images have {validation.inputs:,} pixels, training images "
+                f"{dataset.inputs:,}: use sets of one image size"
+            )
+        config = recipe.config()
+        network = recipe.build(dataset)
+        work = _Work(
+            network=network,
+            events=training(network, dataset, config, validation),
+            history=History(),
+            total_images=config.total_steps(dataset.count)
+            * min(config.batch_size or dataset.count, dataset.count),
+        )
+        run = Run(
+            id=run_id or new_id(),
+            owner=owner,
+            name=name or "Run",
+            recipe=recipe,
+            sizes=tuple(network.sizes),
+            data_name=dataset.name,
+            data_count=dataset.count,
+            snapshot=network.snapshot(),
+            progress=Progress(total_steps=config.total_steps(dataset.count)),
+            beat=self._clock(),
+            work=work,
+        )
+        with self._changed:
+            self._check_room(owner)
+            self._active.append(run)
+            self._changed.notify_all()
+        return run
+
+    def pause(self, run: Run) -> None:
+        """Ask for no further event of `run` until it is resumed."""
+        self._command(run, LIVE, "paused")
+
+    def resume(self, run: Run) -> None:
+        """Let a paused run go on; raises ConfigError when the server has no room just now."""
+        with self._changed:
+            if run.state == "paused":
+                self._check_room(run.owner, but=run)
+        run.beat = self._clock()
+        self._command(run, ("paused",), "running")
+
+    def step(self, run: Run) -> None:
+        """Let a live or paused run do exactly one optimiser step, and stay paused."""
+        run.beat = self._clock()
+        with self._changed:
+            if run.work and run.state == "paused":
+                run.work.steps_due += 1
+        self._command(run, ("paused", *LIVE), "paused")
+
+    def stop(self, run: Run, message: str = "") -> None:
+        """End a run for good; its last weights and its history stay."""
+        self._command(run, ("paused", *LIVE), "stopped", message)
+
+    def abandon(self, run: Run) -> None:
+        """Stop a run without waiting, from any thread; the engine lets go of it next."""
+        self._command(run, ("paused", *LIVE), "stopped", wait=False)
+
+    def touch(self, run: Run) -> None:
+        """Note that somebody is looking."""
+        run.beat = self._clock()
+
+    def active(self, owner: str | None = None) -> list[Run]:
+        """Return the runs that are waiting, running or paused, of one owner or of all."""
+        with self._changed:
+            return [r for r in self._active if not r.ended and owner in (None, r.owner)]
+
+    def busy(self) -> int:
+        """Return how many runs share the engine now."""
+        return sum(run.state in LIVE for run in self.active())
+
+    def close(self) -> None:
+        """Stop every run and end the thread."""
+        for run in self.active():
+            self.stop(run)
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    # The engine ------------------------------------------------------------------------
+
+    def advance(self, budget_s: float = SLICE_S) -> bool:
+        """Give active runs a slice each in turn for about `budget_s`; False when none had work."""
+        if not self.warm:
+            self._warm_up()
+            self.warm = True
+        deadline = self._clock() + budget_s
+        worked = False
+        while run := self._next():
+            self._slice(run)
+            worked = True
+            if self._clock() >= deadline:
+                break
+        self._reap()
+        return worked
+
+    def _serve(self) -> None:
+        """The engine thread: slices while there is work, sleep while there is none."""
+        _one_blas_thread()
+        while not self._closed:
+            try:
+                worked = self.advance()
+            except Exception:  # the thread serves everybody: it must outlive any surprise
+                log.exception("the engine thread met a fault and goes on")
+                worked = False
+            if not worked:
+                with self._changed:
+                    if not self._due():
+                        self._changed.wait(REAP_EVERY_S)
+
+    def _due(self) -> Run | None:
+        """Return whose turn it is; a run with a fresh command goes first, so clicks show soon."""
+        due = None
+        for run in self._active:
+            work = run.work
+            if work and work.touched:
+                return run
+            if work and due is None and (run.state in LIVE or work.steps_due):
+                due = run
+        return due
+
+    def _next(self) -> Run | None:
+        """Return the next run with something to do and send it to the end of the queue."""
+        with self._changed:
+            run = self._due()
+            if run:
+                self._active.remove(run)
+                self._active.append(run)
+            return run
+
+    def _slice(self, run: Run) -> None:
+        work = run.work
+        assert work is not None
+        work.touched = False
+        started = self._clock()
+        if run.state in LIVE or work.steps_due:
+            self._turn(run, "waiting", "running")
+            if work.resumed_s is None:
+                work.resumed_s = started
+            try:
+                self._take_events(run, work, started + SLICE_S)
+            except Exception as fault:
+                self._fail(run, fault)
+        self._account(run, work)
+        self._publish(run, work)
+        if run.ended:
+            self._let_go(run, work)
+        with self._changed:
+            self._changed.notify_all()
+
+    def _take_events(self, run: Run, work: _Work, deadline: float) -> None:
+        clock = self._clock
+        while run.state == "running" or work.steps_due:
+            event = next(work.events, None)
+            if type(event) is StepFinished:
+                self._note_step(run, work, event)
+            elif event is None or isinstance(event, TrainingFinished):
+                self._end(run, "finished", "")
+            elif isinstance(event, TrainingDiverged):
+                self._end(run, "diverged", event.advice)
+            if event is not None:
+                work.history.record(event)
+            if run.ended or clock() >= deadline:
+                break
+
+    def _note_step(self, run: Run, work: _Work, event: StepFinished) -> None:
+        run.progress = replace(
+            run.progress,
+            step=event.step,
+            epoch=event.epoch,
+            loss=event.loss,
+            accuracy=event.accuracy,
+            images=run.progress.images + event.images,
+        )
+        if work.steps_due:
+            work.steps_due -= 1
+            if event.step >= run.progress.total_steps:
+                self._turn(run, "paused", "running")  # nothing is left but the last evaluation
+
+    def _account(self, run: Run, work: _Work) -> None:
+        """Bring the clock, the speed and the time left up to date."""
+        now = self._clock()
+        seconds = run.progress.seconds
+        if work.resumed_s is not None:
+            seconds += now - work.resumed_s
+        work.resumed_s = now if run.state == "running" else None
+        window = work.window
+        window.append((seconds, run.progress.images))
+        while len(window) > 2 and seconds - window[0][0] > SPEED_WINDOW_S:
+            window.popleft()
+        took, done = seconds - window[0][0], run.progress.images - window[0][1]
+        speed = done / took if took > 0 and done else run.progress.images_per_s
+        left = work.total_images - run.progress.images
+        run.progress = replace(
+            run.progress,
+            seconds=seconds,
+            images_per_s=speed,
+            seconds_left=max(left, 0) / speed if speed and not run.ended else None,
+        )
+
+    def _publish(self, run: Run, work: _Work) -> None:
+        """Replace what pages see, when it is due: the copies must not eat the training."""
+        now = self._clock()
+        pause = max(PUBLISH_S, work.publish_cost_s / PUBLISH_SHARE)
+        if run.state == "running" and now - work.published_s < pause:
+            return
+        run.snapshot = work.network.snapshot()
+        if len(work.history) != len(run.history):
+            run.history = work.history.copy()
+        work.published_s = self._clock()
+        work.publish_cost_s = work.published_s - now
+
+    def _let_go(self, run: Run, work: _Work) -> None:
+        """Keep what pages show; free the optimiser's memory and the data."""
+        try:
+            work.events.close()
+            run.snapshot = work.network.snapshot()
+        except Exception:
+            log.exception("run %s did not close cleanly", run.name)
+        run.work = None
+        with self._changed:
+            self._active.remove(run)
+
+    def _fail(self, run: Run, fault: Exception) -> None:
+        if isinstance(fault, EngineError):
+            message = str(fault)
+        elif isinstance(fault, MemoryError):
+            message = "The server ran out of memory: try a smaller network or smaller batches."
+        else:
+            log.error("run %s failed", run.name, exc_info=fault)
+            message = f"A fault of ours ended this run ({type(fault).__name__}: {fault})."
+        self._end(run, "failed", message)
+
+    def _end(self, run: Run, state: str, message: str) -> None:
+        with self._changed:
+            if not run.ended:
+                run.state, run.message = state, message
+            if run.work:
+                run.work.steps_due = 0
+
+    def _turn(self, run: Run, before: str, after: str) -> None:
+        with self._changed:
+            if run.state == before:
+                run.state = after
+
+    def _reap(self) -> None:
+        """Every few seconds: pause runs nobody looks at, and do the chores."""
+        now = self._clock()
+        if now - self._reaped_s < REAP_EVERY_S:
+            return
+        self._reaped_s = now
+        patience = self.bounds.unseen_pause_s
+        for run in self.active():
+            if run.state in LIVE and now - run.beat > patience:
+                message = f"Paused by itself: nobody had looked for {minutes(patience)}."
+                self._command(run, LIVE, "paused", message, wait=False)
+        for chore in self.chores:
+            chore(now)
+
+    # Inside ----------------------------------------------------------------------------
+
+    def _command(
+        self, run: Run, states: tuple[str, ...], state: str, message: str = "", wait: bool = True
+    ) -> None:
+        with self._changed:
+            if run.state not in states or run.work is None:
+                return
+            run.state, run.message = state, message
+            run.work.touched = True
+            if state in ENDED:
+                run.work.steps_due = 0
+            self._changed.notify_all()
+            if wait and self.threaded and self.warm:
+                self._changed.wait_for(lambda: _settled(run), SETTLE_S)
+        if wait and not self.threaded:
+            while not _settled(run) and self.advance():
+                pass
+
+    def _check_room(self, owner: str, but: Run | None = None) -> None:
+        live = [r for r in self._active if not r.ended and r is not but and r.state in LIVE]
+        mine = sum(r.owner == owner for r in live)
+        if mine >= self.bounds.active_per_visit:
+            raise ConfigError(
+                f"{mine} of your runs are training already, as many as this server allows "
+                "one visitor: pause or stop one first"
+            )
+        if len(live) >= self.bounds.active_runs:
+            raise ConfigError(
+                f"{len(live)} runs are training on this server, all it has room for: "
+                "try again in a few minutes"
+            )
+
+
+def _settled(run: Run) -> bool:
+    work = run.work
+    return work is None or not (work.touched or (run.state == "paused" and work.steps_due))
+
+
+def new_id() -> str:
+    """Return an id nobody can guess (128 bits), fit for a URL."""
+    return secrets.token_urlsafe(16)
+
+
+def minutes(seconds: float) -> str:
+    """Return seconds as words: "three minutes", "45 s"."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    words = {2: "two", 3: "three", 4: "four", 5: "five"}
+    whole = round(seconds / 60)
+    return f"{words.get(whole, whole)} minutes"
+
+
+def _one_blas_thread() -> None:
+    try:
+        from threadpoolctl import threadpool_limits
+    except ImportError:  # then the variable that app.py sets has to do
+        return
+    threadpool_limits(1, user_api="blas")

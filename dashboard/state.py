@@ -1,0 +1,408 @@
+"""State: what a visitor has in hand, and how a reload finds it again.
+
+The only user of st.session_state, st.query_params and st.cache_resource. What matters lives in
+a `Visit` on the server; a session remembers one unguessable token, which is also in the URL as
+`run`: the id of the selected run, reserved before the first run exists. Whoever brings it back
+finds files, runs and restored model again. Wherever a visit is unknown, everything is empty.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import streamlit as st
+from nnengine.dataset import Dataset
+
+from dashboard.files import MAX_VISIT_BYTES, LoadedFile, Pairing, Shelf, pair
+from dashboard.recipe import Bounds, Recipe
+from dashboard.runs import Run, Scheduler, new_id
+from nnengine.errors import ConfigError, EngineError
+from nnengine.network import Network
+
+_TOKEN, _MEMORY, _NOTICE = "nn.token", "nn.memory", "nn.notice"
+KEEP = "keep."  # widgets whose key begins so survive a change of page
+
+
+@dataclass(frozen=True)
+class HeldNetwork:
+    """The network that Weights, Draw and Models look at."""
+
+    network: Network
+    name: str
+    source: str  # "run" or "file"
+
+
+@dataclass(eq=False)
+class Visit:
+    """What one visitor has on the server."""
+
+    owner: str
+    reserved: str  # the id his next run will have
+    seen: float
+    files: list[LoadedFile] = field(default_factory=list)
+    runs: list[Run] = field(default_factory=list)
+    held: HeldNetwork | None = None
+
+    @property
+    def bytes(self) -> int:
+        """How much array memory the visitor's files stand for."""
+        arrays = [a for f in self.files for a in (f.array, f.rescued) if a is not None]
+        return sum(array.nbytes for array in arrays)
+
+
+class Registry:
+    """Every visit of one server, found by the id of any of its runs."""
+
+    def __init__(self, scheduler: Scheduler, clock=time.monotonic) -> None:
+        self.scheduler = scheduler
+        self.shelf = Shelf()
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._by_token: dict[str, Visit] = {}
+        scheduler.chores.append(self.reap)
+
+    def create(self) -> Visit:
+        """Return a new, empty visit."""
+        visit = Visit(new_id(), new_id(), self._clock())
+        with self._lock:
+            self._by_token[visit.reserved] = visit
+        return visit
+
+    def find(self, token: str | None) -> Visit | None:
+        """Return the visit that this run id belongs to, and note that it was seen."""
+        visit = self._by_token.get(token) if token else None
+        if visit:
+            visit.seen = self._clock()
+        return visit
+
+    def add_run(self, visit: Visit, run: Run) -> None:
+        """Enter a run that took the reserved id, and reserve the next."""
+        visit.runs.append(run)
+        visit.reserved = new_id()
+        with self._lock:
+            self._by_token[visit.reserved] = visit
+
+    def drop_run(self, visit: Visit, run: Run) -> None:
+        """Stop a run and forget it."""
+        self.scheduler.stop(run)
+        visit.runs = [other for other in visit.runs if other is not run]
+        with self._lock:
+            self._by_token.pop(run.id, None)
+
+    def reap(self, now: float) -> None:
+        """Forget visits that nobody has come back to; the engine thread calls this."""
+        patience = self.scheduler.bounds.unseen_forget_s
+        with self._lock:
+            visits = {id(v): v for v in self._by_token.values()}.values()
+            gone = [visit for visit in visits if now - visit.seen > patience]
+            for visit in gone:
+                for token in (visit.reserved, *(run.id for run in visit.runs)):
+                    self._by_token.pop(token, None)
+        for visit in gone:
+            for run in visit.runs:
+                self.scheduler.abandon(run)
+
+    def __len__(self) -> int:
+        return len({id(visit) for visit in list(self._by_token.values())})
+
+
+@st.cache_resource(show_spinner=False)
+def registry() -> Registry:
+    """Return the one registry of this server process; its engine thread starts here."""
+    return Registry(Scheduler(Bounds.from_environment()))
+
+
+def scheduler() -> Scheduler:
+    """Return the one scheduler of this server process."""
+    return registry().scheduler
+
+
+def bounds() -> Bounds:
+    """Return what this server grants."""
+    return scheduler().bounds
+
+
+# The visit -------------------------------------------------------------------------------
+
+
+def begin() -> None:
+    """Find the visit again and sign the URL; the frame calls this first in every script run."""
+    for key in list(st.session_state):
+        # Streamlit forgets the widgets of other pages unless their values are set again.
+        if str(key).startswith(KEEP):
+            st.session_state[key] = st.session_state[key]
+    asked = st.query_params.get("run")
+    if asked and asked != st.session_state.get(_TOKEN):
+        if registry().find(asked):
+            st.session_state[_TOKEN] = asked
+        elif _TOKEN not in st.session_state:
+            st.session_state[_NOTICE] = (
+                "The run in this address is no longer on the server: it was left alone for too "
+                "long, or the server has started anew. Drop your files again to go on."
+            )
+            del st.query_params["run"]
+    beat()
+    _sign()
+
+
+def beat() -> None:
+    """Tell the server that this visitor is still here."""
+    visit = _visit()
+    for run in visit.runs if visit else ():
+        scheduler().touch(run)
+
+
+def notice() -> str | None:
+    """Return what the visitor should be told once, if anything."""
+    return st.session_state.pop(_NOTICE, None)
+
+
+def _visit() -> Visit | None:
+    return registry().find(st.session_state.get(_TOKEN))
+
+
+def _visit_or_new() -> Visit:
+    visit = _visit()
+    if visit is None:
+        visit = registry().create()
+        _select(visit.reserved)
+    return visit
+
+
+def _select(token: str) -> None:
+    st.session_state[_TOKEN] = token
+    _sign()
+
+
+def _sign() -> None:
+    """Put the token into the URL, which a change of page empties."""
+    token = st.session_state.get(_TOKEN)
+    if token and st.query_params.get("run") != token:
+        st.query_params["run"] = token
+
+
+# Files -----------------------------------------------------------------------------------
+
+
+def files() -> list[LoadedFile]:
+    """Return what the visitor dropped, in order."""
+    visit = _visit()
+    return list(visit.files) if visit else []
+
+
+def add_files(dropped: Iterable[Any]) -> None:
+    """Take in (name, bytes) pairs or Streamlit's UploadedFile objects.
+
+    Streamlit's own copy of an UploadedFile is freed at once. A file dropped again replaces its
+    twin. Nothing is raised for bad files: each carries its own error.
+    """
+    visit = _visit_or_new()
+    for item in dropped:
+        name, raw = item if isinstance(item, tuple) else (item.name, item.getvalue())
+        file = registry().shelf.load(name, raw)
+        if not isinstance(item, tuple):
+            release_upload(item)
+        others = [f for f in visit.files if f.digest != file.digest and f.name != file.name]
+        size = file.array.nbytes if file.array is not None else 0
+        visit.files = others
+        if visit.bytes + size > MAX_VISIT_BYTES:
+            file = replace(
+                file,
+                array=None,
+                error=f"{name}: together your files unpack to more than "
+                f"{MAX_VISIT_BYTES >> 20} MB: remove some first",
+            )
+        visit.files = [*others, file]
+
+
+def keep_whole(index: int) -> None:
+    """Accept the whole items of a truncated file."""
+    visit = _visit()
+    if visit and visit.files[index].rescued is not None:
+        file = visit.files[index]
+        visit.files[index] = replace(
+            file,
+            array=file.rescued,
+            rescued=None,
+            error=None,
+            digest=f"{file.digest}:{file.whole_items}",
+        )
+
+
+def remove_file(index: int) -> None:
+    """Let go of one file; runs that train on it keep their data."""
+    visit = _visit()
+    if visit:
+        visit.files = [f for i, f in enumerate(visit.files) if i != index]
+
+
+def clear_files() -> None:
+    """Let go of all files."""
+    visit = _visit()
+    if visit:
+        visit.files = []
+
+
+def release_upload(upload: Any) -> None:
+    """Free Streamlit's own copy of an upload, which it would keep as long as the session."""
+    try:  # undocumented: where it has moved, memory is freed when the session ends instead
+        from streamlit.runtime import get_instance
+        from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+        get_instance().uploaded_file_mgr.remove_file(get_script_run_ctx().session_id, upload.file_id)
+    except Exception:
+        return
+
+
+def training_set() -> Dataset | None:
+    """Return the paired training data, or None; `pairing` says why."""
+    return _sets()[0]
+
+
+def test_set() -> Dataset | None:
+    """Return the paired test data, or None; `pairing` says why."""
+    return _sets()[1]
+
+
+def pairing() -> list[str]:
+    """Return plain sentences about what was paired and what is missing."""
+    return _sets()[2]
+
+
+def _sets() -> tuple[Dataset | None, Dataset | None, list[str]]:
+    found: Pairing = pair(files())
+    sentences = list(found.sentences)
+    sets: list[Dataset | None] = []
+    for part, couple in (("Training", found.training), ("Test", found.test)):
+        classes = sets[0].classes if sets and sets[0] else None
+        try:
+            made = registry().shelf.dataset(*couple, classes=classes) if couple else None
+            if made and sets and sets[0] and made.inputs != sets[0].inputs:
+                sentences.append(
+                    f"The test images have {made.inputs:,} pixels, the training images "
+                    f"{sets[0].inputs:,}: the test set is not used."
+                )
+                made = None
+        except EngineError as fault:
+            sentences.append(f"{part} set: {fault}")
+            made = None
+        sets.append(made)
+    return sets[0], sets[1], sentences
+
+
+# Runs ------------------------------------------------------------------------------------
+
+
+def runs() -> list[Run]:
+    """Return this visit's runs, oldest first."""
+    visit = _visit()
+    return list(visit.runs) if visit else []
+
+
+def current_run() -> Run | None:
+    """Return the selected run."""
+    token = st.session_state.get(_TOKEN)
+    return next((run for run in runs() if run.id == token), None)
+
+
+def select_run(run_id: str) -> None:
+    """Make a run the current one; it takes the place of a restored file."""
+    visit = _visit()
+    if visit and any(run.id == run_id for run in visit.runs):
+        visit.held = None
+        _select(run_id)
+
+
+def start_run(recipe: Recipe, *, name: str = "") -> Run:
+    """Start a run on the visitor's data and select it; raises ConfigError with the way out."""
+    visit = _visit_or_new()
+    if len(visit.runs) >= bounds().runs_per_visit:
+        raise ConfigError(
+            f"{len(visit.runs)} runs are kept already, as many as this server holds for one "
+            "visitor: delete one first"
+        )
+    dataset, validation = split_for(recipe)
+    run = scheduler().start(
+        recipe,
+        dataset,
+        validation,
+        owner=visit.owner,
+        name=name.strip()[:60] or f"Run {len(visit.runs) + 1}",
+        run_id=visit.reserved,
+    )
+    registry().add_run(visit, run)
+    visit.held = None
+    _select(run.id)
+    return run
+
+
+def split_for(recipe: Recipe) -> tuple[Dataset, Dataset | None]:
+    """Return what a recipe trains on and is judged by; raises ConfigError without data."""
+    training, test = training_set(), test_set()
+    if training is None:
+        raise ConfigError("there is no training data: drop images and labels on the Data page")
+    if recipe.validation == "none":
+        return training, None
+    if recipe.validation == "test":
+        if test is None:
+            raise ConfigError("there is no test set: hold out a share of the training data")
+        return training, test
+    return registry().shelf.split(training, float(recipe.validation))
+
+
+def rename_run(run_id: str, name: str) -> None:
+    """Give a run another name; an empty one changes nothing."""
+    for run in runs():
+        if run.id == run_id and name.strip():
+            run.name = name.strip()[:60]
+
+
+def delete_run(run_id: str) -> None:
+    """Stop a run and forget it; the latest other run becomes the current one."""
+    visit = _visit()
+    run = next((run for run in visit.runs if run.id == run_id), None) if visit else None
+    if visit and run:
+        registry().drop_run(visit, run)
+        if st.session_state.get(_TOKEN) == run_id:
+            _select(visit.runs[-1].id if visit.runs else visit.reserved)
+
+
+# The network in hand ---------------------------------------------------------------------
+
+
+def network() -> HeldNetwork | None:
+    """Return the restored file or else the current run's latest weights: the later choice wins."""
+    visit = _visit()
+    if visit and visit.held:
+        return visit.held
+    run = current_run()
+    return HeldNetwork(run.snapshot, run.name, "run") if run else None
+
+
+def hold_network(network: Network, name: str) -> None:
+    """Make a restored network the one in hand."""
+    _visit_or_new().held = HeldNetwork(network.snapshot(), name, "file")
+
+
+def release_network() -> None:
+    """Let go of the restored network; the current run's weights are in hand again."""
+    visit = _visit()
+    if visit:
+        visit.held = None
+
+
+# Page-scoped memory ----------------------------------------------------------------------
+
+
+def get(key: str, default: Any = None) -> Any:
+    """Return what `put` stored in this session, or `default`."""
+    return st.session_state.get(_MEMORY, {}).get(key, default)
+
+
+def put(key: str, value: Any) -> None:
+    """Remember a value across pages, as long as the session lasts."""
+    st.session_state.setdefault(_MEMORY, {})[key] = value

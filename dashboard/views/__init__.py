@@ -1,0 +1,1 @@
+"""One file a page; each reads `dashboard.state`, draws, and offers actions."""
