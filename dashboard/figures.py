@@ -1,19 +1,30 @@
 """Figures: arrays in, pictures out; every number a page shows as a shape is drawn here.
 
 Charts are `go.Figure` without a template, so that whoever shows them (Streamlit's theme or
-`components.live_plot`) gives them the page's own colours. Pictures are uint8 RGBA arrays whose
-gaps are transparent, so that one picture suits a light page and a dark one.
+`components.live_plot`) gives them the page's own colours. Pictures live in `pictures` and are
+passed on here.
 """
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import plotly.graph_objects as go
-from PIL import Image
+
+from dashboard.pictures import (  # noqa: F401 (passed on)
+    DARK_STOPS,
+    LEVELS,
+    LIGHT_STOPS,
+    mosaic,
+    palette,
+    palette_png,
+    png,
+    weight_levels,
+    weight_limit,
+    weight_mosaic,
+)
 
 if TYPE_CHECKING:
     from nnengine.training import History
@@ -32,38 +43,11 @@ SERIES = (
 )
 MUTED = "#8f887d"
 
-# Blue is negative, orange is positive: the pair that survives all three kinds of colour
-# blindness. The middle is the page's paper in light and its slate in dark.
-_LIGHT_STOPS = (
-    "#10305c", "#2563a8", "#6fa5d6", "#c0d8ec", "#f5f2ec",
-    "#f6d2b3", "#e9995d", "#c4561a", "#75290a",
-)  # fmt: skip
-_DARK_STOPS = (
-    "#c9e6ff", "#74b5f2", "#3d7fc2", "#2b4a6b", "#2b2824",
-    "#63402a", "#b96731", "#f29c58", "#ffdcb8",
-)  # fmt: skip
-LEVELS = 255  # odd, so that zero has a level of its own; and one byte holds a level
 MOST_POINTS = 1500  # a live chart is sent whole at each tick: more points cost, and none is seen
 
 
-def _palette(stops: Sequence[str]) -> np.ndarray:
-    """Return uint8 (LEVELS, 3): the stops joined by straight lines."""
-    rgb = np.array([[int(stop[i : i + 2], 16) for i in (1, 3, 5)] for stop in stops], float)
-    at = np.linspace(0, len(stops) - 1, LEVELS)
-    channels = [np.interp(at, np.arange(len(stops)), channel) for channel in rgb.T]
-    return np.rint(np.stack(channels, axis=1)).astype(np.uint8)
-
-
-_PALETTES = {False: _palette(_LIGHT_STOPS), True: _palette(_DARK_STOPS)}
-
-
-def palette(*, dark: bool = False) -> np.ndarray:
-    """Return the diverging palette, uint8 (255, 3); row 127 is the neutral colour of zero."""
-    return _PALETTES[dark].copy()
-
-
 def _colour_scale(dark: bool) -> list[list[object]]:
-    stops = _DARK_STOPS if dark else _LIGHT_STOPS
+    stops = DARK_STOPS if dark else LIGHT_STOPS
     return [[i / (len(stops) - 1), stop] for i, stop in enumerate(stops)]
 
 
@@ -83,9 +67,6 @@ def _layout(**more: object) -> dict:
 def _axis(title: str = "", **more: object) -> dict:
     """Return an axis that makes room for its own labels."""
     return {"title": {"text": title}, "automargin": True, "zeroline": False} | more
-
-
-# --- curves ---------------------------------------------------------------------------------
 
 
 def curves(
@@ -177,9 +158,6 @@ def _explain_dashes(figure: go.Figure) -> None:
         )
 
 
-# --- bars -----------------------------------------------------------------------------------
-
-
 def class_balance(counts: np.ndarray, class_names: Sequence[str]) -> go.Figure:
     """Draw how many items each class has, counts (classes,), as bars from top to bottom."""
     counts = np.asarray(counts)
@@ -251,12 +229,7 @@ def _finish_bars(figure: go.Figure, class_names: Sequence[str], xaxis: dict) -> 
     return figure
 
 
-# --- matrices -------------------------------------------------------------------------------
-
-
-def confusion(
-    matrix: np.ndarray, class_names: Sequence[str], *, dark: bool = False
-) -> go.Figure:
+def confusion(matrix: np.ndarray, class_names: Sequence[str], *, dark: bool = False) -> go.Figure:
     """Draw counts (classes, classes), [true, predicted], as squares that can be chosen.
 
     Right answers are blue by their share of the class. Errors are orange by their share of the
@@ -396,94 +369,6 @@ def distribution(groups: Mapping[str, np.ndarray], *, bins: int = 61) -> go.Figu
     return figure
 
 
-# --- pictures -------------------------------------------------------------------------------
-
-
-def mosaic(
-    images: np.ndarray, *, columns: int, gap: int = 2, zoom: int = 1, invert: bool = False
-) -> np.ndarray:
-    """Lay images (n, h, w), uint8, out row by row; return uint8 RGBA (H, W, 4).
-
-    H is rows * h + (rows - 1) * gap, times zoom; W likewise. Gaps and empty places are
-    transparent. Invert shows ink on paper where the file holds light on dark.
-    """
-    grey = np.asarray(images, dtype=np.uint8)
-    if invert:
-        grey = 255 - grey
-    return _tiles(np.repeat(grey[..., None], 3, axis=3), columns, gap, zoom)
-
-
-def _tiles(rgb: np.ndarray, columns: int, gap: int, zoom: int) -> np.ndarray:
-    """Lay tiles (n, h, w, 3) out; return uint8 RGBA, transparent where no tile is."""
-    n, h, w = rgb.shape[:3]
-    columns = max(1, min(columns, max(n, 1)))
-    rows = max(1, -(-n // columns))
-    sheet = np.zeros((rows, h + gap, columns, w + gap, 4), dtype=np.uint8)
-    for i in range(n):
-        row, column = divmod(i, columns)
-        sheet[row, :h, column, :w, :3] = rgb[i]
-        sheet[row, :h, column, :w, 3] = 255
-    flat = sheet.reshape(rows * (h + gap), columns * (w + gap), 4)
-    flat = flat[: rows * (h + gap) - gap, : columns * (w + gap) - gap]
-    return flat.repeat(zoom, axis=0).repeat(zoom, axis=1)
-
-
-def weight_limit(weights: np.ndarray) -> float:
-    """Return the magnitude that gets the strongest colour: 99.5 % of the weights are within it.
-
-    The largest weight of all is often three times that, and would leave the rest pale. Never 0.
-    """
-    size = np.abs(np.nan_to_num(np.asarray(weights, dtype=np.float32)))
-    return float(np.quantile(size, 0.995)) or float(size.max(initial=0)) or 1.0
-
-
-def weight_levels(
-    weights: np.ndarray,
-    image_shape: tuple[int, int],
-    *,
-    scale: Literal["common", "own"] = "common",
-    limit: float | None = None,
-) -> np.ndarray:
-    """Turn incoming weights (inputs, units) into palette levels, uint8 (units, h, w); zero is 127.
-
-    Common: one limit for all units (given, or `weight_limit` of these). Own: each unit's own, so
-    that shapes are compared and strengths are not. Raises ValueError when h * w is not inputs.
-    """
-    w = np.nan_to_num(np.asarray(weights, dtype=np.float32))
-    h, across = image_shape
-    if w.ndim != 2 or w.shape[0] != h * across:
-        raise ValueError(
-            f"weights of shape {w.shape} do not fill images of {h}x{across}: expected"
-            f" {h * across} rows; give the image shape the network was built for"
-        )
-    if scale == "own":
-        bounds = np.array([weight_limit(unit) for unit in w.T], dtype=np.float32)
-    else:
-        bounds = np.full(w.shape[1], limit or weight_limit(w), dtype=np.float32)
-    half = LEVELS // 2
-    level = np.rint(half + half * np.clip(w / bounds, -1, 1))
-    return np.ascontiguousarray(level.T.astype(np.uint8)).reshape(-1, h, across)
-
-
-def weight_mosaic(
-    weights: np.ndarray,
-    image_shape: tuple[int, int],
-    *,
-    columns: int,
-    scale: Literal["common", "own"] = "common",
-    zoom: int = 1,
-    gap: int = 2,
-    dark: bool = False,
-) -> np.ndarray:
-    """Draw each unit's incoming weights, a column of (inputs, units), as an image.
-
-    Returns uint8 RGBA laid out as `mosaic` does; blue is negative, orange positive, zero the
-    neutral middle. Raises ValueError when the shape of an image does not hold the inputs.
-    """
-    levels = weight_levels(weights, image_shape, scale=scale)
-    return _tiles(_PALETTES[dark][levels], columns, gap, zoom)
-
-
 def colour_key(limit: float, *, dark: bool = False) -> go.Figure:
     """Draw the key to weight colours: a strip from -limit to limit, zero in the middle."""
     figure = go.Figure(
@@ -508,19 +393,3 @@ def colour_key(limit: float, *, dark: bool = False) -> go.Figure:
         )
     )
     return figure
-
-
-def png(array: np.ndarray) -> bytes:
-    """Return a PNG file of uint8 (h, w) grey, (h, w, 3) RGB or (h, w, 4) RGBA."""
-    buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(array, dtype=np.uint8)).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def palette_png(levels: np.ndarray, *, dark: bool = False) -> bytes:
-    """Return a PNG of palette levels (h, w): a byte a pixel, a third of what RGB would send."""
-    image = Image.fromarray(np.ascontiguousarray(levels, dtype=np.uint8)).convert("P")
-    image.putpalette(_PALETTES[dark].tobytes())
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return buffer.getvalue()
