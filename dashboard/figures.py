@@ -14,59 +14,28 @@ import numpy as np
 import plotly.graph_objects as go
 
 from dashboard.pictures import (  # noqa: F401 (passed on)
-    DARK_STOPS,
-    LEVELS,
-    LIGHT_STOPS,
     mosaic,
-    palette,
     palette_png,
     png,
     weight_levels,
     weight_limit,
     weight_mosaic,
 )
+from dashboard.style import (  # noqa: F401 (passed on)
+    LEVELS,
+    MUTED,
+    SERIES,
+    axis,
+    colour_scale,
+    layout,
+    palette,
+    rows,
+)
 
 if TYPE_CHECKING:
     from nnengine.training import History
 
-# Every colour below has at least 3:1 contrast on both page backgrounds (tests/test_figures.py),
-# and neighbours differ in lightness or in blue-yellow, which colour-blind eyes keep.
-SERIES = (
-    "#1f8a8a",
-    "#cf6a2b",
-    "#5b7fd1",
-    "#b3589a",
-    "#8c8a1f",
-    "#9b6a4a",
-    "#4f9a4f",
-    "#d0556a",
-)
-MUTED = "#8f887d"
-
 MOST_POINTS = 1500  # a live chart is sent whole at each tick: more points cost, and none is seen
-
-
-def _colour_scale(dark: bool) -> list[list[object]]:
-    stops = DARK_STOPS if dark else LIGHT_STOPS
-    return [[i / (len(stops) - 1), stop] for i, stop in enumerate(stops)]
-
-
-def _layout(**more: object) -> dict:
-    """Return what all charts share: no title, tight margins, no colours of their own."""
-    base: dict = {
-        "template": None,
-        "margin": {"l": 8, "r": 12, "t": 8, "b": 8},
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "hoverlabel": {"align": "left"},
-        "dragmode": False,
-    }
-    return base | more
-
-
-def _axis(title: str = "", **more: object) -> dict:
-    """Return an axis that makes room for its own labels."""
-    return {"title": {"text": title}, "automargin": True, "zeroline": False} | more
 
 
 def curves(
@@ -88,9 +57,9 @@ def curves(
         _explain_dashes(figure)
     percent = metric == "accuracy"
     figure.update_layout(
-        _layout(
-            xaxis=_axis("Step" if x == "step" else "Epoch", rangemode="tozero"),
-            yaxis=_axis(
+        layout(
+            xaxis=axis("Step" if x == "step" else "Epoch", rangemode="tozero"),
+            yaxis=axis(
                 "Accuracy" if percent else "Loss",
                 tickformat=".0%" if percent else "~g",
                 rangemode="normal" if percent else "tozero",
@@ -165,7 +134,7 @@ def class_balance(counts: np.ndarray, class_names: Sequence[str]) -> go.Figure:
     figure = go.Figure(
         go.Bar(
             x=counts,
-            y=_rows(class_names),
+            y=rows(class_names),
             orientation="h",
             marker={"color": SERIES[0], "line": {"width": 0}},
             text=[f"{int(c):,}" for c in counts],
@@ -174,7 +143,7 @@ def class_balance(counts: np.ndarray, class_names: Sequence[str]) -> go.Figure:
             hovertemplate="%{y}: %{x:,} images, %{customdata:.1%}<extra></extra>",
         )
     )
-    return _finish_bars(figure, class_names, _axis("Images", tickformat="~s", rangemode="tozero"))
+    return _finish_bars(figure, class_names, axis("Images", tickformat="~s", rangemode="tozero"))
 
 
 def probability_bars(probabilities: np.ndarray, class_names: Sequence[str]) -> go.Figure:
@@ -184,7 +153,7 @@ def probability_bars(probabilities: np.ndarray, class_names: Sequence[str]) -> g
     figure = go.Figure(
         go.Bar(
             x=p,
-            y=_rows(class_names),
+            y=rows(class_names),
             orientation="h",
             marker={
                 "color": [SERIES[0] if i == best else MUTED for i in range(p.size)],
@@ -197,8 +166,29 @@ def probability_bars(probabilities: np.ndarray, class_names: Sequence[str]) -> g
         )
     )
     # Room to the right of a full bar for its number.
-    axis = _axis(range=[0, 1.16], tickvals=[0, 0.25, 0.5, 0.75, 1], tickformat=".0%")
-    return _finish_bars(figure, class_names, axis)
+    across = axis(range=[0, 1.16], tickvals=[0, 0.25, 0.5, 0.75, 1], tickformat=".0%")
+    return _finish_bars(figure, class_names, across)
+
+
+def weight_bars(weights: np.ndarray, names: Sequence[str], *, dark: bool = False) -> go.Figure:
+    """Draw one unit's outgoing weights (targets,): orange speaks for a target, blue against it."""
+    w = np.asarray(weights, dtype=np.float64).ravel()
+    stops = colour_scale(dark)
+    against, speaks = (stops[2][1], stops[6][1]) if dark else (stops[1][1], stops[7][1])
+    figure = go.Figure(
+        go.Bar(
+            x=w,
+            y=rows(names),
+            orientation="h",
+            marker={"color": [speaks if v > 0 else against for v in w], "line": {"width": 0}},
+            text=[f"{v:+.2f}".replace("-", "\u2212") for v in w],
+            textposition="outside",
+            cliponaxis=False,
+            hovertemplate="%{y}: %{x:+.4f}<extra></extra>",
+        )
+    )
+    most = 1.35 * (float(np.abs(w).max(initial=0)) or 1.0)  # room for the numbers beyond the bars
+    return _finish_bars(figure, names, axis(range=[-most, most], zeroline=True, nticks=5))
 
 
 def _percent(value: float) -> str:
@@ -210,17 +200,11 @@ def _percent(value: float) -> str:
     return f"{value:.1%}".replace("%", " %")
 
 
-def _rows(class_names: Sequence[str]) -> list[str]:
-    # Plotly reads "0", "1" as numbers and equal names as one row; both would merge or move bars.
-    names = [str(name) for name in class_names]
-    return [n if names.count(n) == 1 else f"{n} ({i})" for i, n in enumerate(names)]
-
-
 def _finish_bars(figure: go.Figure, class_names: Sequence[str], xaxis: dict) -> go.Figure:
     figure.update_layout(
-        _layout(
+        layout(
             xaxis=xaxis,
-            yaxis=_axis(type="category", autorange="reversed", dtick=1, showgrid=False),
+            yaxis=axis(type="category", autorange="reversed", dtick=1, showgrid=False),
             bargap=0.25,
             height=26 * len(class_names) + 56,
             showlegend=False,
@@ -238,7 +222,7 @@ def confusion(matrix: np.ndarray, class_names: Sequence[str], *, dark: bool = Fa
     count], because a heatmap reports no selection.
     """
     counts = np.asarray(matrix, dtype=np.int64)
-    names = _rows(class_names)
+    names = rows(class_names)
     true, predicted = np.divmod(np.arange(counts.size), max(len(names), 1))
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     details = np.stack([true, predicted, counts.ravel()], axis=1)
@@ -249,7 +233,7 @@ def confusion(matrix: np.ndarray, class_names: Sequence[str], *, dark: bool = Fa
         y=names,
         zmin=-1,
         zmax=1,
-        colorscale=_colour_scale(dark),
+        colorscale=colour_scale(dark),
         showscale=False,
         xgap=1,
         ygap=1,
@@ -271,9 +255,9 @@ def confusion(matrix: np.ndarray, class_names: Sequence[str], *, dark: bool = Fa
         " %{text} of the class<extra></extra>",
     )
     figure.update_layout(
-        _layout(
-            xaxis=_axis("Predicted", type="category", dtick=1, showgrid=False),
-            yaxis=_axis("True", type="category", dtick=1, autorange="reversed", showgrid=False),
+        layout(
+            xaxis=axis("Predicted", type="category", dtick=1, showgrid=False),
+            yaxis=axis("True", type="category", dtick=1, autorange="reversed", showgrid=False),
             clickmode="event+select",
             showlegend=False,
             height=max(320, 36 * len(names) + 70),
@@ -313,11 +297,11 @@ def heatmap(
     figure = go.Figure(
         go.Heatmap(
             z=z,
-            x=_rows(x_names) if x_names is not None else np.arange(z.shape[1]),
-            y=_rows(y_names) if y_names is not None else np.arange(z.shape[0]),
+            x=rows(x_names) if x_names is not None else np.arange(z.shape[1]),
+            y=rows(y_names) if y_names is not None else np.arange(z.shape[0]),
             zmin=zmin,
             zmax=zmax,
-            colorscale=_colour_scale(dark),
+            colorscale=colour_scale(dark),
             colorbar={"thickness": 10, "outlinewidth": 0, "tickformat": "~g", "nticks": 5},
             hovertemplate=f"{y_title} %{{y}}, {x_title.lower()} %{{x}}: %{{z:.4f}}<extra></extra>",
         )
@@ -325,9 +309,9 @@ def heatmap(
     across = {"type": "category"} if x_names is not None else {"tickformat": "d"}
     down = {"type": "category", "dtick": 1} if y_names is not None else {"tickformat": "d"}
     figure.update_layout(
-        _layout(
-            xaxis=_axis(x_title, showgrid=False, **across),
-            yaxis=_axis(y_title, autorange="reversed", showgrid=False, **down),
+        layout(
+            xaxis=axis(x_title, showgrid=False, **across),
+            yaxis=axis(y_title, autorange="reversed", showgrid=False, **down),
             height=int(min(max(22 * z.shape[0], 60), 520)) + 70,
         )
     )
@@ -358,9 +342,9 @@ def distribution(groups: Mapping[str, np.ndarray], *, bins: int = 61) -> go.Figu
             hovertemplate=f"{name}: %{{y:.1%}} near %{{x:.3g}}<extra></extra>",
         )
     figure.update_layout(
-        _layout(
-            xaxis=_axis("Value"),
-            yaxis=_axis("Share", tickformat=".0%", rangemode="tozero"),
+        layout(
+            xaxis=axis("Value"),
+            yaxis=axis("Share", tickformat=".0%", rangemode="tozero"),
             legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
             showlegend=len(arrays) > 1,
             uirevision="distribution",
@@ -369,26 +353,30 @@ def distribution(groups: Mapping[str, np.ndarray], *, bins: int = 61) -> go.Figu
     return figure
 
 
-def colour_key(limit: float, *, dark: bool = False) -> go.Figure:
-    """Draw the key to weight colours: a strip from -limit to limit, zero in the middle."""
+def colour_key(limit: float, *, own: bool = False, dark: bool = False) -> go.Figure:
+    """Draw the key to weight colours: a strip from -limit to limit, zero in the middle.
+
+    Own: every unit has its own limit, so the ends say so instead of a number.
+    """
     figure = go.Figure(
         go.Heatmap(
             z=np.linspace(-1, 1, LEVELS, dtype=np.float32)[None],
             x=np.linspace(-limit, limit, LEVELS),
             zmin=-1,
             zmax=1,
-            colorscale=_colour_scale(dark),
+            colorscale=colour_scale(dark),
             showscale=False,
             hoverinfo="skip",
         )
     )
     ticks = [-limit, 0, limit]
-    words = [f"\u2264 \u2212{limit:.2g}", "0", f"\u2265 {limit:.2g}"]
+    ends = ("unit's strongest \u2212", "unit's strongest +")
+    low, high = ends if own else (f"\u2264 \u2212{limit:.2g}", f"\u2265 {limit:.2g}")
     figure.update_layout(
-        _layout(
-            height=48,
-            margin={"l": 28, "r": 28, "t": 2, "b": 22},
-            xaxis=_axis(tickvals=ticks, ticktext=words, showgrid=False, automargin=False),
+        layout(
+            height=44,
+            margin={"l": 64, "r": 64, "t": 2, "b": 24},
+            xaxis=axis(tickvals=ticks, ticktext=[low, "0", high], showgrid=False, automargin=False),
             yaxis={"visible": False},
         )
     )

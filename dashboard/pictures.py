@@ -7,39 +7,12 @@ Pictures are uint8 RGBA with transparent gaps, so that one suits a light page an
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 from PIL import Image
 
-# Blue is negative, orange is positive: the pair that survives all three kinds of colour
-# blindness. The middle is the page's paper in light and its slate in dark.
-LIGHT_STOPS = (
-    "#10305c", "#2563a8", "#6fa5d6", "#c0d8ec", "#f5f2ec",
-    "#f6d2b3", "#e9995d", "#c4561a", "#75290a",
-)  # fmt: skip
-DARK_STOPS = (
-    "#c9e6ff", "#74b5f2", "#3d7fc2", "#2b4a6b", "#2b2824",
-    "#63402a", "#b96731", "#f29c58", "#ffdcb8",
-)  # fmt: skip
-LEVELS = 255  # odd, so that zero has a level of its own; and one byte holds a level
-
-
-def _palette(stops: Sequence[str]) -> np.ndarray:
-    """Return uint8 (LEVELS, 3): the stops joined by straight lines."""
-    rgb = np.array([[int(stop[i : i + 2], 16) for i in (1, 3, 5)] for stop in stops], float)
-    at = np.linspace(0, len(stops) - 1, LEVELS)
-    channels = [np.interp(at, np.arange(len(stops)), channel) for channel in rgb.T]
-    return np.rint(np.stack(channels, axis=1)).astype(np.uint8)
-
-
-_PALETTES = {False: _palette(LIGHT_STOPS), True: _palette(DARK_STOPS)}
-
-
-def palette(*, dark: bool = False) -> np.ndarray:
-    """Return the diverging palette, uint8 (255, 3); row 127 is the neutral colour of zero."""
-    return _PALETTES[dark].copy()
+from dashboard.style import LEVELS, palette
 
 
 def mosaic(
@@ -124,7 +97,7 @@ def weight_mosaic(
     neutral middle. Raises ValueError when the shape of an image does not hold the inputs.
     """
     levels = weight_levels(weights, image_shape, scale=scale)
-    return _tiles(_PALETTES[dark][levels], columns, gap, zoom)
+    return _tiles(palette(dark=dark)[levels], columns, gap, zoom)
 
 
 def png(array: np.ndarray) -> bytes:
@@ -137,7 +110,7 @@ def png(array: np.ndarray) -> bytes:
 def palette_png(levels: np.ndarray, *, dark: bool = False) -> bytes:
     """Return a PNG of palette levels (h, w): a byte a pixel, a third of what RGB would send."""
     image = Image.fromarray(np.ascontiguousarray(levels, dtype=np.uint8)).convert("P")
-    image.putpalette(_PALETTES[dark].tobytes())
+    image.putpalette(palette(dark=dark).tobytes())
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
     return buffer.getvalue()

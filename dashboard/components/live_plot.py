@@ -104,7 +104,7 @@ function dress(layout, host) {
   return layout;
 }
 
-export default function ({ data, parentElement }) {
+export default function ({ data, parentElement, setTriggerValue }) {
   const host = parentElement.querySelector(".nn-plot-canvas");
   const reset = parentElement.querySelector(".nn-plot-reset");
   if (!host) return;
@@ -127,7 +127,13 @@ export default function ({ data, parentElement }) {
     const first = !host._fullLayout;
     return Plotly.react(host, figure.data, layout, { displayModeBar: false, responsive: false })
       .then(() => {
-        if (first) host.on("plotly_relayout", showReset);
+        if (first) {
+          host.on("plotly_relayout", showReset);
+          host.on("plotly_click", ({ points }) => {
+            const chosen = points?.find((point) => point.customdata)?.customdata;
+            if (state.data.selectable && chosen) setTriggerValue("chosen", [...chosen]);
+          });
+        }
         showReset();
       });
   };
@@ -165,20 +171,31 @@ _component = st.components.v2.component(
 )
 
 
-def live_plot(figure: go.Figure, *, key: str, height: int | None = None, label: str) -> None:
+def live_plot(
+    figure: go.Figure,
+    *,
+    key: str,
+    height: int | None = None,
+    label: str,
+    selectable: bool = False,
+) -> list | None:
     """Show a figure that may change at every tick; its node and the visitor's zoom stay.
 
     Height is in pixels: as given, else the figure's own, else 360. Label is what a screen
     reader says in place of the picture: name the chart and its latest values. Zoom is kept as
-    long as `figure.layout.uirevision` stays the same.
+    long as `figure.layout.uirevision` stays the same. Selectable: returns the customdata of
+    the point just clicked, else None; offer a control beside it, for a picture has no keyboard.
     """
     pixels = int(height or figure.layout.height or 360)
-    _component(
+    result = _component(
         key=key,
         data={
             "figure": figure.to_json(),
             "label": label,
+            "selectable": selectable,
             "height": pixels,
             "plotly": f"app/static/plotly.min.js?v={_VERSION}",
         },
+        on_chosen_change=lambda: None,
     )
+    return result.chosen if selectable else None

@@ -1,0 +1,78 @@
+"""Style: the colours and the frame that every chart and picture shares."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+# Every colour below has at least 3:1 contrast on both page backgrounds (tests/test_figures.py),
+# and neighbours differ in lightness or in blue-yellow, which colour-blind eyes keep.
+SERIES = (
+    "#1f8a8a",
+    "#cf6a2b",
+    "#5b7fd1",
+    "#b3589a",
+    "#8c8a1f",
+    "#9b6a4a",
+    "#4f9a4f",
+    "#d0556a",
+)
+MUTED = "#8f887d"
+
+# Blue is negative, orange is positive: the pair that survives all three kinds of colour
+# blindness. The middle is the page's paper in light and its slate in dark.
+LIGHT_STOPS = (
+    "#10305c", "#2563a8", "#6fa5d6", "#c0d8ec", "#f5f2ec",
+    "#f6d2b3", "#e9995d", "#c4561a", "#75290a",
+)  # fmt: skip
+DARK_STOPS = (
+    "#c9e6ff", "#74b5f2", "#3d7fc2", "#2b4a6b", "#2b2824",
+    "#63402a", "#b96731", "#f29c58", "#ffdcb8",
+)  # fmt: skip
+LEVELS = 255  # odd, so that zero has a level of its own; and one byte holds a level
+
+
+def _palette(stops: Sequence[str]) -> np.ndarray:
+    """Return uint8 (LEVELS, 3): the stops joined by straight lines."""
+    rgb = np.array([[int(stop[i : i + 2], 16) for i in (1, 3, 5)] for stop in stops], float)
+    at = np.linspace(0, len(stops) - 1, LEVELS)
+    channels = [np.interp(at, np.arange(len(stops)), channel) for channel in rgb.T]
+    return np.rint(np.stack(channels, axis=1)).astype(np.uint8)
+
+
+_PALETTES = {False: _palette(LIGHT_STOPS), True: _palette(DARK_STOPS)}
+
+
+def palette(*, dark: bool = False) -> np.ndarray:
+    """Return the diverging palette, uint8 (255, 3); row 127 is the neutral colour of zero."""
+    return _PALETTES[dark].copy()
+
+
+def colour_scale(dark: bool) -> list[list[object]]:
+    stops = DARK_STOPS if dark else LIGHT_STOPS
+    return [[i / (len(stops) - 1), stop] for i, stop in enumerate(stops)]
+
+
+def layout(**more: object) -> dict:
+    """Return what all charts share: no title, tight margins, no colours of their own."""
+    base: dict = {
+        "template": None,
+        "margin": {"l": 8, "r": 12, "t": 8, "b": 8},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "hoverlabel": {"align": "left"},
+        "dragmode": False,
+    }
+    return base | more
+
+
+def axis(title: str = "", **more: object) -> dict:
+    """Return an axis that makes room for its own labels."""
+    return {"title": {"text": title}, "automargin": True, "zeroline": False} | more
+
+
+def rows(class_names: Sequence[str]) -> list[str]:
+    # Plotly reads "0", "1" as numbers and equal names as one row; both would merge or move bars.
+    names = [str(name) for name in class_names]
+    return [n if names.count(n) == 1 else f"{n} ({i})" for i, n in enumerate(names)]
