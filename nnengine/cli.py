@@ -1,0 +1,378 @@
+"""The command line: `nnengine train | evaluate | predict | info | convert`.
+
+Results go to standard output: a short summary, or with --json one JSON object and nothing else.
+Progress and faults go to standard error, a fault as one line. Exit status: 0 done, 2 a fault,
+130 interrupted, 141 nobody reads the output any more.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import math
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NoReturn
+
+import numpy as np
+
+from . import kernels, modelfile, report
+from ._version import __version__
+from .activations import ACTIVATIONS
+from .dataset import Dataset
+from .errors import ConfigError, EngineError
+from .idx import LABELS_MAGIC, Idx1, Idx3, describe, read_idx
+from .metrics import evaluate
+from .network import INITIALISATIONS, Network
+from .optimisers import OPTIMISERS
+from .progress import Progress
+from .training import TrainingConfig, TrainingDiverged, TrainingFinished, training
+
+FAULT, INTERRUPTED, NO_READER = 2, 130, 141
+_PICTURES = 4  # predictions at most beside which the image is drawn
+
+
+class _Interrupted(Exception):
+    """Ctrl-C, after what was to be kept has been kept; the message says what."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser whose faults are one line, like all others."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(FAULT, f"nnengine: {message} (see {self.prog} --help)\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status; ``argv`` defaults to the process's own."""
+    try:
+        arguments = _parser().parse_args(argv)
+    except SystemExit as end:
+        return int(end.code or 0)
+    try:
+        arguments.run(arguments)
+        sys.stdout.flush()
+        return 0
+    except BrokenPipeError:
+        # Python flushes once more as it ends: give it something that can be written to.
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return NO_READER
+    except (KeyboardInterrupt, _Interrupted) as stop:
+        return _complain(str(stop) or "interrupted", INTERRUPTED)
+    except EngineError as error:
+        return _complain(str(error))
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return _complain(f"{where}{error.strerror or error}")
+    except MemoryError:
+        return _complain("out of memory: use smaller layers, a smaller batch or less data")
+
+
+def _complain(message: str, status: int = FAULT) -> int:
+    print("nnengine:", " ".join(message.split()), file=sys.stderr)
+    return status
+
+
+# ------------------------------------------------------------------------------------------ train
+
+
+def _train(arguments: argparse.Namespace) -> None:
+    config = _config(arguments)
+    data = _dataset(arguments.images, arguments.labels)
+    test = _dataset(*arguments.test, classes=data.classes) if arguments.test else None
+    network = _new_network(arguments, data)
+    if arguments.out:
+        modelfile.check_target(network, arguments.out)
+    _warm_up()
+    started = time.perf_counter()
+    final = _run(network, data, config, test, arguments)
+    seconds = time.perf_counter() - started
+    if arguments.out:
+        network.save(arguments.out)
+    result = {
+        "train_accuracy": final.train_accuracy,
+        "test_accuracy": final.val_accuracy,
+        "train_loss": final.train_loss,
+        "test_loss": final.val_loss,
+        "iterations": final.step,
+        "epochs": round(final.epoch, 6),
+        "seconds": round(seconds, 3),
+        "images_per_second": round(final.epoch * len(data) / seconds),
+        "kernels": kernels.name,
+        "layers": list(network.sizes),
+        "parameters": network.parameter_count,
+        "config": config.as_dict(),
+        "out": arguments.out,
+    }
+    _answer(result, report.train_lines(result), arguments)
+
+
+def _config(arguments: argparse.Namespace) -> TrainingConfig:
+    return TrainingConfig(
+        epochs=arguments.epochs,
+        iterations=arguments.iterations,
+        batch_size=arguments.batch_size,
+        optimiser=arguments.optimiser,
+        learning_rate=arguments.learning_rate,
+        momentum=arguments.momentum,
+        seed=arguments.seed,
+    )
+
+
+def _new_network(arguments: argparse.Namespace, data: Dataset) -> Network:
+    """Return the network that was asked for, once it is known to fit the data."""
+    sizes = arguments.layers or [data.inputs, 10, data.classes]
+    height, width = data.image_shape
+    if sizes[0] != data.inputs:
+        raise ConfigError(f"--layers begins with {sizes[0]}, but the images have {height}x{width} "
+                          f"pixels: it has to begin with {data.inputs}")
+    if sizes[-1] != data.classes or len(sizes) < 2:
+        raise ConfigError(f"--layers ends with {sizes[-1]}, but the labels have {data.classes} "
+                          f"classes: it has to end with {data.classes}")
+    return Network.build(
+        sizes,
+        activation=arguments.activation,
+        rng=arguments.seed,
+        initialisation=arguments.init,
+        dtype=np.dtype(arguments.dtype),
+        class_names=data.class_names,
+        image_shape=data.image_shape,
+    )
+
+
+def _warm_up() -> None:
+    """Have the kernels compiled, so that it counts neither as training nor as a standstill."""
+    if not kernels.warm and sys.stderr.isatty():
+        print("preparing kernels (some seconds, the first time on this machine) ...",
+              end="\r", file=sys.stderr)
+    kernels.warm_up()
+
+
+def _run(network: Network, data: Dataset, config: TrainingConfig, test: Dataset | None,
+         arguments: argparse.Namespace) -> TrainingFinished:
+    """Train to the end and return its last event; interrupted or diverged, keep what there is."""
+    events = training(network, data, config, test)
+    steps = config.total_steps(len(data))
+    images = round(steps / config.steps_per_epoch(len(data)) * len(data))
+    with Progress(steps, images) as progress, _ctrl_c() as pressed:
+        for event in events:
+            progress.show(event)
+            if isinstance(event, TrainingFinished):
+                return event
+            if isinstance(event, TrainingDiverged):
+                break
+            if pressed:
+                events.close()
+                break
+    kept = ", nothing was saved (no --out)"
+    if arguments.out:
+        network.save(arguments.out)
+        kept = f"; the weights it had by then are in {arguments.out}"
+    if isinstance(event, TrainingDiverged):
+        raise ConfigError(f"training diverged: {event.advice}{kept}")
+    raise _Interrupted(f"interrupted after {progress.steps:,} iterations{kept}")
+
+
+@contextlib.contextmanager
+def _ctrl_c() -> Iterator[list[int]]:
+    """Collect the first Ctrl-C, so that no step is cut in half; the second one is final."""
+    pressed: list[int] = []
+
+    def press(number: int, frame: Any) -> None:
+        pressed.append(number)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    try:
+        before = signal.signal(signal.SIGINT, press)
+    except ValueError:  # not in the main thread, which alone hears signals
+        yield pressed
+        return
+    try:
+        yield pressed
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+# ------------------------------------------------------------------------------ evaluate, predict
+
+
+def _evaluate(arguments: argparse.Namespace) -> None:
+    network = modelfile.load(arguments.model)
+    found = evaluate(network, _dataset(arguments.images, arguments.labels))
+    result = {
+        "accuracy": found.accuracy,
+        "count": len(found.predictions),
+        "loss": found.loss,
+        "confusion": found.confusion.tolist(),
+        "precision": [_number(share) for share in found.precision],
+        "recall": [_number(share) for share in found.recall],
+        "class_names": list(network.class_names),
+        "kernels": kernels.name,
+    }
+    _answer(result, report.evaluation_lines(result), arguments)
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)
+
+
+def _predict(arguments: argparse.Namespace) -> None:
+    network = modelfile.load(arguments.model)
+    images = Idx3(arguments.images).data
+    start, stop, _ = slice(*arguments.index).indices(len(images))
+    if start >= stop:
+        raise ConfigError(f"--index chooses no image: the file holds {len(images):,}, numbered "
+                          f"from 0 to {len(images) - 1:,}")
+    probabilities = network.predict_proba(images[start:stop])
+    answers = probabilities.argmax(axis=1)
+    result = {
+        "predictions": answers.tolist(),
+        "probabilities": probabilities[np.arange(len(answers)), answers].astype(float).tolist(),
+        "names": [network.class_names[answer] for answer in answers],
+        "count": len(answers),
+        "start": start,
+    }
+    _answer(result, report.prediction_lines(result, images[start:stop], _PICTURES), arguments)
+
+
+# -------------------------------------------------------------------------------- info, convert
+
+
+def _info(arguments: argparse.Namespace) -> None:
+    with open(arguments.file, "rb") as file:
+        is_model = file.read(4) in (b"\x93NUM", b"PK\x03\x04", b"PK\x05\x06")
+    if is_model:
+        facts = modelfile.describe_model(arguments.file)
+        _answer(facts, report.model_lines(facts), arguments)
+        return
+    header, data = describe(arguments.file), read_idx(arguments.file)  # all of it: is it whole?
+    is_labels = header.magic == LABELS_MAGIC
+    facts = {
+        "kind": "IDX",
+        "name": header.name,
+        "items": header.items(header.count),
+        "magic": header.magic,
+        "dtype": header.dtype.name,
+        "shape": list(header.shape),
+        "header": header.header_bytes.hex(" "),
+        "gzip": header.gzipped,
+        "data_bytes": header.data_bytes,
+        "class_counts": np.bincount(data).tolist() if is_labels else None,
+    }
+    _answer(facts, report.idx_lines(facts), arguments)
+
+
+def _convert(arguments: argparse.Namespace) -> None:
+    network = modelfile.load(arguments.source)
+    network.save(arguments.target)
+    kept = modelfile.load(arguments.target)
+    result = {
+        "from": arguments.source,
+        "to": arguments.target,
+        "layers": list(network.sizes),
+        "left_behind": [
+            words
+            for words, name in (("class names", "class_names"), ("image shape", "image_shape"),
+                                ("training records", "training"))
+            if getattr(kept, name) != getattr(network, name)
+        ],
+    }
+    _answer(result, report.convert_lines(result), arguments)
+
+
+# --------------------------------------------------------------------------------------- parts
+
+
+def _dataset(images: str, labels: str, *, classes: int | None = None) -> Dataset:
+    return Dataset(Idx3(images), Idx1(labels), classes=classes)
+
+
+def _answer(result: dict[str, Any], lines: Iterator[str], arguments: argparse.Namespace) -> None:
+    """Print the result as one JSON object, or as lines for people."""
+    if arguments.json:
+        print(json.dumps(result, allow_nan=False))
+        return
+    for line in lines:
+        print(line)
+
+
+def _layers(text: str) -> list[int]:
+    return [int(size) for size in text.split(",")]
+
+
+def _batch_size(text: str) -> int | None:
+    return None if text == "all" else int(text)
+
+
+def _index(text: str) -> tuple[int | None, int | None]:
+    """Return start and stop of "A:B", either of which may be missing, or of one number."""
+    if ":" not in text:
+        start = int(text)
+        return start, start + 1 or None  # -1 is the last image: up to the end
+    start, stop = (int(part) if part else None for part in text.split(":"))
+    return start, stop
+
+
+# What argparse calls these in its messages.
+_layers.__name__, _batch_size.__name__, _index.__name__ = "layers", "batch size", "index"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="nnengine", description="Train, try and convert neural networks.")
+    parser.add_argument("--version", action="version", version=f"nnengine {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_train(commands)
+
+    command = _add(commands, "evaluate", _evaluate, "measure a model on labelled images")
+    command.add_argument("model", help=".nnm or .npz file")
+    command.add_argument("images", help="IDX images")
+    command.add_argument("labels", help="IDX labels")
+
+    command = _add(commands, "predict", _predict, "name what is on images")
+    command.add_argument("model", help=".nnm or .npz file")
+    command.add_argument("images", help="IDX images")
+    command.add_argument("--index", metavar="A:B", type=_index, default=(None, None),
+                         help="images A up to but not B, or just A (all)")
+
+    command = _add(commands, "info", _info, "say what an IDX or model file holds")
+    command.add_argument("file")
+
+    command = _add(commands, "convert", _convert, "turn .nnm into .npz or back")
+    command.add_argument("source", help="model file to read")
+    command.add_argument("target", help="model file to write; its ending says the format")
+    return parser
+
+
+def _add(commands: Any, name: str, run: Callable, purpose: str) -> argparse.ArgumentParser:
+    command = commands.add_parser(name, help=purpose, description=purpose.capitalize() + ".",
+                                  allow_abbrev=False)
+    command.add_argument("--json", action="store_true", help="print one JSON object")
+    command.set_defaults(run=run)
+    return command
+
+
+def _add_train(commands: Any) -> None:
+    train = _add(commands, "train", _train, "train a network on labelled images")
+    add = train.add_argument
+    add("images", help="IDX images, gzip or not")
+    add("labels", help="IDX labels, gzip or not")
+    add("--test", nargs=2, metavar=("IMAGES", "LABELS"), help="measured too, never trained on")
+    add("--layers", type=_layers, metavar="784,10,10",
+        help="widths from inputs to classes (inputs,10,classes)")
+    add("--activation", choices=ACTIVATIONS, default="relu", help="of hidden layers (relu)")
+    add("--init", choices=INITIALISATIONS, default="he", help="of the weights (he)")
+    add("--dtype", choices=("float32", "float64"), default="float32", help="(float32)")
+    length = train.add_mutually_exclusive_group()
+    length.add_argument("--epochs", type=int, metavar="N", help="passes over the images (10)")
+    length.add_argument("--iterations", type=int, metavar="N", help="optimiser steps")
+    add("--batch-size", type=_batch_size, default=64, metavar="N|all", help="images a step (64)")
+    add("--optimiser", choices=tuple(OPTIMISERS), default="sgd", help="(sgd)")
+    add("--learning-rate", type=float, default=0.1, metavar="A", help="(0.1)")
+    add("--momentum", type=float, default=0.9, metavar="M", help="for --optimiser momentum (0.9)")
+    add("--seed", type=int, default=0, metavar="S", help="of weights and shuffling (0)")
+    add("--out", metavar="FILE", help="save the network as .npz or .nnm; also after Ctrl-C")
