@@ -1,0 +1,98 @@
+"""The one seam between back ends: `NAMES` is the contract, chosen once, called by attribute.
+
+`NNENGINE_KERNELS=auto|numpy|numba` chooses. An explicit choice that cannot be had fails
+loudly; `auto` takes numba where it works and says why in `reason`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from types import ModuleType
+
+from ..errors import ConfigError
+
+NAMES = (
+    "bytes_forward",
+    "bytes_backward",
+    "count_pixels",
+    "pack_pixels",
+    "packed_forward",
+    "packed_backward",
+    "dense_forward",
+    "dense_backward",
+    "activate",
+    "activation_backward",
+    "softmax",
+    "softmax_cross_entropy",
+    "sgd",
+    "momentum",
+    "adam",
+)
+BACK_ENDS = ("numba", "numpy")  # in the order `auto` prefers them
+
+name: str  # the back end in use
+reason: str  # why this one
+packs: bool  # True where lists of nonzero pixels are faster than the pixels themselves
+warm: bool  # False while a first call may still have to wait for the compiler
+
+
+def _module(back_end: str) -> ModuleType:
+    """Import one back end; raises ImportError, or what numba says when it cannot start."""
+    return importlib.import_module(f".{back_end}_", __package__)
+
+
+def available() -> dict[str, str | None]:
+    """Return for every back end None, or the reason it cannot be had here."""
+    reasons: dict[str, str | None] = {}
+    for back_end in BACK_ENDS:
+        try:
+            _module(back_end)
+        except Exception as error:  # numba fails in many ways: a missing LLVM, an old NumPy
+            reasons[back_end] = f"{type(error).__name__}: {error}"
+        else:
+            reasons[back_end] = None
+    return reasons
+
+
+def use(back_end: str = "auto") -> None:
+    """Choose the back end for everything computed from now on.
+
+    Raises ConfigError when `back_end` is not one of auto, numba, numpy, or cannot be had.
+    """
+    global name, reason, packs, warm
+    if back_end not in ("auto", *BACK_ENDS):
+        raise ConfigError(
+            f"NNENGINE_KERNELS is {back_end!r}: choose auto, {' or '.join(BACK_ENDS)}"
+        )
+    chosen, why = (back_end, "asked for") if back_end != "auto" else _best()
+    try:
+        module = _module(chosen)
+    except Exception as error:
+        raise ConfigError(
+            f"kernels {chosen!r} cannot be had here ({error}): "
+            f"install {chosen}, or set NNENGINE_KERNELS=auto"
+        ) from error
+    globals().update({kernel: getattr(module, kernel) for kernel in NAMES})
+    name, reason = chosen, why
+    packs = chosen != "numpy"
+    warm = chosen == "numpy"
+
+
+def _best() -> tuple[str, str]:
+    """Return the best back end that works here, and why it was taken."""
+    why_not = available()["numba"]
+    if why_not is None:
+        return "numba", "the fastest that works here"
+    return "numpy", f"numba cannot be had here ({why_not})"
+
+
+def warm_up() -> None:
+    """Have every kernel ready to run: compiled (about 10 s, once a machine) or from the cache."""
+    global warm
+    if not warm:
+        _module(name).warm_up()
+        warm = True
+
+
+use(os.environ.get("NNENGINE_KERNELS") or "auto")

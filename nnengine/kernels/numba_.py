@@ -1,0 +1,386 @@
+"""Kernels compiled by numba: plain loops over arrays, free of the GIL, cached on disk.
+
+The same names, arguments and meaning as `numpy_.py`, which explains the formulas. No kernel
+allocates or touches a Python object, so that the same functions can be compiled ahead of
+time. Layers behind the first are dense and go to BLAS, which is a compiled kernel already.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numba
+import numpy as np
+
+from . import numpy_
+from .numpy_ import LEAK, LEAKY_RELU, RELU, SIGMOID, TANH
+from .simd import LANES, add, load, multiply_add, splat, store
+from .workers import fan_out
+
+_SMALL = 2048  # weights: up to here a dense product is faster than the way to BLAS
+_PIECE = 4096  # images: the unit that workers draw, and in which partial sums are gathered
+
+# The full fastmath turns isfinite into a constant; these four flags allow vector sums and
+# fused multiply-adds and keep NaN and infinity honest.
+compiled = numba.njit(
+    nogil=True, cache=True, error_model="numpy", fastmath={"nsz", "contract", "reassoc", "arcp"}
+)
+
+
+@compiled
+def bytes_forward(x, scale, w, b, z):
+    """Put (x * scale) @ w + b into z, skipping the zero pixels: four in five on MNIST."""
+    n, fan_in = x.shape
+    fan_out = w.shape[1]
+    for i in range(n):
+        for k in range(fan_out):
+            z[i, k] = 0
+        for j in range(fan_in):
+            if x[i, j] != 0:
+                pixel = w.dtype.type(x[i, j])
+                for k in range(fan_out):
+                    z[i, k] += pixel * w[j, k]
+        for k in range(fan_out):
+            z[i, k] = z[i, k] * scale + b[k]
+
+
+@compiled
+def bytes_backward(x, scale, dz, dw, db):
+    """Add (x * scale).T @ dz to dw and the column sums of dz to db, skipping zero pixels."""
+    n, fan_in = x.shape
+    fan_out = dw.shape[1]
+    for i in range(n):
+        for k in range(fan_out):
+            db[k] += dz[i, k]
+        for j in range(fan_in):
+            if x[i, j] != 0:
+                pixel = dw.dtype.type(x[i, j] * scale)
+                for k in range(fan_out):
+                    dw[j, k] += pixel * dz[i, k]
+
+
+@compiled
+def count_pixels(x, starts):
+    """Put into starts[i + 1] how many pixels of images 0..i are not zero."""
+    total = 0
+    starts[0] = 0
+    for i in range(x.shape[0]):
+        for j in range(x.shape[1]):
+            total += x[i, j] != 0
+        starts[i + 1] = total
+
+
+@compiled
+def pack_pixels(x, starts, places, values):
+    """List the nonzero pixels of every image: where they stand, and their values."""
+    t = 0
+    for i in range(x.shape[0]):
+        for j in range(x.shape[1]):
+            if x[i, j] != 0:
+                places[t] = j
+                values[t] = x[i, j]
+                t += 1
+
+
+@compiled
+def _packed_forward(starts, places, values, rows, scale, w, b, z):
+    """z = (x * scale) @ w + b. The lanes are units: each pixel brings its row of weights.
+
+    w, flat (fan_in * width,), b (width,) and z (n, width), with width a multiple of 16. Four
+    sums run side by side because an addition takes four cycles and one can begin in each.
+    """
+    width = b.size
+    flat = z.ravel()
+    for i in range(rows.size):
+        start, end = starts[rows[i]], starts[rows[i] + 1]
+        for lane in range(0, width, LANES):
+            s0 = splat(0)
+            s1 = s0
+            s2 = s0
+            s3 = s0
+            for t in range(start, end - 3, 4):
+                at0 = np.int64(places[t]) * width + lane
+                at1 = np.int64(places[t + 1]) * width + lane
+                at2 = np.int64(places[t + 2]) * width + lane
+                at3 = np.int64(places[t + 3]) * width + lane
+                s0 = multiply_add(splat(values[t]), load(w, at0), s0)
+                s1 = multiply_add(splat(values[t + 1]), load(w, at1), s1)
+                s2 = multiply_add(splat(values[t + 2]), load(w, at2), s2)
+                s3 = multiply_add(splat(values[t + 3]), load(w, at3), s3)
+            for t in range(end - (end - start) % 4, end):
+                at = np.int64(places[t]) * width + lane
+                s0 = multiply_add(splat(values[t]), load(w, at), s0)
+            total = add(add(s0, s1), add(s2, s3))
+            store(flat, i * width + lane, multiply_add(total, splat(scale), load(b, lane)))
+
+
+@compiled
+def _packed_backward(starts, places, values, rows, scale, dz, dw, db):
+    """dw += (x * scale).T @ dz, db += column sums; arrays as for `_packed_forward`."""
+    width = db.size
+    flat = dz.ravel()
+    for i in range(rows.size):
+        start, end = starts[rows[i]], starts[rows[i] + 1]
+        for lane in range(0, width, LANES):
+            d = load(flat, i * width + lane)
+            store(db, lane, add(load(db, lane), d))
+            d = multiply_add(d, splat(scale), splat(0))
+            for t in range(start, end):
+                at = np.int64(places[t]) * width + lane
+                store(dw, at, multiply_add(splat(values[t]), d, load(dw, at)))
+
+
+def packed_forward(starts, places, values, rows, scale, w, b, z):
+    """Put (x * scale) @ w + b into z, for the images `rows` of packed lists; float32."""
+    wide_w, wide_b, wide_z = _widened(w), _widened(b), z if _fits(z) else _wide_like(z)
+
+    def piece(start: int) -> None:
+        part = slice(start, start + _PIECE)
+        _packed_forward(
+            starts, places, values, rows[part], scale, wide_w.reshape(-1), wide_b, wide_z[part]
+        )
+
+    _in_pieces(piece, len(rows))
+    if wide_z is not z:
+        z[:] = wide_z[:, : z.shape[1]]
+
+
+def packed_backward(starts, places, values, rows, scale, dz, dw, db):
+    """Add the gradients for w and b to dw and db, for the images `rows`; float32.
+
+    Every piece but the first has sums of its own, added at the end in the pieces' order: the
+    bits do not depend on how many workers there are.
+    """
+    pieces = -(-len(rows) // _PIECE)
+    wide_dz = _widened(dz)
+    sums = [(dw, db) if _fits(dw) else (_wide_like(dw), _wide_like(db))]
+    sums += [(np.zeros_like(sums[0][0]), np.zeros_like(sums[0][1])) for _ in range(pieces - 1)]
+
+    def piece(start: int) -> None:
+        part = slice(start, start + _PIECE)
+        into_w, into_b = sums[start // _PIECE]
+        _packed_backward(
+            starts, places, values, rows[part], scale, wide_dz[part], into_w.reshape(-1), into_b
+        )
+
+    _in_pieces(piece, len(rows))
+    (into_w, into_b), *others = sums
+    for part_w, part_b in others:
+        into_w += part_w
+        into_b += part_b
+    if into_w is not dw:
+        dw += into_w[:, : dw.shape[1]]
+        db += into_b[: len(db)]
+
+
+@compiled
+def _product(x, w, b, z):
+    """z = x @ w + b; w, flat (fan_in * width,), b and z as for `_packed_forward`."""
+    width = b.size
+    flat = z.ravel()
+    for i in range(x.shape[0]):
+        for lane in range(0, width, LANES):
+            total = load(b, lane)
+            for j in range(x.shape[1]):
+                total = multiply_add(splat(x[i, j]), load(w, j * width + lane), total)
+            store(flat, i * width + lane, total)
+
+
+@compiled
+def _outer_sum(x, dz, dw, db):
+    """dw += x.T @ dz, db += column sums, with widths a multiple of 16; dead units are skipped."""
+    width = db.size
+    flat = dz.ravel()
+    for i in range(x.shape[0]):
+        for lane in range(0, width, LANES):
+            d = load(flat, i * width + lane)
+            store(db, lane, add(load(db, lane), d))
+            for j in range(x.shape[1]):
+                if x[i, j] != 0:
+                    at = j * width + lane
+                    store(dw, at, multiply_add(splat(x[i, j]), d, load(dw, at)))
+
+
+def dense_forward(x, w, b, z):
+    """Put x @ w + b into z. Large products go to BLAS, which is a compiled kernel already."""
+    if w.size > _SMALL or w.dtype != np.float32:
+        numpy_.dense_forward(x, w, b, z)
+        return
+    wide_z = z if _fits(z) else _wide_like(z)
+    _product(x, _widened(w).reshape(-1), _widened(b), wide_z)
+    if wide_z is not z:
+        z[:] = wide_z[:, : z.shape[1]]
+
+
+def dense_backward(x, w, dz, dw, db, dx):
+    """Add x.T @ dz to dw and the column sums of dz to db; put dz @ w.T into dx."""
+    if w.size > _SMALL or w.dtype != np.float32:
+        numpy_.dense_backward(x, w, dz, dw, db, dx)
+        return
+    fits = _fits(dw)
+    into_w, into_b = (dw, db) if fits else (_wide_like(dw), _wide_like(db))
+    _outer_sum(x, _widened(dz), into_w.reshape(-1), into_b)
+    if not fits:
+        dw += into_w[:, : dw.shape[1]]
+        db += into_b[: len(db)]
+    back = np.ascontiguousarray(w.T)
+    dense_forward(dz, back, np.zeros(len(w), w.dtype), dx)
+
+
+def _in_pieces(piece: Callable[[int], None], count: int) -> None:
+    """Call piece(start) for 0, 4096, ...: at once where there are several."""
+    if count <= _PIECE:
+        piece(0)
+    else:
+        fan_out(piece, range(0, count, _PIECE))
+
+
+def _fits(array: np.ndarray) -> bool:
+    """Tell whether the rows are whole vectors of sixteen already."""
+    return array.shape[-1] % LANES == 0
+
+
+def _wide_like(array: np.ndarray) -> np.ndarray:
+    """Return zeros of the array's shape, its rows filled up to whole vectors."""
+    return np.zeros((*array.shape[:-1], -(-array.shape[-1] // LANES) * LANES), array.dtype)
+
+
+def _widened(array: np.ndarray) -> np.ndarray:
+    """Return the array with its rows filled up to whole vectors; itself where they are."""
+    if _fits(array):
+        return array
+    wide = _wide_like(array)
+    wide[..., : array.shape[-1]] = array
+    return wide
+
+
+@compiled
+def activate(z, kind):
+    """Replace z by its activation, in place."""
+    n, width = z.shape
+    for i in range(n):
+        for k in range(width):
+            v = z[i, k]
+            if kind == RELU:
+                z[i, k] = v if v > 0 or v != v else z.dtype.type(0)
+            elif kind == LEAKY_RELU:
+                z[i, k] = v * z.dtype.type(LEAK) if v < 0 else v
+            elif kind == TANH:
+                z[i, k] = math.tanh(v)
+            elif kind == SIGMOID:
+                half = z.dtype.type(0.5)
+                z[i, k] = half * math.tanh(half * v) + half
+
+
+@compiled
+def activation_backward(a, da, kind):
+    """Multiply da, in place, by the activation's slope, found from its output a."""
+    n, width = a.shape
+    one = a.dtype.type(1)  # a plain 1 would lift float32 to float64
+    for i in range(n):
+        for k in range(width):
+            y = a[i, k]
+            if kind == RELU:
+                if not y > 0:
+                    da[i, k] = 0
+            elif kind == LEAKY_RELU:
+                if y <= 0:
+                    da[i, k] *= a.dtype.type(LEAK)
+            elif kind == TANH:
+                da[i, k] *= one - y * y
+            elif kind == SIGMOID:
+                da[i, k] *= y * (one - y)
+
+
+@compiled
+def softmax(logits, probabilities):
+    """Put softmax(logits) into probabilities (may be the same array); rows sum to 1."""
+    n, classes = logits.shape
+    for i in range(n):
+        top = logits[i, 0]
+        for k in range(1, classes):
+            top = max(top, logits[i, k])
+        total = logits.dtype.type(0)
+        for k in range(classes):
+            probabilities[i, k] = math.exp(logits[i, k] - top)
+            total += probabilities[i, k]
+        for k in range(classes):
+            probabilities[i, k] /= total
+
+
+@compiled
+def softmax_cross_entropy(logits, labels, weight, gradient):
+    """Put (softmax(logits) - onehot(labels)) * weight into gradient; return (loss, right)."""
+    n, classes = logits.shape
+    loss = 0.0
+    correct = 0
+    for i in range(n):
+        best = 0
+        for k in range(1, classes):
+            if logits[i, k] > logits[i, best]:
+                best = k
+        top = logits[i, best]
+        label = labels[i]
+        correct += best == label
+        total = logits.dtype.type(0)
+        for k in range(classes):
+            gradient[i, k] = math.exp(logits[i, k] - top)
+            total += gradient[i, k]
+        loss += math.log(total) - (logits[i, label] - top)
+        for k in range(classes):
+            gradient[i, k] = gradient[i, k] / total * weight
+        gradient[i, label] -= weight
+    return loss, correct
+
+
+@compiled
+def sgd(theta, gradient, rate):
+    """theta -= rate * gradient, in place."""
+    for i in range(theta.size):
+        theta[i] -= rate * gradient[i]
+
+
+@compiled
+def momentum(theta, gradient, velocity, rate, decay):
+    """velocity = decay * velocity - rate * gradient; theta += velocity, in place."""
+    for i in range(theta.size):
+        velocity[i] = decay * velocity[i] - rate * gradient[i]
+        theta[i] += velocity[i]
+
+
+@compiled
+def adam(theta, gradient, mean, square, rate, beta1, beta2, epsilon):
+    """One step of Adam, in place. rate and epsilon carry the bias corrections already."""
+    one = theta.dtype.type(1)
+    for i in range(theta.size):
+        g = gradient[i]
+        mean[i] += (one - beta1) * (g - mean[i])
+        square[i] += (one - beta2) * (g * g - square[i])
+        theta[i] -= rate * mean[i] / (math.sqrt(square[i]) + epsilon)
+
+
+def warm_up() -> None:
+    """Compile every kernel for float32, or load it from the cache: 10 s or 1 s."""
+    f, n = np.float32, 2
+    x, labels = np.ones((n, 3), np.uint8), np.zeros(n, np.uint8)
+    x.flags.writeable = labels.flags.writeable = False  # as the engine passes them
+    w, b, z = np.ones((3, 2), f), np.zeros(2, f), np.zeros((n, 2), f)
+    flat = np.zeros(4, f)
+    starts, places, values = np.zeros(n + 1, np.int64), np.empty(6, np.uint16), np.empty(6, x.dtype)
+    count_pixels(x, starts)
+    pack_pixels(x, starts, places, values)
+    lists = starts, places, values, np.arange(n)
+    packed_forward(*lists, f(1), w, b, z)
+    packed_backward(*lists, f(1), z, w, b)
+    bytes_forward(x, f(1), w, b, z)
+    dense_forward(z, w[:2], b, z.copy())
+    dense_backward(z, w[:2], z.copy(), w[:2], b, z.copy())
+    activate(z, RELU)
+    softmax(z, z)
+    softmax_cross_entropy(z, labels, f(1), z)
+    activation_backward(z, z, RELU)
+    bytes_backward(x, f(1), z, w, b)
+    sgd(flat, flat, f(0))
+    momentum(flat, flat, flat, f(0), f(0))
+    adam(flat, flat, flat, flat, f(0), f(0), f(0), f(1))

@@ -1,0 +1,153 @@
+"""Kernels in NumPy: the reference, each readable beside its formula, and the fallback.
+
+Every function here has a twin of the same name, arguments and meaning in `numba_.py`; the
+tests run on both. Arrays are C-contiguous. `x` holds a block of n inputs, one a row; `w` is
+(fan_in, fan_out); sums over the block are added to what the output arrays already hold, so
+that one gradient can be gathered from many blocks.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+RELU, LEAKY_RELU, TANH, SIGMOID, IDENTITY = range(5)
+LEAK = 0.01  # slope of the leaky ReLU left of zero
+
+
+def bytes_forward(x, scale, w, b, z):
+    """Put (x * scale) @ w + b into z. x: uint8 (n, fan_in); z: float (n, fan_out).
+
+    The scale goes into the weights: they are few and the pixels are many.
+    """
+    np.matmul(x.astype(w.dtype), w * w.dtype.type(scale), out=z)
+    z += b
+
+
+def bytes_backward(x, scale, dz, dw, db):
+    """Add (x * scale).T @ dz to dw and the column sums of dz to db. x: uint8 (n, fan_in)."""
+    dw += (x.astype(dw.dtype).T @ dz) * dw.dtype.type(scale)
+    db += dz.sum(axis=0)
+
+
+def count_pixels(x, starts):
+    """Put into starts[i + 1] how many pixels of images 0..i are not zero. x: uint8 (n, p)."""
+    starts[0] = 0
+    np.cumsum(np.count_nonzero(x, axis=1), out=starts[1:])
+
+
+def pack_pixels(x, starts, places, values):
+    """Put the nonzero pixels of image i into values[starts[i]:starts[i + 1]], and where they
+    stand in the image into places, uint16."""
+    places[:] = np.nonzero(x)[1]
+    values[:] = x[x != 0]
+
+
+def unpack(starts, places, values, rows, fan_in):
+    """Return uint8 (len(rows), fan_in): the images that `pack_pixels` took apart."""
+    x = np.zeros((len(rows), fan_in), np.uint8)
+    lengths = starts[rows + 1] - starts[rows]
+    image = np.repeat(np.arange(len(rows)), lengths)
+    within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    source = np.repeat(starts[rows], lengths) + within
+    x[image, places[source]] = values[source]
+    return x
+
+
+def packed_forward(starts, places, values, rows, scale, w, b, z):
+    """Do `bytes_forward` for the images `rows`, int64 (n,), of packed lists."""
+    bytes_forward(unpack(starts, places, values, rows, w.shape[0]), scale, w, b, z)
+
+
+def packed_backward(starts, places, values, rows, scale, dz, dw, db):
+    """Do `bytes_backward` for the images `rows`, int64 (n,), of packed lists."""
+    bytes_backward(unpack(starts, places, values, rows, dw.shape[0]), scale, dz, dw, db)
+
+
+def dense_forward(x, w, b, z):
+    """Put x @ w + b into z. x: float (n, fan_in); z: float (n, fan_out)."""
+    np.matmul(x, w, out=z)
+    z += b
+
+
+def dense_backward(x, w, dz, dw, db, dx):
+    """Add x.T @ dz to dw and the column sums of dz to db; put dz @ w.T into dx."""
+    dw += x.T @ dz
+    db += dz.sum(axis=0)
+    np.matmul(dz, w.T, out=dx)
+
+
+def activate(z, kind):
+    """Replace z by its activation, in place. kind: one of the constants of this module."""
+    if kind == RELU:
+        np.maximum(z, 0, out=z)
+    elif kind == LEAKY_RELU:
+        np.multiply(z, z.dtype.type(LEAK), out=z, where=z < 0)
+    elif kind == TANH:
+        np.tanh(z, out=z)
+    elif kind == SIGMOID:
+        # 1 / (1 + e^-z) overflows for very negative z; the tanh form never does.
+        half = z.dtype.type(0.5)
+        z *= half
+        np.tanh(z, out=z)
+        z *= half
+        z += half
+
+
+def activation_backward(a, da, kind):
+    """Multiply da, in place, by the activation's slope, found from its output a."""
+    if kind == RELU:
+        da *= a > 0
+    elif kind == LEAKY_RELU:
+        np.multiply(da, da.dtype.type(LEAK), out=da, where=a <= 0)
+    elif kind == TANH:
+        da *= 1 - a * a
+    elif kind == SIGMOID:
+        da *= a * (1 - a)
+
+
+def softmax(logits, probabilities):
+    """Put softmax(logits) into probabilities (may be the same array); rows sum to 1."""
+    np.subtract(logits, logits.max(axis=1, keepdims=True), out=probabilities)
+    np.exp(probabilities, out=probabilities)
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+
+
+def softmax_cross_entropy(logits, labels, weight, gradient):
+    """Put (softmax(logits) - onehot(labels)) * weight into gradient.
+
+    Returns (sum of the losses as a Python float, number of right answers). The loss of a row
+    is log(sum(exp(logits - max))) - (logits[label] - max): the maximum is subtracted first,
+    so nothing overflows. logits and gradient: (n, classes); labels: uint8 (n,).
+    """
+    rows = np.arange(len(labels))
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    true = shifted[rows, labels]
+    exponentials = np.exp(shifted)
+    totals = exponentials.sum(axis=1)
+    np.divide(exponentials, totals[:, None], out=gradient)
+    gradient[rows, labels] -= 1
+    gradient *= gradient.dtype.type(weight)
+    loss = float((np.log(totals) - true).sum(dtype=np.float64))
+    # A NaN is never the largest of a row to anybody but argmax, which returns its place.
+    correct = int((logits.argmax(axis=1) == labels).sum())
+    return loss, correct
+
+
+def sgd(theta, gradient, rate):
+    """theta -= rate * gradient, in place."""
+    theta -= theta.dtype.type(rate) * gradient
+
+
+def momentum(theta, gradient, velocity, rate, decay):
+    """velocity = decay * velocity - rate * gradient; theta += velocity, in place."""
+    velocity *= velocity.dtype.type(decay)
+    velocity -= velocity.dtype.type(rate) * gradient
+    theta += velocity
+
+
+def adam(theta, gradient, mean, square, rate, beta1, beta2, epsilon):
+    """One step of Adam, in place. rate and epsilon carry the bias corrections already."""
+    kind = theta.dtype.type
+    mean += kind(1 - beta1) * (gradient - mean)
+    square += kind(1 - beta2) * (gradient * gradient - square)
+    theta -= kind(rate) * mean / (np.sqrt(square) + kind(epsilon))

@@ -1,0 +1,105 @@
+"""Sixteen float32 lanes at once, for the few loops that LLVM does not vectorise by itself.
+
+Sums over scattered rows must stay in registers from one row to the next. Written as a loop
+over sixteen floats they go through memory at every row, because the compiler cannot know that
+the arrays do not overlap: 18.7 and 37.8 ms forward and backward through 784x10 weights for
+60,000 MNIST images, against 7.8 and 9.1 ms with these vectors (one core with AVX-512).
+LLVM splits a vector into what the processor has, so the code runs everywhere.
+"""
+
+from __future__ import annotations
+
+from llvmlite import ir
+from numba import types
+from numba.core.datamodel import models
+from numba.extending import intrinsic, register_model
+
+LANES = 16
+_LLVM = ir.VectorType(ir.FloatType(), LANES)
+_ALIGNMENT = 4  # bytes: rows may begin at any float
+
+
+class Float32x16(types.Type):
+    """numba's name for a vector of sixteen float32."""
+
+    def __init__(self) -> None:
+        super().__init__("float32x16")
+
+
+vector = Float32x16()
+
+
+@register_model(Float32x16)
+class _Model(models.PrimitiveModel):
+    """A vector is one LLVM value."""
+
+    def __init__(self, manager, kind) -> None:
+        super().__init__(manager, kind, _LLVM)
+
+
+def _address(context, builder, signature, arguments):
+    """Return where array[i] stands, as the address of a vector."""
+    array = context.make_array(signature.args[0])(context, builder, arguments[0])
+    i = context.cast(builder, arguments[1], signature.args[1], types.intp)
+    return builder.bitcast(builder.gep(array.data, [i]), _LLVM.as_pointer())
+
+
+@intrinsic
+def load(typing, array, i):
+    """Return array[i : i + 16] of a one-dimensional float32 array; not checked."""
+
+    def generate(context, builder, signature, arguments):
+        value = builder.load(_address(context, builder, signature, arguments))
+        value.align = _ALIGNMENT
+        return value
+
+    return vector(array, i), generate
+
+
+@intrinsic
+def store(typing, array, i, value):
+    """Write value to array[i : i + 16] of a one-dimensional float32 array; not checked."""
+
+    def generate(context, builder, signature, arguments):
+        target = _address(context, builder, signature, arguments)
+        builder.store(arguments[2], target, align=_ALIGNMENT)
+        return context.get_dummy_value()
+
+    return types.void(array, i, value), generate
+
+
+@intrinsic
+def splat(typing, number):
+    """Return the number in all sixteen lanes."""
+
+    def generate(context, builder, signature, arguments):
+        lane = context.cast(builder, arguments[0], signature.args[0], types.float32)
+        nothing = ir.Constant(_LLVM, ir.Undefined)
+        first = builder.insert_element(nothing, lane, ir.IntType(32)(0))
+        lanes = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
+        return builder.shuffle_vector(first, nothing, lanes)
+
+    return vector(number), generate
+
+
+@intrinsic
+def multiply_add(typing, a, b, c):
+    """Return a * b + c, lane by lane; fused where the processor can."""
+
+    def generate(context, builder, signature, arguments):
+        a, b, c = arguments
+        # "contract" lets LLVM fuse; asking for llvm.fma costs 65 times more without the unit.
+        product = builder.fmul(a, b, flags=("contract",))
+        return builder.fadd(product, c, flags=("contract",))
+
+    return vector(a, b, c), generate
+
+
+@intrinsic
+def add(typing, a, b):
+    """Return a + b, lane by lane."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.fadd(*arguments)
+
+    return vector(a, b), generate

@@ -1,0 +1,66 @@
+"""Packed images: only the pixels that are not zero, as lists; four in five of MNIST's are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import kernels
+
+_WIDEST = 1 << 16  # places are 16-bit numbers
+_SPARSE = 0.6  # share of nonzero pixels above which lists no longer pay
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Packed:
+    """n images of `inputs` pixels each, chosen by `rows` from the lists of a whole data set.
+
+    Image r's pixels that are not zero: values[starts[r]:starts[r + 1]] uint8, at
+    places[...] uint16. starts: int64 (images + 1,); rows: int64 (n,).
+    """
+
+    starts: np.ndarray
+    places: np.ndarray
+    values: np.ndarray
+    inputs: int
+    rows: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def take(self, rows: slice | np.ndarray) -> Packed:
+        """Return some of these images; the lists are shared."""
+        return Packed(self.starts, self.places, self.values, self.inputs, self.rows[rows])
+
+    @property
+    def density(self) -> float:
+        """Share of the whole data set's pixels that are not zero, in [0, 1]."""
+        return len(self.values) / ((len(self.starts) - 1) * self.inputs)
+
+
+def read_only(array: np.ndarray) -> np.ndarray:
+    """Return a contiguous view that cannot be written; the array itself keeps its flags.
+
+    numba compiles a function anew for arrays that may be written and for those that may not:
+    what kernels only read always comes to them this way.
+    """
+    view = np.ascontiguousarray(array).view()
+    view.flags.writeable = False
+    return view
+
+
+def pack(images: np.ndarray) -> Packed | None:
+    """Return images, uint8 (n, ...), as lists; None where that would not pay.
+
+    3 bytes for each pixel that is not zero: 27 MB for MNIST's 60,000 training images.
+    """
+    flat = read_only(images.reshape(len(images), -1))
+    starts = np.zeros(len(flat) + 1, np.int64)
+    kernels.count_pixels(flat, starts)
+    if flat.shape[1] > _WIDEST or starts[-1] > _SPARSE * flat.size:
+        return None
+    places = np.empty(starts[-1], np.uint16)
+    values = np.empty(starts[-1], np.uint8)
+    kernels.pack_pixels(flat, starts, places, values)
+    return Packed(starts, places, values, flat.shape[1], np.arange(len(flat)))
