@@ -1,0 +1,70 @@
+"""Layers: a weighted sum of the inputs, a bias, an activation; and how blame flows back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import kernels
+from .activations import kind_of
+from .packed import Packed
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dense:
+    """A fully connected layer: a = activation(x @ weights + biases).
+
+    weights: float (fan_in, fan_out); biases: float (fan_out,). Both are views into the
+    network's one parameter vector.
+    """
+
+    weights: np.ndarray
+    biases: np.ndarray
+    activation: str
+
+    def forward(self, x: np.ndarray | Packed, scale: float = 1.0) -> np.ndarray:
+        """Return the activations, float (n, fan_out), for x (n, fan_in).
+
+        x: bytes, packed or not, which are multiplied by `scale` inside the product; or floats,
+        which come scaled already.
+        """
+        a = np.empty((len(x), self.weights.shape[1]), self.weights.dtype)
+        scale = self.weights.dtype.type(scale)
+        if isinstance(x, Packed):
+            lists = x.starts, x.places, x.values, x.rows
+            kernels.packed_forward(*lists, scale, self.weights, self.biases, a)
+        elif x.dtype == np.uint8:
+            kernels.bytes_forward(x, scale, self.weights, self.biases, a)
+        else:
+            kernels.dense_forward(x, self.weights, self.biases, a)
+        if self.activation != "identity":
+            kernels.activate(a, kind_of(self.activation))
+        return a
+
+    def backward(
+        self,
+        x: np.ndarray | Packed,
+        a: np.ndarray,
+        da: np.ndarray,
+        gradient: Dense,
+        scale: float = 1.0,
+    ) -> np.ndarray | None:
+        """Add this layer's gradient to `gradient`; return the one for x, float (n, fan_in).
+
+        x and a: what `forward` took and gave. da: gradient for a, (n, fan_out), overwritten.
+        For bytes, which nothing stands behind, the answer is None.
+        """
+        if self.activation != "identity":
+            kernels.activation_backward(a, da, kind_of(self.activation))
+        scale = self.weights.dtype.type(scale)
+        if isinstance(x, Packed):
+            lists = x.starts, x.places, x.values, x.rows
+            kernels.packed_backward(*lists, scale, da, gradient.weights, gradient.biases)
+            return None
+        if x.dtype == np.uint8:
+            kernels.bytes_backward(x, scale, da, gradient.weights, gradient.biases)
+            return None
+        dx = np.empty_like(x)
+        kernels.dense_backward(x, self.weights, da, gradient.weights, gradient.biases, dx)
+        return dx

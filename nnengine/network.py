@@ -1,0 +1,381 @@
+"""Network: dense layers over one parameter vector; forward, backward, predict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from . import kernels
+from .activations import kind_of
+from .errors import ConfigError, FormatError
+from .layers import Dense
+from .losses import softmax_cross_entropy
+from .packed import Packed, read_only
+
+INITIALISATIONS = ("he", "glorot", "uniform")
+_BLOCK_FLOATS = 1 << 19  # activations of a block: 2 MB in float32, what a second-level cache holds
+
+
+class Network:
+    """A feed-forward network: bytes in, probabilities out.
+
+    Input = pixel * `input_scale`, whatever type the pixels come in. Hidden layers apply their
+    activation, the last gives logits, and softmax turns these into probabilities. All
+    parameters live in one vector, `theta`; layers, `parameters()` and optimisers see views.
+    Make one with `Network.build` or `Network.from_parameters`.
+    """
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        activations: Sequence[str],
+        theta: np.ndarray,
+        *,
+        input_scale: float = 1 / 255,
+        class_names: Sequence[str] | None = None,
+        image_shape: tuple[int, int] | None = None,
+        training: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        self.sizes = check_sizes(sizes)
+        self.activations = _check_activations(activations, self.sizes)
+        self.theta = theta
+        self.input_scale = float(input_scale)
+        self.class_names = _check_class_names(class_names, self.classes)
+        self.image_shape = _check_image_shape(image_shape, self.inputs)
+        self.training = tuple(training)
+        self.layers = _layers(theta, self.sizes, self.activations)
+
+    @classmethod
+    def build(
+        cls,
+        sizes: Sequence[int],
+        *,
+        activation: str | Sequence[str] = "relu",
+        rng: np.random.Generator | int = 0,
+        initialisation: str = "he",
+        dtype: Any = np.float32,
+        input_scale: float = 1 / 255,
+        class_names: Sequence[str] | None = None,
+        image_shape: tuple[int, int] | None = None,
+    ) -> Network:
+        """Return a new network with random weights.
+
+        sizes: inputs, hidden widths, outputs: `[784, 10, 10]`. activation: one name for all
+        hidden layers or one for each. rng: a Generator, or a seed for one. initialisation:
+        "he" normal(0, sqrt(2 / fan_in)) (He et al. 2015), "glorot" uniform within
+        sqrt(6 / (fan_in + fan_out)) (Glorot & Bengio 2010), both with zero biases, or
+        "uniform": weights and biases in [-0.5, 0.5). The same seed gives float32 and float64
+        networks the same start, up to rounding. Raises ConfigError for settings that
+        cannot be.
+        """
+        sizes = check_sizes(sizes)
+        hidden = len(sizes) - 2
+        names = [activation] * hidden if isinstance(activation, str) else list(activation)
+        if np.dtype(dtype) not in (np.float32, np.float64):
+            raise ConfigError(f"dtype {dtype!r} is not known: choose float32 or float64")
+        theta = np.zeros(count_parameters(sizes), dtype)
+        network = cls(
+            sizes,
+            [*names, "identity"],
+            theta,
+            input_scale=input_scale,
+            class_names=class_names,
+            image_shape=image_shape,
+        )
+        _initialise(network.layers, initialisation, np.random.default_rng(rng))
+        return network
+
+    @classmethod
+    def from_parameters(
+        cls, parameters: Mapping[str, np.ndarray], *, activations: Sequence[str], **settings: Any
+    ) -> Network:
+        """Return a network that holds copies of the given arrays.
+
+        parameters: "weights_1" (fan_in, fan_out), "biases_1" (fan_out,), "weights_2", ... as
+        `parameters()` names them, all float32 or all float64; activations: one name a layer,
+        the last "identity"; settings: as for the constructor. Raises FormatError naming the
+        array, the shape expected and the shape found.
+        """
+        arrays = _check_parameters(parameters)
+        weights = [array for name, array in arrays.items() if name.startswith("weights")]
+        sizes = [weights[0].shape[0], *(w.shape[1] for w in weights)]
+        theta = np.concatenate([array.ravel() for array in arrays.values()])
+        return cls(sizes, activations, theta, **settings)
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The type of every parameter: float32 or float64."""
+        return self.theta.dtype
+
+    @property
+    def inputs(self) -> int:
+        """Pixels of an image."""
+        return self.sizes[0]
+
+    @property
+    def classes(self) -> int:
+        """Width of the last layer."""
+        return self.sizes[-1]
+
+    @property
+    def parameter_count(self) -> int:
+        """Weights and biases together."""
+        return self.theta.size
+
+    @property
+    def trained_steps(self) -> int:
+        """Optimiser steps over all training runs on record."""
+        return sum(int(run.get("steps", 0)) for run in self.training)
+
+    @property
+    def block_images(self) -> int:
+        """How many images to take forward and back at once: what stays in cache."""
+        return max(64, min(16_384, _BLOCK_FLOATS // sum(self.sizes[1:])))
+
+    def parameters(self) -> dict[str, np.ndarray]:
+        """Return live views by name, in `theta`'s order: "weights_1", "biases_1", ..."""
+        named = {}
+        for number, layer in enumerate(self.layers, 1):
+            named[f"weights_{number}"] = layer.weights
+            named[f"biases_{number}"] = layer.biases
+        return named
+
+    def forward(self, images: Any) -> list[np.ndarray]:
+        """Return the activations of every layer, float (n, width) each; the last are logits."""
+        return self._forward(self.as_inputs(images))
+
+    def _forward(self, x: np.ndarray | Packed) -> list[np.ndarray]:
+        """Do `forward` for inputs that are known to fit."""
+        outputs = []
+        for layer in self.layers:
+            x = layer.forward(x, self.input_scale)
+            outputs.append(x)
+        return outputs
+
+    def gradient(
+        self, images: Any, labels: np.ndarray, gradient: np.ndarray, *, count: int | None = None
+    ) -> tuple[float, int]:
+        """Add the gradient of the mean loss to `gradient`; return (loss summed, right answers).
+
+        images: as for `predict`, best at most `block_images` of them; labels: uint8 (n,), in
+        range; gradient: float, of theta's shape, laid out like it. `count`: the images the
+        mean is taken over, when these are a part of them (default: n).
+        """
+        x = self.as_inputs(images)
+        blame = _layers(gradient, self.sizes, self.activations)
+        with np.errstate(all="ignore"):  # a run that diverges is told by its loss
+            outputs = self._forward(x)
+            loss, correct, da = softmax_cross_entropy(outputs[-1], labels, count=count)
+            inputs = [x, *outputs[:-1]]
+            for n in reversed(range(len(self.layers))):
+                da = self.layers[n].backward(inputs[n], outputs[n], da, blame[n], self.input_scale)
+        return loss, correct
+
+    def logits(self, images: Any) -> np.ndarray:
+        """Return float (n, classes), the sums before softmax. images: as `predict_proba`."""
+        x = self.as_inputs(images)
+        if len(x) <= self.block_images:
+            return self._forward(x)[-1]
+        logits = np.empty((len(x), self.classes), self.dtype)
+        for start in range(0, len(x), self.block_images):
+            block = slice(start, start + self.block_images)
+            part = x.take(block) if isinstance(x, Packed) else x[block]
+            logits[block] = self._forward(part)[-1]
+        return logits
+
+    def loss(self, images: Any, labels: np.ndarray) -> tuple[float, int]:
+        """Return (loss summed, right answers) for images as for `predict`; labels in range."""
+        loss, correct, _ = softmax_cross_entropy(self.logits(images), labels)
+        return loss, correct
+
+    def predict_proba(self, images: Any) -> np.ndarray:
+        """Return float (n, classes) probabilities; rows sum to 1.
+
+        images: (n, height, width), (n, inputs), one image (height, width) or (inputs,), an
+        Idx3 or a Dataset; bytes or any other numbers. Raises FormatError when they do not fit.
+        """
+        probabilities = self.logits(images)
+        kernels.softmax(probabilities, probabilities)
+        return probabilities
+
+    def predict(self, images: Any) -> np.ndarray:
+        """Return int64 (n,): the likeliest class of each image. images: as `predict_proba`."""
+        return self.predict_proba(images).argmax(axis=1)
+
+    def accuracy(self, images: Any, labels: Any = None) -> float:
+        """Return the share of right answers, in [0, 1]. images: as `predict_proba`.
+
+        labels: integers (n,); not needed when `images` is a Dataset.
+        """
+        truth = np.asarray(images.labels if labels is None else labels)
+        answers = self.predict(images)
+        if truth.shape != answers.shape:
+            raise FormatError(f"{len(answers)} images and labels of shape {truth.shape} do not fit")
+        return float((answers == truth).mean())
+
+    def as_inputs(self, images: Any) -> np.ndarray | Packed:
+        """Return images as (n, inputs): bytes as they are, other numbers scaled floats.
+
+        Packed images pass through. Raises FormatError when the images do not fit this network.
+        """
+        if isinstance(images, Packed) and images.inputs == self.inputs:
+            return images
+        pixels = np.asarray(getattr(images, "images", images))
+        if pixels.ndim == 2 and pixels.shape[1] == self.inputs or pixels.ndim == 3:
+            flat = pixels.reshape(len(pixels), -1) if len(pixels) else pixels.reshape(0, 0)
+        else:
+            flat = pixels.reshape(1, -1)
+        if flat.shape[1] != self.inputs or pixels.dtype.kind not in "uifb" or not len(pixels):
+            raise FormatError(
+                f"images of shape {pixels.shape} and type {pixels.dtype} do not fit a network with "
+                f"{self.inputs:,} inputs: give (n, height, width) or (n, {self.inputs}) numbers"
+            )
+        if flat.dtype == np.uint8:
+            return read_only(flat)
+        return np.multiply(flat, self.input_scale, dtype=self.dtype)
+
+    def snapshot(self) -> Network:
+        """Return a frozen copy: its parameters cannot be written."""
+        theta = self.theta.copy()
+        theta.flags.writeable = False
+        return self._with(theta)
+
+    def copy(self) -> Network:
+        """Return a copy that can be trained on its own."""
+        return self._with(self.theta.copy())
+
+    def _with(self, theta: np.ndarray) -> Network:
+        """Return this network with another parameter vector."""
+        return Network(
+            self.sizes,
+            self.activations,
+            theta,
+            input_scale=self.input_scale,
+            class_names=self.class_names,
+            image_shape=self.image_shape,
+            training=self.training,
+        )
+
+    def save(self, target: Any) -> None:
+        """Write the network to a path (`.npz`, or `.nnm` where that format can hold it)."""
+        from . import modelfile  # it stands on this module
+
+        modelfile.save(self, target)
+
+    def __repr__(self) -> str:
+        shape = "-".join(map(str, self.sizes))
+        hidden = ", ".join(dict.fromkeys(self.activations[:-1])) or "no hidden layer"
+        steps = f"{self.trained_steps:,} steps" if self.trained_steps else "untrained"
+        return f"<Network {shape} ({hidden}), {self.parameter_count:,} parameters, {steps}>"
+
+
+def check_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
+    """Return the sizes as whole numbers. Raises ConfigError unless two or more, all positive."""
+    whole = tuple(int(size) for size in sizes)
+    if len(whole) < 2 or any(size < 1 for size in whole) or whole != tuple(sizes):
+        raise ConfigError(
+            f"layer sizes {list(sizes)} make no network: "
+            "give two or more whole numbers above zero, inputs first and classes last"
+        )
+    return whole
+
+
+def count_parameters(sizes: Sequence[int]) -> int:
+    """Return how many weights and biases dense layers of these sizes have."""
+    return sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(sizes))
+
+
+def _layers(
+    theta: np.ndarray, sizes: Sequence[int], activations: Sequence[str]
+) -> tuple[Dense, ...]:
+    """Return layers whose arrays are views into theta: weights, biases, weights, ..."""
+    layers, start = [], 0
+    for fan_in, fan_out, activation in zip(sizes, sizes[1:], activations, strict=False):
+        middle, end = start + fan_in * fan_out, start + (fan_in + 1) * fan_out
+        weights = theta[start:middle].reshape(fan_in, fan_out)
+        layers.append(Dense(weights, theta[middle:end], activation))
+        start = end
+    return tuple(layers)
+
+
+def _initialise(layers: Sequence[Dense], how: str, rng: np.random.Generator) -> None:
+    """Fill the layers with random numbers; see `Network.build`."""
+    if how not in INITIALISATIONS:
+        raise ConfigError(
+            f"initialisation {how!r} is not known: choose one of {', '.join(INITIALISATIONS)}"
+        )
+    for layer in layers:
+        fan_in, fan_out = layer.weights.shape
+        if how == "he":
+            layer.weights[:] = rng.normal(0, np.sqrt(2 / fan_in), layer.weights.shape)
+        elif how == "glorot":
+            limit = np.sqrt(6 / (fan_in + fan_out))
+            layer.weights[:] = rng.uniform(-limit, limit, layer.weights.shape)
+        else:
+            layer.weights[:] = rng.uniform(-0.5, 0.5, layer.weights.shape)
+            layer.biases[:] = rng.uniform(-0.5, 0.5, layer.biases.shape)
+
+
+def _check_activations(activations: Sequence[str], sizes: Sequence[int]) -> tuple[str, ...]:
+    """Return one known activation a layer, the last of them "identity", or raise ConfigError."""
+    names = tuple(activations)
+    for name in names:
+        kind_of(name)
+    if len(names) != len(sizes) - 1:
+        raise ConfigError(
+            f"{len(names) - 1} activations for {len(sizes) - 2} hidden layers: give one name, "
+            "or one for each hidden layer"
+        )
+    if names[-1] != "identity":
+        raise ConfigError(
+            f"the last layer's activation is {names[-1]!r}: it must be 'identity', "
+            "softmax belongs to the loss"
+        )
+    return names
+
+
+def _check_class_names(names: Sequence[str] | None, classes: int) -> tuple[str, ...]:
+    """Return a name for each class, its number where none is given, or raise ConfigError."""
+    if names is None:
+        return tuple(map(str, range(classes)))
+    if len(names) != classes:
+        raise ConfigError(f"{len(names)} class names for {classes} outputs: give one for each")
+    return tuple(map(str, names))
+
+
+def _check_image_shape(shape: Sequence[int] | None, inputs: int) -> tuple[int, int]:
+    """Return (height, width): as given, else a square where the inputs make one, else a row."""
+    if shape is None:
+        side = int(inputs**0.5 + 0.5)
+        return (side, side) if side * side == inputs else (1, inputs)
+    height, width = map(int, shape)
+    if height < 1 or height * width != inputs:
+        raise ConfigError(f"image shape {height}x{width} does not hold {inputs:,} inputs")
+    return height, width
+
+
+def _check_parameters(parameters: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the arrays in layer order, or raise FormatError naming the first that is off."""
+    depth = len(parameters) // 2
+    names = [f"{kind}_{n + 1}" for n in range(depth) for kind in ("weights", "biases")]
+    if not depth or set(names) != set(parameters):
+        raise FormatError(
+            f"parameters {sorted(parameters)} make no network: expected weights_1, biases_1, ..."
+        )
+    arrays = {name: np.asarray(parameters[name]) for name in names}
+    kinds = {array.dtype for array in arrays.values()}
+    if len(kinds) > 1 or kinds.pop() not in (np.float32, np.float64):
+        raise FormatError("parameters must be all float32 or all float64")
+    fan_in = None
+    for n in range(1, depth + 1):
+        weights, biases = arrays[f"weights_{n}"], arrays[f"biases_{n}"]
+        if weights.ndim != 2 or 0 in weights.shape or fan_in not in (None, weights.shape[0]):
+            expected = f"({fan_in or 'inputs'}, units)"
+            raise FormatError(f"weights_{n}: expected shape {expected}, found {weights.shape}")
+        fan_in = weights.shape[1]
+        if biases.shape != (fan_in,):
+            raise FormatError(f"biases_{n}: expected shape ({fan_in},), found {biases.shape}")
+    return arrays
