@@ -1,0 +1,44 @@
+"""nnengine: a neural network engine written from scratch, from IDX bytes to an answer."""
+
+from ._version import __version__
+from .dataset import Dataset
+from .errors import ConfigError, EngineError, FormatError
+from .idx import Idx1, Idx3, read_idx, write_idx
+from .minimal import NNetworkMinimal
+from .modelfile import load
+from .network import Network
+from .training import (
+    EpochFinished,
+    Evaluated,
+    History,
+    Progressed,
+    StepFinished,
+    TrainingConfig,
+    TrainingDiverged,
+    TrainingFinished,
+    training,
+)
+
+__all__ = [
+    "ConfigError",
+    "Dataset",
+    "EngineError",
+    "EpochFinished",
+    "Evaluated",
+    "FormatError",
+    "History",
+    "Idx1",
+    "Idx3",
+    "NNetworkMinimal",
+    "Network",
+    "Progressed",
+    "StepFinished",
+    "TrainingConfig",
+    "TrainingDiverged",
+    "TrainingFinished",
+    "__version__",
+    "load",
+    "read_idx",
+    "training",
+    "write_idx",
+]

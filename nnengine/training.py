@@ -1,0 +1,453 @@
+"""Training: the one loop, a generator of facts. It knows no pause, stop, screen or thread.
+
+Pause: do not ask for the next event. Stop: close the generator. The network keeps what it
+has learnt so far.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import time
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from . import kernels
+from .dataset import Dataset, check_labels
+from .errors import ConfigError, FormatError
+from .network import Network
+from .optimisers import OPTIMISERS, check_optimiser
+from .packed import Packed, pack
+
+_SAMPLE = 10_000  # images at most on which a curve's point is measured
+_POINTS = 200  # of a full-batch run's curve, unless asked otherwise
+_PACE_S = 0.03  # between two signs of life
+_KEEP_EVERY = 32  # steps between two copies of weights known to be good
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingConfig:
+    """How to train. Exactly one of `epochs` and `iterations`; neither means 10 epochs.
+
+    epochs: passes over the data. iterations: optimiser steps. batch_size: images a step;
+    None: all of them, the full batch. optimiser: "sgd", "momentum" or "adam". learning_rate:
+    above zero. momentum: in [0, 1), for the optimiser of that name. seed: of the shuffling.
+    evaluate_every: steps between two points of the curves; None: once an epoch, or 200 times
+    a run for the full batch. Raises ConfigError for settings that cannot be.
+    """
+
+    epochs: int | None = None
+    iterations: int | None = None
+    batch_size: int | None = 64
+    optimiser: str = "sgd"
+    learning_rate: float = 0.1
+    momentum: float = 0.9
+    seed: int = 0
+    evaluate_every: int | None = None
+
+    def __post_init__(self) -> None:
+        check_optimiser(self.optimiser)
+        if self.epochs is not None and self.iterations is not None:
+            raise ConfigError("epochs and iterations are both given: give one of them")
+        for name in ("epochs", "iterations", "batch_size", "evaluate_every"):
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, int | np.integer) or value < 1):
+                raise ConfigError(f"{name} is {value!r}: give a whole number above zero")
+        if not (0 < self.learning_rate < math.inf):
+            raise ConfigError(f"learning_rate is {self.learning_rate!r}: give a number above zero")
+        if not 0 <= self.momentum < 1:
+            raise ConfigError(f"momentum is {self.momentum!r}: give a number from 0 to below 1")
+        if not isinstance(self.seed, int | np.integer) or self.seed < 0:
+            raise ConfigError(f"seed is {self.seed!r}: give a whole number, zero or above")
+
+    def steps_per_epoch(self, count: int) -> int:
+        """Return how many optimiser steps a pass over `count` images takes."""
+        return 1 if self.batch_size is None else -(-count // self.batch_size)
+
+    def total_steps(self, count: int) -> int:
+        """Return how many optimiser steps a run over `count` images takes."""
+        return self.iterations or (self.epochs or 10) * self.steps_per_epoch(count)
+
+    def steps_between_points(self, count: int) -> int:
+        """Return how many steps apart the curves' points are, for `count` images."""
+        if self.evaluate_every:
+            return self.evaluate_every
+        if self.batch_size is None:
+            return max(1, self.total_steps(count) // _POINTS)
+        return self.steps_per_epoch(count)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the settings as plain numbers and words."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progressed:
+    """A part of a long step or evaluation is done: `done` of `total` images. Nothing changed."""
+
+    step: int
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepFinished:
+    """The optimiser took step number `step`, on `images` images.
+
+    loss (mean, nats) and accuracy (in [0, 1]) are those of the batch before the step. epoch:
+    images seen so far over images there are.
+    """
+
+    step: int
+    epoch: float
+    loss: float
+    accuracy: float
+    images: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluated:
+    """Both sides were measured by the same function on the same weights, after `step`.
+
+    Losses are means in nats, accuracies in [0, 1]; val_* are None without validation data.
+    Measured on a sample of at most 10,000 images a side, the same ones throughout a run.
+    """
+
+    step: int
+    epoch: float
+    train_loss: float
+    train_accuracy: float
+    val_loss: float | None = None
+    val_accuracy: float | None = None
+
+
+class EpochFinished(Evaluated):
+    """All images were seen once more, and both sides measured."""
+
+    __slots__ = ()
+
+
+class TrainingFinished(Evaluated):
+    """The run came to its end; both sides were measured on all their images."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingDiverged:
+    """The loss was no longer finite. The network holds the last weights known to be good."""
+
+    step: int
+    epoch: float
+    loss: float
+    advice: str
+
+
+Event = Progressed | StepFinished | Evaluated | TrainingDiverged
+_COLUMNS = ("step", "epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy")
+
+
+@dataclass(slots=True)
+class History:
+    """The curves of a run: one entry in every list for each measurement, oldest first."""
+
+    step: list[int] = field(default_factory=list)
+    epoch: list[float] = field(default_factory=list)
+    train_loss: list[float] = field(default_factory=list)
+    train_accuracy: list[float] = field(default_factory=list)
+    val_loss: list[float | None] = field(default_factory=list)
+    val_accuracy: list[float | None] = field(default_factory=list)
+
+    def record(self, event: Event) -> None:
+        """Append what `event` measured; events that measured nothing pass by.
+
+        The last word on a step replaces an earlier one: `TrainingFinished` measures all
+        images where the sample of `EpochFinished` had been measured a moment before.
+        """
+        if not isinstance(event, Evaluated):
+            return
+        again = bool(self.step) and self.step[-1] == event.step
+        for name in _COLUMNS:
+            column = getattr(self, name)
+            if again:
+                column.pop()
+            column.append(getattr(event, name))
+
+    def __len__(self) -> int:
+        return len(self.step)
+
+    def copy(self) -> History:
+        """Return a history that does not grow with this one."""
+        return History(*(list(getattr(self, name)) for name in _COLUMNS))
+
+    def as_dict(self) -> dict[str, list]:
+        """Return the columns by name; JSON can hold them."""
+        return {name: list(getattr(self, name)) for name in _COLUMNS}
+
+    @classmethod
+    def from_dict(cls, columns: Mapping[str, list]) -> History:
+        """Return the history that `as_dict` gave. Raises FormatError when columns are off."""
+        lists = [columns.get(name) for name in _COLUMNS]
+        if not all(isinstance(column, list) for column in lists) or len(set(map(len, lists))) > 1:
+            raise FormatError(
+                f"history: expected equally long lists {', '.join(_COLUMNS)}, "
+                f"found {sorted(columns)}"
+            )
+        return cls(*map(list, lists))
+
+    def to_csv(self) -> str:
+        """Return the curves as CSV text with a header row; missing values are left empty."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(_COLUMNS)
+        writer.writerows(zip(*(getattr(self, name) for name in _COLUMNS), strict=True))
+        return text.getvalue()
+
+
+def training(
+    network: Network,
+    dataset: Dataset,
+    config: TrainingConfig | None = None,
+    validation: Dataset | None = None,
+) -> Generator[Event, None, None]:
+    """Train `network` in place; return a generator of events, at most about 50 ms of work apart.
+
+    Mean cross-entropy over each batch is descended. Full batch: every step sees all images,
+    gathered block by block. Mini-batches: every epoch is shuffled anew from `config.seed`. The
+    same seed on the same back end gives the same run. The run's record joins
+    `network.training`. Raises ConfigError or FormatError at once when the parts do not fit.
+    """
+    config = config or TrainingConfig()
+    if not network.theta.flags.writeable:
+        raise ConfigError("this network is a frozen snapshot: train network.copy() instead")
+    for data, what in ((dataset, "training"), (validation, "validation")):
+        if data is not None:
+            _check_fit(network, data, what)
+    return _run(network, dataset, config, validation)
+
+
+def _check_fit(network: Network, data: Dataset, what: str) -> None:
+    """Raise ConfigError or FormatError when the network cannot read the data."""
+    if data.inputs != network.inputs:
+        height, width = data.image_shape
+        raise ConfigError(
+            f"{what} images have {height}x{width} = {data.inputs:,} pixels, the network has "
+            f"{network.inputs:,} inputs: build it with {data.inputs:,}"
+        )
+    check_labels(data.labels, network.classes, what=f"{what} labels")
+
+
+def _run(
+    network: Network, dataset: Dataset, config: TrainingConfig, validation: Dataset | None
+) -> Generator[Event, None, None]:
+    """Do what `training` promises, for parts that are known to fit."""
+    record = _Record(network, dataset, config, validation)
+    try:
+        yield from _steps(network, _sides(network, dataset, validation), config, record)
+    except GeneratorExit:
+        record.stop()
+        raise
+
+
+def _steps(
+    network: Network, sides: list[_Side], config: TrainingConfig, record: _Record
+) -> Generator[Event, None, None]:
+    """Take every step of the run. sides: the training data, and the validation data if any."""
+    images, count = sides[0], len(sides[0])
+    total, every = config.total_steps(count), config.steps_between_points(count)
+    watch = _Watch(network, [side.sample(_SAMPLE, config.seed) for side in sides])
+    optimiser = OPTIMISERS[config.optimiser](
+        network.theta, rate=config.learning_rate, momentum=config.momentum
+    )
+    gradient, good, seen = np.empty_like(network.theta), network.theta.copy(), 0
+    yield record.note((yield from watch.measure(Evaluated, 0, 0.0)))
+    for step, (rows, epoch_ends) in enumerate(_batches(count, config), 1):
+        loss, correct, size = yield from _gradient(watch, images, rows, gradient, step)
+        if not math.isfinite(loss):
+            network.theta[:] = good
+            yield record.end(_diverged(step, seen / count, loss, config))
+            return
+        if step % _KEEP_EVERY == 1:
+            good[:] = network.theta
+        optimiser.step(gradient)
+        seen += size
+        record.steps = step
+        yield watch.sign(
+            StepFinished(
+                step=step,
+                epoch=seen / count,
+                loss=loss / size,
+                accuracy=correct / size,
+                images=size,
+            )
+        )
+        if step == total:
+            break
+        if step % every == 0 or (epoch_ends and config.batch_size is not None):
+            kind = EpochFinished if epoch_ends else Evaluated
+            yield record.note((yield from watch.measure(kind, step, seen / count)))
+    watch.sides = sides
+    final = yield from watch.measure(TrainingFinished, total, seen / count)
+    if not math.isfinite(final.train_loss):
+        network.theta[:] = good
+        final = _diverged(total, seen / count, final.train_loss, config)
+    yield record.end(final)
+
+
+class _Side:
+    """A data set's images and labels, as the network reads them fastest."""
+
+    def __init__(self, images: np.ndarray | Packed, labels: np.ndarray) -> None:
+        self.images = images
+        self.labels = labels
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, rows: slice | np.ndarray) -> _Side:
+        """Return some of the images with their labels."""
+        packed = isinstance(self.images, Packed)
+        images = self.images.take(rows) if packed else self.images[rows]
+        return _Side(images, self.labels[rows])
+
+    def sample(self, most: int, seed: int) -> _Side:
+        """Return at most `most` images, chosen by the seed."""
+        if len(self) <= most:
+            return self
+        # Another stream than the shuffling's, so that watching does not change the run.
+        rng = np.random.default_rng([seed, 1])
+        return self.take(np.sort(rng.choice(len(self), most, replace=False)))
+
+
+def _sides(network: Network, dataset: Dataset, validation: Dataset | None) -> list[_Side]:
+    """Return both data sets, packed where the kernels gain by it."""
+    sides = []
+    for data in filter(None, (dataset, validation)):
+        packed = pack(data.images) if kernels.packs and network.dtype == np.float32 else None
+        sides.append(_Side(data.images if packed is None else packed, data.labels))
+    return sides
+
+
+def _batches(count: int, config: TrainingConfig) -> Iterator[tuple[slice | np.ndarray, bool]]:
+    """Yield for ever the rows of each batch, and whether it ends an epoch."""
+    if config.batch_size is None:
+        while True:
+            yield slice(0, count), True
+    rng = np.random.default_rng(config.seed)
+    while True:
+        order = rng.permutation(count)
+        for start in range(0, count, config.batch_size):
+            end = start + config.batch_size
+            yield order[start:end], end >= count
+
+
+def _gradient(
+    watch: _Watch, images: _Side, rows: slice | np.ndarray, gradient: np.ndarray, step: int
+) -> Generator[Event, None, tuple[float, int, int]]:
+    """Put the batch's mean gradient into `gradient`; return (loss summed, right, images)."""
+    batch = images if isinstance(rows, slice) else images.take(rows)
+    gradient[:] = 0
+    loss, correct, block = 0.0, 0, watch.network.block_images
+    for start in range(0, len(batch), block):
+        part = batch.take(slice(start, start + block)) if len(batch) > block else batch
+        summed, right = watch.network.gradient(part.images, part.labels, gradient, count=len(batch))
+        loss, correct = loss + summed, correct + right
+        if start + block < len(batch) and watch.due():
+            yield watch.sign(Progressed(step=step, done=start + block, total=len(batch)))
+    return loss, correct, len(batch)
+
+
+class _Watch:
+    """Measures the sides of a run, and gives a sign of life while something takes long."""
+
+    def __init__(self, network: Network, sides: list[_Side]) -> None:
+        self.network = network
+        self.sides = sides
+        self.last = time.perf_counter()
+
+    def due(self) -> bool:
+        """Tell whether the last sign of life is long ago."""
+        return time.perf_counter() - self.last > _PACE_S
+
+    def sign(self, event: Event) -> Event:
+        """Return the event, and remember when: the clock starts as it is handed over."""
+        self.last = time.perf_counter()
+        return event
+
+    def measure(self, kind: type, step: int, epoch: float) -> Generator[Event, None, Evaluated]:
+        """Return a `kind` of Evaluated for the weights as they are now."""
+        numbers: list[float] = []
+        total, done, block = sum(map(len, self.sides)), 0, self.network.block_images
+        for side in self.sides:
+            loss, correct = 0.0, 0
+            for start in range(0, len(side), block):
+                part = side.take(slice(start, start + block))
+                summed, right = self.network.loss(part.images, part.labels)
+                loss, correct, done = loss + summed, correct + right, done + len(part)
+                if self.due():
+                    yield self.sign(Progressed(step=step, done=done, total=total))
+            numbers += [loss / len(side), correct / len(side)]
+        names = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
+        return kind(step=step, epoch=epoch, **dict(zip(names, numbers, strict=False)))
+
+
+class _Record:
+    """What a network remembers of this run: kept up to date on it at every measurement."""
+
+    def __init__(
+        self,
+        network: Network,
+        dataset: Dataset,
+        config: TrainingConfig,
+        validation: Dataset | None,
+    ) -> None:
+        self.network = network
+        self.earlier = network.training
+        self.data = (dataset, validation)
+        self.config = config
+        self.history = History()
+        self.steps = 0
+
+    def note(self, event: Evaluated, outcome: str = "unfinished") -> Evaluated:
+        """Put the measurement on record and return it."""
+        self.history.record(event)
+        dataset, validation = self.data
+        run = {
+            "data_digest": dataset.digest,
+            "validation_digest": validation.digest if validation is not None else None,
+            "seed": int(self.config.seed),
+            "config": self.config.as_dict(),
+            "steps": self.steps,
+            "outcome": outcome,
+            "kernels": kernels.name,
+            "history": self.history.as_dict(),
+        }
+        self.network.training = (*self.earlier, run)
+        return event
+
+    def stop(self) -> None:
+        """Put on record that the run was stopped, and after how many steps."""
+        if len(self.network.training) > len(self.earlier):
+            run = {**self.network.training[-1], "steps": self.steps, "outcome": "stopped"}
+            self.network.training = (*self.earlier, run)
+
+    def end(self, event: Event) -> Event:
+        """Put the run's end on record and return it."""
+        finished = isinstance(event, TrainingFinished)
+        return self.note(event, "finished" if finished else "diverged")
+
+
+def _diverged(step: int, epoch: float, loss: float, config: TrainingConfig) -> TrainingDiverged:
+    """Return the event that ends a run whose loss is no longer finite."""
+    advice = (
+        f"the loss became {loss} at step {step:,}: the steps are too long; "
+        f"try a learning rate of {config.learning_rate / 10:g} instead of "
+        f"{config.learning_rate:g}"
+    )
+    if config.optimiser == "momentum":
+        advice += ", or less momentum"
+    return TrainingDiverged(step=step, epoch=epoch, loss=loss, advice=advice)
