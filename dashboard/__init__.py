@@ -1,1 +1,1 @@
-"""The dashboard: what the engine does, made visible. Start it with `streamlit run dashboard/app.py`."""
+"""The dashboard: what the engine does, made visible. `streamlit run dashboard/app.py`."""

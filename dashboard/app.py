@@ -22,6 +22,11 @@ VIEWS = Path(__file__).parent / "views"
 PAGES = ("Data", "Train", "Weights", "Draw", "Models")
 
 st.set_page_config(page_title="nnengine", page_icon="🔢", layout="wide")
+# Streamlit leaves 6rem above a page and cuts long metrics short.
+st.html(
+    "<style>.stMainBlockContainer { padding-top: 4rem; }"
+    "[data-testid=stMetricValue] { font-size: 1.5rem; }</style>"
+)
 state.begin()
 page = st.navigation(
     [

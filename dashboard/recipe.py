@@ -5,15 +5,29 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
+from nnengine.activations import ACTIVATIONS
 from nnengine.dataset import Dataset
-
 from nnengine.errors import ConfigError
-from nnengine.network import ACTIVATIONS, INITIALISATIONS, Network
+from nnengine.network import INITIALISATIONS, Network
+from nnengine.optimisers import OPTIMISERS
 from nnengine.training import TrainingConfig
 
-OPTIMISERS = ("sgd", "momentum", "adam")
+LABELS = {
+    "relu": "ReLU",
+    "leaky_relu": "Leaky ReLU",
+    "tanh": "Tanh",
+    "sigmoid": "Sigmoid",
+    "identity": "None (linear)",
+    "he": "He",
+    "glorot": "Glorot",
+    "uniform": "Uniform ±0.5",
+    "sgd": "SGD",
+    "momentum": "Momentum",
+    "adam": "Adam",
+}
+CURVE_POINTS = 40  # of a run in mini-batches; each costs one evaluation of both sides
 # The split is shared between visitors in memory, so the shares on offer are few.
 VALIDATION_SHARES = (0.05, 0.1, 0.2, 0.3)
 
@@ -82,8 +96,19 @@ class Recipe:
         """Return the widths from inputs to classes for `dataset`."""
         return (dataset.inputs, *self.hidden, dataset.classes)
 
-    def config(self) -> TrainingConfig:
-        """Return the engine's settings; raises ConfigError for settings out of range."""
+    def config(self, count: int) -> TrainingConfig:
+        """Return the engine's settings for `count` images; raises ConfigError out of range.
+
+        In mini-batches the curves get a point more often than once an epoch where epochs are
+        few: a visitor wants to see the first seconds.
+        """
+        plain = self._plain_config()
+        if self.batch_size is None:
+            return plain
+        often = max(1, plain.total_steps(count) // CURVE_POINTS)
+        return replace(plain, evaluate_every=min(often, plain.steps_per_epoch(count)))
+
+    def _plain_config(self) -> TrainingConfig:
         return TrainingConfig(
             epochs=self.epochs,
             iterations=self.iterations,
@@ -103,6 +128,19 @@ class Recipe:
             initialisation=self.initialisation,
             class_names=dataset.class_names,
             image_shape=dataset.image_shape,
+        )
+
+    def in_words(self) -> str:
+        """Return what sets this recipe apart, in one line without its sizes."""
+        batch = "full batch" if self.batch_size is None else f"batches of {self.batch_size:,}"
+        length = f"{self.epochs:,} epochs" if self.epochs else f"{self.iterations:,} iterations"
+        return ", ".join(
+            [
+                LABELS.get(self.activation, self.activation),
+                f"{LABELS[self.optimiser]} at rate {self.learning_rate:g}",
+                batch,
+                length,
+            ]
         )
 
     def check(self, dataset: Dataset, bounds: Bounds) -> None:
@@ -147,13 +185,17 @@ class Recipe:
         ):
             if asked is not None and not 1 <= asked <= most:
                 raise ConfigError(f"{asked:,} {what}: choose between 1 and {most:,}")
-        config = self.config()
-        every = config.evaluate_every
-        if every and config.total_steps(dataset.count) // every > bounds.history_points:
+        passes = self.passes(dataset.count)
+        if self.batch_size is not None and passes > bounds.history_points:
             raise ConfigError(
-                f"evaluating every {every} steps gives more than {bounds.history_points:,} "
-                "points: evaluate less often"
+                f"{self.iterations:,} iterations are {passes:,.0f} passes over these "
+                f"{dataset.count:,} images: choose at most {bounds.history_points:,} passes"
             )
+
+    def passes(self, count: int) -> float:
+        """Return how often a run goes over all of `count` images."""
+        plain = self._plain_config()
+        return plain.total_steps(count) / plain.steps_per_epoch(count)
 
 
 PRESETS: dict[str, Recipe] = {

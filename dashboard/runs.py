@@ -12,15 +12,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from nnengine.dataset import Dataset
-
+from dashboard.pace import Pace, in_words
 from dashboard.recipe import Bounds, Recipe
 from nnengine import kernels
+from nnengine.dataset import Dataset
 from nnengine.errors import ConfigError, EngineError
 from nnengine.network import Network
 from nnengine.training import (
     History,
     StepFinished,
+    TrainingConfig,
     TrainingDiverged,
     TrainingFinished,
     training,
@@ -76,9 +77,9 @@ class Run:
     work: _Work | None = field(default=None, repr=False)
 
     @property
-    def config(self) -> Any:
-        """The engine's TrainingConfig of this run."""
-        return self.recipe.config()
+    def config(self) -> TrainingConfig:
+        """The engine's settings of this run."""
+        return self.recipe.config(self.data_count)
 
     @property
     def live(self) -> bool:
@@ -108,6 +109,7 @@ class _Work:
     history: History
     total_images: int
     steps_due: int = 0
+    busy_s: float = 0.0  # of the engine, as against the run's own clock, which shares it
     touched: bool = True  # a command has come since the last slice
     published_s: float = -1e9
     publish_cost_s: float = 0.0
@@ -129,14 +131,15 @@ class Scheduler:
         *,
         threaded: bool | None = None,
         clock: Callable[[], float] = time.monotonic,
-        warm_up: Callable[[], Any] = kernels.warm_up,
+        warm_up: Callable[[], Any] | None = None,
     ) -> None:
         self.bounds = bounds or Bounds()
         self.threaded = sys.platform != "emscripten" if threaded is None else threaded
         self.warm = False
         self.chores: list[Callable[[float], None]] = []  # called every few seconds with the clock
         self._clock = clock
-        self._warm_up = warm_up
+        self.pace = Pace()
+        self._warm_up = warm_up or self._prepare
         self._active: deque[Run] = deque()
         self._changed = threading.Condition()
         self._reaped_s = clock()
@@ -163,7 +166,7 @@ class Scheduler:
                 f"validation images have {validation.inputs:,} pixels, training images "
                 f"{dataset.inputs:,}: use sets of one image size"
             )
-        config = recipe.config()
+        config = recipe.config(dataset.count)
         network = recipe.build(dataset)
         work = _Work(
             network=network,
@@ -257,6 +260,11 @@ class Scheduler:
         self._reap()
         return worked
 
+    def _prepare(self) -> None:
+        """Compile the kernels, seconds on a machine that has not seen them, and measure them."""
+        kernels.warm_up()
+        self.pace.calibrate()
+
     def _serve(self) -> None:
         """The engine thread: slices while there is work, sleep while there is none."""
         _one_blas_thread()
@@ -304,6 +312,7 @@ class Scheduler:
                 self._take_events(run, work, started + SLICE_S)
             except Exception as fault:
                 self._fail(run, fault)
+            work.busy_s += self._clock() - started
         self._account(run, work)
         self._publish(run, work)
         if run.ended:
@@ -380,6 +389,9 @@ class Scheduler:
             run.snapshot = work.network.snapshot()
         except Exception:
             log.exception("run %s did not close cleanly", run.name)
+        self.pace.note(
+            run.recipe, run.sizes, run.progress.images, run.progress.step, work.busy_s
+        )
         run.work = None
         with self._changed:
             self._active.remove(run)
@@ -389,6 +401,8 @@ class Scheduler:
             message = str(fault)
         elif isinstance(fault, MemoryError):
             message = "The server ran out of memory: try a smaller network or smaller batches."
+        elif "after shutdown" in str(fault):  # the process is ending under this thread
+            self._closed, message = True, "The server was shut down."
         else:
             log.error("run %s failed", run.name, exc_info=fault)
             message = f"A fault of ours ended this run ({type(fault).__name__}: {fault})."
@@ -415,7 +429,7 @@ class Scheduler:
         patience = self.bounds.unseen_pause_s
         for run in self.active():
             if run.state in LIVE and now - run.beat > patience:
-                message = f"Paused by itself: nobody had looked for {minutes(patience)}."
+                message = f"Paused by itself: nobody had looked for {in_words(patience)}."
                 self._command(run, LIVE, "paused", message, wait=False)
         for chore in self.chores:
             chore(now)
@@ -462,15 +476,6 @@ def _settled(run: Run) -> bool:
 def new_id() -> str:
     """Return an id nobody can guess (128 bits), fit for a URL."""
     return secrets.token_urlsafe(16)
-
-
-def minutes(seconds: float) -> str:
-    """Return seconds as words: "three minutes", "45 s"."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    words = {2: "two", 3: "three", 4: "four", 5: "five"}
-    whole = round(seconds / 60)
-    return f"{words.get(whole, whole)} minutes"
 
 
 def _one_blas_thread() -> None:

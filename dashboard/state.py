@@ -15,15 +15,16 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import streamlit as st
-from nnengine.dataset import Dataset
 
 from dashboard.files import MAX_VISIT_BYTES, LoadedFile, Pairing, Shelf, pair
 from dashboard.recipe import Bounds, Recipe
 from dashboard.runs import Run, Scheduler, new_id
+from nnengine.dataset import Dataset
 from nnengine.errors import ConfigError, EngineError
 from nnengine.network import Network
 
 _TOKEN, _MEMORY, _NOTICE = "nn.token", "nn.memory", "nn.notice"
+Refused = ConfigError  # what a page may catch and show
 KEEP = "keep."  # widgets whose key begins so survive a change of page
 
 
@@ -253,7 +254,8 @@ def release_upload(upload: Any) -> None:
         from streamlit.runtime import get_instance
         from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-        get_instance().uploaded_file_mgr.remove_file(get_script_run_ctx().session_id, upload.file_id)
+        session = get_script_run_ctx().session_id
+        get_instance().uploaded_file_mgr.remove_file(session, upload.file_id)
     except Exception:
         return
 
@@ -401,6 +403,22 @@ def release_network() -> None:
 def get(key: str, default: Any = None) -> Any:
     """Return what `put` stored in this session, or `default`."""
     return st.session_state.get(_MEMORY, {}).get(key, default)
+
+
+def widget(name: str) -> str:
+    """Return the key for a widget whose value survives a change of page."""
+    return KEEP + name
+
+
+def widget_value(name: str, default: Any = None) -> Any:
+    """Return what such a widget holds."""
+    return st.session_state.get(KEEP + name, default)
+
+
+def set_widget(name: str, value: Any, *, over: bool = True) -> None:
+    """Give such a widget its value, before it is drawn or in a callback; `over` an older one."""
+    if over or KEEP + name not in st.session_state:
+        st.session_state[KEEP + name] = value
 
 
 def put(key: str, value: Any) -> None:

@@ -1,0 +1,96 @@
+"""Pace: about how long a recipe will take, from what this machine has been seen to do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from dashboard.recipe import Recipe, parameter_count
+from nnengine.dataset import Dataset
+from nnengine.training import StepFinished, training
+
+CALIBRATION_S = 0.12
+# Beside one multiply-add a parameter, an image costs its share of softmax and look-up, and a
+# step costs the optimiser's passes over all parameters and one turn of the event loop.
+_IMAGE_UNITS = 2_000
+_STEP_UNITS = 20_000
+
+
+class Pace:
+    """Units of work a second, for full batches and mini-batches apart; better with every run.
+
+    A unit is about one multiply-add. Written by the engine thread, read by pages.
+    """
+
+    def __init__(self) -> None:
+        self._units_per_s: dict[bool, float] = {}
+
+    def note(
+        self, recipe: Recipe, sizes: tuple[int, ...], images: int, steps: int, seconds: float
+    ) -> None:
+        """Learn from a run that did `images` in `steps` with `seconds` of the engine to itself."""
+        if steps < 1 or seconds < CALIBRATION_S / 2:
+            return
+        full = recipe.batch_size is None
+        rate = _units(sizes, images, steps) / seconds
+        known = self._units_per_s.get(full)
+        self._units_per_s[full] = rate if known is None else 0.5 * known + 0.5 * rate
+
+    def estimate_s(self, recipe: Recipe, dataset: Dataset) -> float | None:
+        """Return the seconds the recipe would take alone; None before anything was measured."""
+        rate = self._units_per_s.get(recipe.batch_size is None)
+        if rate is None:
+            return None
+        config = recipe.config(dataset.count)
+        steps = config.total_steps(dataset.count)
+        images = steps * min(config.batch_size or dataset.count, dataset.count)
+        return _units(recipe.sizes(dataset), images, steps) / rate
+
+    def calibrate(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        """Measure both kinds for about 0.12 s each on made-up images as sparse as digits."""
+        rng = np.random.default_rng(0)
+        images = rng.integers(1, 256, (4096, 28, 28)).astype(np.uint8)
+        images[rng.random(images.shape) > 0.19] = 0
+        data = Dataset(images, np.arange(4096) % 10)
+        full = Recipe(
+            hidden=(10,), optimiser="sgd", batch_size=None, epochs=None, iterations=100_000
+        )
+        for recipe in (full, Recipe(epochs=200)):
+            steps = seen = 0
+            events = training(recipe.build(data), data, recipe.config(data.count))
+            next(events)  # the evaluation before the first step
+            started = clock()
+            for event in events:
+                if isinstance(event, StepFinished):
+                    steps, seen = steps + 1, seen + event.images
+                if clock() - started > CALIBRATION_S:
+                    break
+            events.close()
+            self.note(recipe, recipe.sizes(data), seen, steps, clock() - started)
+
+
+def _units(sizes: tuple[int, ...], images: int, steps: int) -> float:
+    count = parameter_count(sizes)
+    return images * (count + _IMAGE_UNITS) + steps * (3 * count + _STEP_UNITS)
+
+
+def in_words(seconds: float) -> str:
+    """Return a length of time as people say it: "8 s", "2 min 30 s", "1 h 5 min"."""
+    whole = max(1, round(seconds))
+    if whole < 90:
+        return f"{whole} s"
+    if whole < 600:
+        return f"{whole // 60} min {whole % 60 // 10 * 10} s".replace(" 0 s", "")
+    if whole < 5400:
+        return f"{round(whole / 60)} min"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def compact(number: float) -> str:
+    """Return a number in at most five characters and a letter: "942 k", "1.42 M"."""
+    for size, letter in ((1e6, " M"), (1e3, " k")):
+        if number >= size:
+            return f"{number / size:.3g}{letter}"
+    return f"{number:.0f}"

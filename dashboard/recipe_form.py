@@ -1,0 +1,204 @@
+"""Recipe form: from what a visitor chooses to a Recipe, its cost said before the start."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import state
+from dashboard.pace import in_words
+from dashboard.recipe import LABELS, PRESETS, VALIDATION_SHARES, Recipe, parameter_count
+from dashboard.recipe import parse_hidden as _parse_hidden
+from nnengine.activations import ACTIVATIONS
+from nnengine.dataset import Dataset
+from nnengine.errors import ConfigError
+from nnengine.network import INITIALISATIONS
+from nnengine.optimisers import OPTIMISERS
+
+OWN = "My own settings"
+_FIRST = next(iter(PRESETS))
+
+
+def recipe_form(data: Dataset | None) -> None:
+    """Offer presets, settings and Start; without data say where it comes from."""
+    with st.container(border=True):
+        st.markdown("#### Recipe")
+        if data is None:
+            st.write("To start another run, drop a training set.")
+            st.page_link("views/data.py", label="Add data", icon=":material/upload_file:")
+            return
+        if state.widget_value("train.preset") is None:
+            _fill(PRESETS[_FIRST])
+            state.set_widget("train.preset", _FIRST)
+        st.selectbox(
+            "Start from", [*PRESETS, OWN], key=state.widget("train.preset"),
+            on_change=_preset_chosen,
+        )  # fmt: skip
+        top = st.container()  # what it costs and Start stand above the settings they follow from
+        with st.expander("Settings", expanded=state.widget_value("train.preset") == OWN):
+            _settings()
+        with top:
+            _offer(data)
+
+
+def _offer(data: Dataset) -> None:
+    """Say what the form's recipe costs and offer to start it, or say what is wrong with it."""
+    try:
+        recipe = chosen_recipe()
+        recipe.check(data, state.bounds())
+        _cost(recipe, data)
+    except ConfigError as fault:
+        st.error(str(fault))
+        recipe = None
+    st.button(
+        "Start training", type="primary", disabled=recipe is None, width="stretch",
+        key="start", on_click=_start,
+    )  # fmt: skip
+    if refused := state.get("train.start_refused"):
+        st.warning(refused)
+        state.put("train.start_refused", None)
+
+
+def chosen_recipe() -> Recipe:
+    """Return what the form says now; raises ConfigError for hidden layers that are no numbers."""
+
+    def value(name: str):
+        return state.widget_value(f"train.{name}")
+
+    in_epochs = value("length_kind") == "Epochs"
+    return Recipe(
+        hidden=_parse_hidden(value("hidden") or ""),
+        activation=value("activation"),
+        initialisation=value("initialisation"),
+        optimiser=value("optimiser"),
+        batch_size=None if value("batches") == "Full batch" else int(value("batch_size")),
+        learning_rate=float(value("rate")),
+        momentum=float(value("momentum")),
+        epochs=int(value("epochs")) if in_epochs else None,
+        iterations=None if in_epochs else int(value("iterations")),
+        seed=int(value("seed")),
+        validation=value("validation") or _validations()[0],
+    )
+
+
+def _fill(recipe: Recipe) -> None:
+    """Put a recipe into the form."""
+    for name, value in {
+        "hidden": ", ".join(map(str, recipe.hidden)),
+        "activation": recipe.activation,
+        "initialisation": recipe.initialisation,
+        "optimiser": recipe.optimiser,
+        "batches": "Full batch" if recipe.batch_size is None else "Mini-batches",
+        "batch_size": recipe.batch_size or 64,
+        "rate": recipe.learning_rate,
+        "momentum": recipe.momentum,
+        "length_kind": "Epochs" if recipe.epochs else "Iterations",
+        "epochs": recipe.epochs or 5,
+        "iterations": recipe.iterations or 1000,
+        "seed": recipe.seed,
+    }.items():
+        state.set_widget(f"train.{name}", value)
+
+
+def _preset_chosen() -> None:
+    preset = PRESETS.get(state.widget_value("train.preset"))
+    if preset:
+        _fill(preset)
+
+
+def _edited() -> None:
+    state.set_widget("train.preset", OWN)
+
+
+def _settings() -> None:
+    """Draw every setting; one that does not act at present is not shown, but kept."""
+    key, bounds = state.widget, state.bounds()
+    st.text_input(
+        "Hidden layers", key=key("train.hidden"), on_change=_edited, placeholder="none",
+        help="Units in each hidden layer, such as 128, 64. Empty: no hidden layer.",
+    )  # fmt: skip
+    try:
+        _parse_hidden(state.widget_value("train.hidden") or "")
+    except ConfigError as fault:
+        st.error(str(fault))
+    one, two = st.columns(2)
+    with one:
+        _choice("Activation", "activation", ACTIVATIONS)
+        _choice("Optimiser", "optimiser", OPTIMISERS)
+    with two:
+        _choice("Initialisation", "initialisation", INITIALISATIONS)
+        _number("Learning rate", "rate", 1e-6, 100.0, step=0.01, format="%g")
+    if state.widget_value("train.optimiser") == "momentum":
+        _number("Momentum", "momentum", 0.0, 0.999, step=0.01, format="%g")
+    _either("Each step sees", "batches", ["Mini-batches", "Full batch"])
+    if state.widget_value("train.batches") != "Full batch":
+        _number("Images in a batch", "batch_size", 1, bounds.batch_size)
+    _either("Length", "length_kind", ["Epochs", "Iterations"])
+    if state.widget_value("train.length_kind") == "Epochs":
+        _number("Epochs", "epochs", 1, bounds.epochs, help="Passes over the training data.")
+    else:
+        _number("Iterations", "iterations", 1, bounds.iterations, help="Steps of the optimiser.")
+    _validation()
+    _number("Seed", "seed", 0, 2**31 - 1, help="The same seed and settings give the same run.")
+    st.text_input("Name of the run", key=key("train.name"), max_chars=60, placeholder="Run 1, …")
+
+
+def _choice(label: str, name: str, options) -> None:
+    st.selectbox(
+        label, options, format_func=lambda o: LABELS.get(o, o), key=state.widget(f"train.{name}"),
+        on_change=_edited,
+    )  # fmt: skip
+
+
+def _number(label: str, name: str, low, high, **more) -> None:
+    st.number_input(
+        label, low, high, key=state.widget(f"train.{name}"), on_change=_edited, **more
+    )
+
+
+def _either(label: str, name: str, options: list[str]) -> None:
+    st.radio(
+        label, options, horizontal=True, key=state.widget(f"train.{name}"), on_change=_edited
+    )
+
+
+def _validations() -> list[str | float]:
+    shares = [0.1, *(s for s in VALIDATION_SHARES if s != 0.1)]
+    return [*(["test"] if state.test_set() else []), *shares, "none"]
+
+
+def _validation() -> None:
+    options = _validations()
+    if state.widget_value("train.validation") not in options:
+        state.set_widget("train.validation", options[0])
+    words = {"test": "The loaded test set", "none": "Nothing: train on all, judge on none"}
+    st.selectbox(
+        "Judge on", options, key=state.widget("train.validation"),
+        format_func=lambda o: words.get(o) or f"{100 * o:.0f} % of the training data, held out",
+        help="Images the network does not learn from. They draw the dashed curves.",
+    )  # fmt: skip
+
+
+def _cost(recipe: Recipe, data: Dataset) -> None:
+    """Say before the start how large and about how long."""
+    sizes = recipe.sizes(data)
+    engine = state.scheduler()
+    alone = engine.pace.estimate_s(recipe, data)
+    st.markdown(f"**{' → '.join(map(str, sizes))}**  \n{recipe.in_words()}")
+    if alone is None:
+        length = "The time is measured as soon as the kernels are ready."
+    else:
+        busy = engine.busy()
+        length = f"About {in_words(alone * (busy + 1))}"
+        if busy:
+            others = "another run shares" if busy == 1 else f"{busy} other runs share"
+            length += f", while {others} this server"
+        length += "."
+    st.caption(f"{parameter_count(sizes):,} parameters. {length}")
+
+
+def _start() -> None:
+    try:
+        state.start_run(chosen_recipe(), name=state.widget_value("train.name") or "")
+        state.set_widget("train.name", "")
+    except state.Refused as fault:
+        state.put("train.start_refused", str(fault))
