@@ -17,6 +17,7 @@ from dashboard.pictures import (  # noqa: F401 (passed on)
     mosaic,
     palette_png,
     png,
+    sheet,
     weight_levels,
     weight_limit,
     weight_mosaic,
@@ -226,6 +227,7 @@ def confusion(matrix: np.ndarray, class_names: Sequence[str], *, dark: bool = Fa
     true, predicted = np.divmod(np.arange(counts.size), max(len(names), 1))
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     details = np.stack([true, predicted, counts.ravel()], axis=1)
+    end = len(names) - 0.5
     figure = go.Figure()
     figure.add_heatmap(
         z=_right_and_wrong(share),
@@ -256,8 +258,8 @@ def confusion(matrix: np.ndarray, class_names: Sequence[str], *, dark: bool = Fa
     )
     figure.update_layout(
         layout(
-            xaxis=axis("Predicted", type="category", dtick=1, showgrid=False),
-            yaxis=axis("True", type="category", dtick=1, autorange="reversed", showgrid=False),
+            xaxis=axis("Predicted", type="category", dtick=1, showgrid=False, range=[-0.5, end]),
+            yaxis=axis("True", type="category", dtick=1, showgrid=False, range=[end, -0.5]),
             clickmode="event+select",
             showlegend=False,
             height=max(320, 36 * len(names) + 70),
@@ -288,6 +290,7 @@ def heatmap(
 
     Symmetric: the range is [-m, m] with m the largest magnitude, so zero is neutral. Otherwise
     the range is that of the values. Names replace the indices 0, 1, ... of rows and columns.
+    Up to 12 columns the cells hold their numbers; a single row needs no colour bar beside it.
     """
     z = np.atleast_2d(np.asarray(matrix, dtype=np.float32))
     finite = z[np.isfinite(z)]
@@ -302,7 +305,9 @@ def heatmap(
             zmin=zmin,
             zmax=zmax,
             colorscale=colour_scale(dark),
+            showscale=z.shape[0] > 1,
             colorbar={"thickness": 10, "outlinewidth": 0, "tickformat": "~g", "nticks": 5},
+            texttemplate="%{z:.2f}" if z.shape[1] <= 12 and z.shape[0] <= 40 else "",
             hovertemplate=f"{y_title} %{{y}}, {x_title.lower()} %{{x}}: %{{z:.4f}}<extra></extra>",
         )
     )
@@ -312,7 +317,7 @@ def heatmap(
         layout(
             xaxis=axis(x_title, showgrid=False, **across),
             yaxis=axis(y_title, autorange="reversed", showgrid=False, **down),
-            height=int(min(max(22 * z.shape[0], 60), 520)) + 70,
+            height=int(min(max(24 * z.shape[0], 36), 520)) + 72,
         )
     )
     return figure

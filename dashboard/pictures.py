@@ -81,6 +81,18 @@ def weight_levels(
     return np.ascontiguousarray(level.T.astype(np.uint8)).reshape(-1, h, across)
 
 
+def sheet(tiles: np.ndarray, *, columns: int) -> np.ndarray:
+    """Lay tiles (n, h, w) out row by row without gaps; empty places hold 127.
+
+    Returns uint8 (rows * h, columns * w): one picture to cut tiles from.
+    """
+    n, h, w = tiles.shape
+    rows = -(-n // columns)
+    full = np.full((rows * columns, h, w), LEVELS // 2, dtype=np.uint8)
+    full[:n] = tiles
+    return full.reshape(rows, columns, h, w).swapaxes(1, 2).reshape(rows * h, columns * w)
+
+
 def weight_mosaic(
     weights: np.ndarray,
     image_shape: tuple[int, int],

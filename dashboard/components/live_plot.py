@@ -97,7 +97,8 @@ function dress(layout, host) {
   for (const [name, axis] of Object.entries(layout)) {
     if (!/^[xy]axis\\d*$/.test(name)) continue;
     layout[name] = { gridcolor: line, linecolor: line, tickcolor: line, zerolinecolor: line,
-                     spikecolor: text, spikethickness: 1, ...axis };
+                     spikecolor: text, spikethickness: 1, ...axis,
+                     title: { standoff: 8, ...axis.title, font: { ...layout.font } } };
   }
   // A finger that drags over the chart wants to scroll the page.
   if (matchMedia("(pointer: coarse)").matches) layout.dragmode = false;

@@ -1,0 +1,264 @@
+"""Models: save, restore, describe and judge the network in hand."""
+
+from __future__ import annotations
+
+import html
+import io
+
+import streamlit as st
+
+from dashboard import figures, judging, state, units
+from dashboard.components.live_plot import live_plot
+from dashboard.components.tiles import tiles
+from nnengine import modelfile
+from nnengine.errors import EngineError
+from nnengine.metrics import evaluate
+
+GALLERY = 40  # images of a page behind a cell
+PER_ROW = 10  # tiles of a sheet's row; on screen they wrap
+
+
+class _Upload(io.BytesIO):
+    """Uploaded bytes that know their file's name, for messages."""
+
+    def __init__(self, data: bytes, name: str) -> None:
+        super().__init__(data)
+        self.name = name
+
+
+def restored() -> dict[str, object]:
+    """Return the networks restored in this visit, by file name."""
+    found = dict(state.get("models.restored", {}))
+    held = state.network()
+    if held and held.source == "file":  # a reload forgets the session, not the network in hand
+        found.setdefault(held.name, held.network)
+    return found
+
+
+def take_in(uploads) -> None:
+    """Restore what was uploaded: good files are kept, each bad one keeps its own error."""
+    kept, faults = restored(), []
+    for upload in uploads:
+        try:
+            network = modelfile.load(_Upload(upload.getvalue(), upload.name))
+        except EngineError as fault:
+            faults.append(str(fault))
+        else:
+            kept[upload.name] = network
+            state.hold_network(network, upload.name)
+        state.release_upload(upload)
+    state.put("models.restored", kept)
+    state.put("models.faults", faults)
+    state.put("models.round", state.get("models.round", 0) + 1)  # a new, empty uploader
+
+
+def restore() -> None:
+    """Offer to restore model files; errors stand beneath until the next upload."""
+    with st.container(border=True, height="stretch"):
+        st.subheader("Restore")
+        uploads = st.file_uploader(
+            "Model files (.npz or .nnm)", accept_multiple_files=True,
+            key=f"models.upload.{state.get('models.round', 0)}",
+            help="Saved here, by the nnengine command, or by the original program.",
+        )  # fmt: skip
+        if uploads:
+            take_in(uploads)
+            st.rerun()
+        for fault in state.get("models.faults", []):
+            st.error(units.plain(fault))
+
+
+def choose() -> None:
+    """Choose the network in hand among the runs and the restored files of this visit."""
+    files, held, current = restored(), state.network(), state.current_run()
+    words = {("run", run.id): f"{run.name} (run, {run.state})" for run in state.runs()}
+    words |= {("file", name): f"{name} (file)" for name in files}
+    now = ("file", held.name) if held.source == "file" else ("run", current.id)
+    options = list(words)
+    st.subheader("Network in hand")
+    picked = st.selectbox(
+        "Run or restored file", options, index=options.index(now), format_func=words.get,
+        help="Weights, Draw and this page look at this network.",
+    )  # fmt: skip
+    if picked == now:
+        return
+    kind, which = picked
+    if kind == "file":
+        state.hold_network(files[which], which)
+    else:
+        state.select_run(which)
+    st.rerun()
+
+
+def forget(held) -> None:
+    """Offer to let go of a restored file."""
+    if held.source == "file" and st.button("Let go of this file", key="models.forget"):
+        state.put("models.restored", {k: v for k, v in restored().items() if k != held.name})
+        state.release_network()
+        st.rerun()
+
+
+def save(held) -> None:
+    """Offer both formats, or the reason why one cannot hold this network."""
+    network, name = held.network, units.file_name(held.name.removesuffix(".npz"))
+    try:
+        modelfile.check_savable(network, "nnm")
+        reason = ""
+    except EngineError as fault:
+        reason = str(fault)
+    with st.container(horizontal=True):
+        for kind in ("npz", "nnm"):
+            st.download_button(
+                f"Download .{kind}",
+                lambda kind=kind: modelfile.to_bytes(network, kind),
+                file_name=f"{name}.{kind}", mime="application/octet-stream", on_click="ignore",
+                key=f"models.save.{kind}", icon=":material/download:",
+                disabled=kind == "nnm" and bool(reason),
+            )  # fmt: skip
+    st.caption(units.plain(reason) or "Both formats hold this network; .npz also its history.")
+
+
+def table(head: tuple[str, ...], rows, label: str) -> None:
+    """Draw a table; the first column names the row, the others are numbers."""
+    cells = "".join(f'<th scope="col">{html.escape(word)}</th>' for word in head)
+    body = "".join(
+        f'<tr><th scope="row">{html.escape(first)}</th>'
+        + "".join(f"<td>{html.escape(word)}</td>" for word in rest) + "</tr>"
+        for first, *rest in rows
+    )  # fmt: skip
+    st.html(
+        "<style>.nn-table{width:100%;border-collapse:collapse;font-variant-numeric:tabular-nums}"
+        ".nn-table th,.nn-table td{padding:.3rem .6rem .3rem 0;text-align:right;"
+        "border-bottom:1px solid color-mix(in srgb,currentColor 15%,transparent);"
+        "font-weight:400;overflow-wrap:anywhere}"
+        ".nn-table thead th{font-weight:600}.nn-table th:first-child{text-align:left}</style>"
+        f'<table class="nn-table" aria-label="{html.escape(label)}">'
+        f"<thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table>"
+    )
+
+
+def describe(network) -> None:
+    """Say what the network is and how it came to be."""
+    table(("Layer", "From", "To", "Activation", "Parameters"), units.layer_rows(network), "Layers")
+    table(("", ""), units.facts(network), "Facts")
+    if network.training:
+        with st.expander(f"Training record ({len(network.training)})"):
+            for record in reversed(network.training):
+                table(("", ""), units.record_rows(record), "Training record")
+
+
+def judge(held) -> None:
+    """Evaluate on the loaded data when asked, and show the last result."""
+    st.subheader("Evaluate")
+    sets = {"test": state.test_set(), "training": state.training_set()}
+    sets = {name: data for name, data in sets.items() if data is not None}
+    if not sets:
+        st.write("No data to judge by: drop a test set of images and labels on the Data page.")
+        st.page_link("views/data.py", label="Go to Data", icon=":material/database:")
+        return
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        source = st.selectbox(
+            "Data", list(sets), width=300, key="models.data",
+            format_func=lambda name: f"{name.capitalize()} set: {sets[name].count:,} images",
+        )  # fmt: skip
+        asked = st.button("Evaluate", type="primary", key="models.evaluate")
+    if asked:
+        try:
+            with st.spinner("Evaluating"):
+                found = evaluate(held.network, sets[source])
+        except EngineError as fault:
+            st.error(units.plain(str(fault)))
+            return
+        state.put("models.judged", judging.Judgement(held.network, sets[source], source, found))
+    judged = state.get("models.judged")
+    if judged:
+        verdict(held, judged)
+
+
+def verdict(held, judged) -> None:
+    """Show an evaluation: numbers, the table of classes, the confusion matrix, the images."""
+    found, count = judged.evaluation, judged.dataset.count
+    if judged.network.sizes != held.network.sizes or (
+        judged.network.theta is not held.network.theta
+        and (judged.network.theta != held.network.theta).any()
+    ):
+        st.info("The weights in hand have changed since this was measured: evaluate again.")
+    for column, (name, value) in zip(
+        st.columns(3),
+        [("Accuracy", f"{100 * found.accuracy:.2f} %"), ("Loss", f"{found.loss:.4f}"),
+         ("Errors", f"{judged.errors:,} of {count:,}")],
+        strict=True,
+    ):  # fmt: skip
+        column.metric(f"{name}, {judged.source} set", value, border=True)
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        st.markdown("##### Which class is taken for which")
+        st.caption("Right answers in blue, errors in orange. Choose a square to see its images.")
+        clicked = live_plot(
+            figures.confusion(found.confusion, judged.names,
+                              dark=st.context.theme.type == "dark"),
+            key="models.confusion", selectable=True,
+            label="Confusion matrix, true class by predicted class; the list below it names"
+            " every square with its count",
+        )  # fmt: skip
+        if clicked:
+            state.put("models.cell", (int(clicked[0]), int(clicked[1])))
+    with right:
+        st.markdown("##### Class by class")
+        table(("Class", "Images", "Precision", "Recall"), judging.per_class(judged), "Classes")
+    gallery(judged)
+
+
+def gallery(judged) -> None:
+    """Show the images behind one square of the confusion matrix."""
+    st.markdown("##### The images behind a square")
+    confusion, wanted = judged.evaluation.confusion, state.get("models.cell")
+    options = judging.cells(confusion)
+    if wanted and max(wanted) < len(confusion) and wanted not in options:
+        options = [wanted, *options]
+    cell = st.selectbox(
+        "Square", options, index=options.index(wanted) if wanted in options else 0, width=400,
+        format_func=lambda c: judging.cell_words(c, confusion, judged.names),
+    )  # fmt: skip
+    indices = judging.behind(judged, cell)
+    if not len(indices):
+        st.write("No image fell into this square.")
+        return
+    shown = indices[:GALLERY]
+    captions, labels = judging.gallery_words(judged, shown)
+    images = judged.dataset.images[shown]
+    tiles(
+        figures.png(figures.sheet(images, columns=min(PER_ROW, len(shown)))),
+        columns=min(PER_ROW, len(shown)), shape=judged.dataset.image_shape,
+        captions=captions, labels=labels, label="Images behind the square", key="models.gallery",
+    )  # fmt: skip
+    if len(indices) > len(shown):
+        st.caption(f"The {len(shown)} answered most surely, of {len(indices):,}.")
+
+
+def page() -> None:
+    """Draw the page."""
+    st.title("Models")
+    held = state.network()
+    left, right = st.columns([3, 2], gap="medium")
+    with right:
+        restore()
+    with left, st.container(border=True, height="stretch"):
+        if held is None:
+            st.subheader("No network yet")
+            st.write("Start a run, or restore a saved model: it can then be described, judged"
+                     " and saved here.")  # fmt: skip
+            st.page_link("views/train.py", label="Start a run", icon=":material/play_arrow:")
+            return
+        choose()
+        run = state.current_run()
+        steps = run.step if run and held.source == "run" else None
+        st.caption(units.plain(units.summary(held.network, steps)))
+        save(held)
+        forget(held)
+    with st.expander("What this network is"):
+        describe(held.network)
+    judge(held)
+
+
+page()
