@@ -3,21 +3,20 @@
 from ._version import __version__
 from .dataset import Dataset
 from .errors import ConfigError, EngineError, FormatError
-from .idx import Idx1, Idx3, read_idx, write_idx
-from .minimal import NNetworkMinimal
-from .modelfile import load
-from .network import Network
-from .training import (
+from .events import (
     EpochFinished,
     Evaluated,
     History,
     Progressed,
     StepFinished,
-    TrainingConfig,
     TrainingDiverged,
     TrainingFinished,
-    training,
 )
+from .idx import Idx1, Idx3, read_idx, write_idx
+from .minimal import NNetworkMinimal
+from .modelfile import load
+from .network import Network
+from .training import TrainingConfig, training
 
 __all__ = [
     "ConfigError",

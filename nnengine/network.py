@@ -16,7 +16,8 @@ from .losses import softmax_cross_entropy
 from .packed import Packed, read_only
 
 INITIALISATIONS = ("he", "glorot", "uniform")
-_BLOCK_FLOATS = 1 << 19  # activations of a block: 2 MB in float32, what a second-level cache holds
+_PIECE_FLOATS = 1 << 16  # activations of a piece: a quarter of a megabyte, within cache
+_PIECES = 4  # in a block
 
 
 class Network:
@@ -76,7 +77,7 @@ class Network:
         names = [activation] * hidden if isinstance(activation, str) else list(activation)
         if np.dtype(dtype) not in (np.float32, np.float64):
             raise ConfigError(f"dtype {dtype!r} is not known: choose float32 or float64")
-        theta = np.zeros(count_parameters(sizes), dtype)
+        theta = kernels.aligned_zeros(count_parameters(sizes), dtype)
         network = cls(
             sizes,
             [*names, "identity"],
@@ -131,9 +132,18 @@ class Network:
         return sum(int(run.get("steps", 0)) for run in self.training)
 
     @property
+    def piece_images(self) -> int:
+        """How many images are taken forward and back at once: what stays in cache.
+
+        It depends on the sizes alone: sums over pieces have the same bits for any number of
+        threads.
+        """
+        return max(256, min(2048, _PIECE_FLOATS // sum(self.sizes[1:])))
+
+    @property
     def block_images(self) -> int:
-        """How many images to take forward and back at once: what stays in cache."""
-        return max(64, min(16_384, _BLOCK_FLOATS // sum(self.sizes[1:])))
+        """How many images to hand over at once, to be done in about 50 ms at the most."""
+        return _PIECES * self.piece_images
 
     def parameters(self) -> dict[str, np.ndarray]:
         """Return live views by name, in `theta`'s order: "weights_1", "biases_1", ..."""
@@ -164,7 +174,27 @@ class Network:
         range; gradient: float, of theta's shape, laid out like it. `count`: the images the
         mean is taken over, when these are a part of them (default: n).
         """
-        x = self.as_inputs(images)
+        x, labels = self.as_inputs(images), np.asarray(labels)
+        pieces = self._pieces(x)
+        if len(pieces) < 2:
+            return self._gradient(x, labels, gradient, count or len(x))
+        # Sums of their own for all pieces but the first, added in the pieces' order.
+        sums = [gradient, *(np.zeros_like(gradient) for _ in pieces[1:])]
+        found: list[tuple[float, int]] = [(0.0, 0)] * len(pieces)
+
+        def piece(n: int) -> None:
+            part = self._gradient(x[pieces[n]], labels[pieces[n]], sums[n], count or len(x))
+            found[n] = part
+
+        kernels.fan_out(piece, len(pieces))
+        for part in sums[1:]:
+            gradient += part
+        return sum(loss for loss, _ in found), sum(correct for _, correct in found)
+
+    def _gradient(
+        self, x: np.ndarray | Packed, labels: np.ndarray, gradient: np.ndarray, count: int
+    ) -> tuple[float, int]:
+        """Do `gradient` for one piece of inputs that are known to fit."""
         blame = _layers(gradient, self.sizes, self.activations)
         with np.errstate(all="ignore"):  # a run that diverges is told by its loss
             outputs = self._forward(x)
@@ -174,22 +204,37 @@ class Network:
                 da = self.layers[n].backward(inputs[n], outputs[n], da, blame[n], self.input_scale)
         return loss, correct
 
+    def loss(self, images: Any, labels: np.ndarray) -> tuple[float, int]:
+        """Return (loss summed, right answers) for images as for `predict`; labels in range."""
+        x, labels = self.as_inputs(images), np.asarray(labels)
+        pieces = self._pieces(x)
+        found: list[tuple[float, int]] = [(0.0, 0)] * len(pieces)
+
+        def piece(n: int) -> None:
+            with np.errstate(all="ignore"):
+                logits = self._forward(x[pieces[n]])[-1]
+                found[n] = softmax_cross_entropy(logits, labels[pieces[n]])[:2]
+
+        kernels.fan_out(piece, len(pieces))
+        return sum(loss for loss, _ in found), sum(correct for _, correct in found)
+
     def logits(self, images: Any) -> np.ndarray:
         """Return float (n, classes), the sums before softmax. images: as `predict_proba`."""
         x = self.as_inputs(images)
-        if len(x) <= self.block_images:
-            return self._forward(x)[-1]
+        pieces = self._pieces(x)
         logits = np.empty((len(x), self.classes), self.dtype)
-        for start in range(0, len(x), self.block_images):
-            block = slice(start, start + self.block_images)
-            part = x.take(block) if isinstance(x, Packed) else x[block]
-            logits[block] = self._forward(part)[-1]
+
+        def piece(n: int) -> None:
+            with np.errstate(all="ignore"):
+                logits[pieces[n]] = self._forward(x[pieces[n]])[-1]
+
+        kernels.fan_out(piece, len(pieces))
         return logits
 
-    def loss(self, images: Any, labels: np.ndarray) -> tuple[float, int]:
-        """Return (loss summed, right answers) for images as for `predict`; labels in range."""
-        loss, correct, _ = softmax_cross_entropy(self.logits(images), labels)
-        return loss, correct
+    def _pieces(self, x: np.ndarray | Packed) -> list[slice]:
+        """Return the rows of each piece; see `piece_images`."""
+        size = self.piece_images
+        return [slice(start, start + size) for start in range(0, len(x), size)]
 
     def predict_proba(self, images: Any) -> np.ndarray:
         """Return float (n, classes) probabilities; rows sum to 1.

@@ -29,7 +29,7 @@ class Packed:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def take(self, rows: slice | np.ndarray) -> Packed:
+    def __getitem__(self, rows: slice | np.ndarray) -> Packed:
         """Return some of these images; the lists are shared."""
         return Packed(self.starts, self.places, self.values, self.inputs, self.rows[rows])
 

@@ -95,37 +95,21 @@ def test_unpacking_gives_the_chosen_images_back_in_any_order():
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("count", [5, 5000])  # in one piece, and in two that workers share
-def test_packed_images_go_forward_and_back_as_their_bytes_would(k, width, count):
+def test_packed_images_go_forward_and_back_as_their_bytes_would(k, width):
     rng = np.random.default_rng(4)
     x = sparse_bytes(rng, 300, 40)
-    rows = rng.integers(0, 300, count)
+    rows = rng.integers(0, 300, 50)
     lists = (*packed(k, x), rows)
     w, b = rng.normal(size=(40, width)).astype("f4"), rng.normal(size=width).astype("f4")
-    z = np.empty((count, width), np.float32)
+    z = np.empty((50, width), np.float32)
     k.packed_forward(*lists, np.float32(1 / 255), w, b, z)
     close(x[rows] / 255 @ w.astype(float) + b, z, np.float32)
 
-    dz = rng.normal(size=(count, width)).astype("f4")
+    dz = rng.normal(size=(50, width)).astype("f4")
     dw, db = np.ones_like(w), np.ones_like(b)
     k.packed_backward(*lists, np.float32(1 / 255), dz, dw, db)
     close(1 + (x[rows] / 255).T @ dz, dw, np.float32)
     close(1 + dz.sum(axis=0, dtype=float), db, np.float32)
-
-
-def test_gradients_of_packed_images_have_the_same_bits_for_any_number_of_threads(monkeypatch):
-    numba_ = pytest.importorskip("nnengine.kernels.numba_")
-    rng = np.random.default_rng(5)
-    x = sparse_bytes(rng, 10_000, 60)
-    lists = (*packed(numba_, x), np.arange(10_000))
-    dz = rng.normal(size=(10_000, 10)).astype("f4")
-    found = []
-    for threads in ("1", "2", "3"):
-        monkeypatch.setenv("NNENGINE_THREADS", threads)
-        dw, db = np.zeros((60, 10), "f4"), np.zeros(10, "f4")
-        numba_.packed_backward(*lists, np.float32(1), dz, dw, db)
-        found.append(dw.tobytes() + db.tobytes())
-    assert len(set(found)) == 1
 
 
 @pytest.mark.parametrize(("fan_in", "width"), [(10, 10), (16, 3), (33, 16), (128, 10), (64, 64)])

@@ -166,10 +166,34 @@ def test_floats_are_scaled_as_bytes_are():
 
 
 def test_many_images_are_answered_as_each_alone(back_end):
-    network = Network.build([12, 2000, 3], rng=1)  # blocks of about 260 images
+    network = Network.build([12, 2000, 3], rng=1)  # pieces of 256 images
     images, _ = small_batch(count=600)
     together = network.predict_proba(images)
     np.testing.assert_allclose(together[555], network.predict_proba(images[555])[0], atol=1e-6)
+
+
+def test_a_gradient_has_the_same_bits_for_any_number_of_threads(monkeypatch):
+    network = Network.build([60, 16, 3], rng=1)
+    images, labels = small_batch(inputs=60, count=10_000)  # five pieces
+    found = []
+    for threads in ("1", "2", "3"):
+        monkeypatch.setenv("NNENGINE_THREADS", threads)
+        gradient = np.zeros_like(network.theta)
+        network.gradient(pack(images), labels, gradient)
+        found.append(gradient.tobytes() + network.logits(images).tobytes())
+    assert len(set(found)) == 1
+
+
+def test_the_gradient_of_many_images_is_the_mean_over_all(back_end):
+    network = Network.build([12, 5, 3], rng=1, dtype=np.float64)
+    images, labels = small_batch(count=5000)
+    whole, parts = np.zeros_like(network.theta), np.zeros_like(network.theta)
+    loss, correct = network.gradient(images, labels, whole)
+    for start in range(0, 5000, 100):
+        rows = slice(start, start + 100)
+        network.gradient(images[rows], labels[rows], parts, count=5000)
+    np.testing.assert_allclose(whole, parts, atol=1e-12)
+    assert (pytest.approx(loss), correct) == network.loss(images, labels)
 
 
 def test_accuracy_counts_right_answers():

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import importlib
 import os
+from collections.abc import Callable
 from types import ModuleType
 
 from ..errors import ConfigError
+from . import workers
+from .numpy_ import aligned_zeros
 
 NAMES = (
     "bytes_forward",
@@ -29,6 +32,7 @@ NAMES = (
     "momentum",
     "adam",
 )
+__all__ = ["NAMES", "aligned_zeros", "available", "fan_out", "use", "warm_up"]
 BACK_ENDS = ("numba", "numpy")  # in the order `auto` prefers them
 
 name: str  # the back end in use
@@ -85,6 +89,18 @@ def _best() -> tuple[str, str]:
     if why_not is None:
         return "numba", "the fastest that works here"
     return "numpy", f"numba cannot be had here ({why_not})"
+
+
+def fan_out(work: Callable[[int], None], pieces: int) -> None:
+    """Call work(0), work(1), ... for all pieces: on all threads where kernels are free of the GIL.
+
+    NumPy's own products bring threads of their own and would fight these.
+    """
+    if name == "numpy":
+        for piece in range(pieces):
+            work(piece)
+    else:
+        workers.fan_out(work, pieces)
 
 
 def warm_up() -> None:

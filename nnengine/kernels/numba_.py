@@ -2,24 +2,22 @@
 
 The same names, arguments and meaning as `numpy_.py`, which explains the formulas. No kernel
 allocates or touches a Python object, so that the same functions can be compiled ahead of
-time. Layers behind the first are dense and go to BLAS, which is a compiled kernel already.
+time; the few plain functions here bring arrays into the shape that kernels take. Large dense
+products go to BLAS, which is a compiled kernel already.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numba
 import numpy as np
 
 from . import numpy_
-from .numpy_ import LEAK, LEAKY_RELU, RELU, SIGMOID, TANH
+from .numpy_ import LEAK, LEAKY_RELU, RELU, SIGMOID, TANH, aligned_zeros
 from .simd import LANES, add, load, multiply_add, splat, store
-from .workers import fan_out
 
 _SMALL = 2048  # weights: up to here a dense product is faster than the way to BLAS
-_PIECE = 4096  # images: the unit that workers draw, and in which partial sums are gathered
 
 # The full fastmath turns isfinite into a constant; these four flags allow vector sums and
 # fused multiply-adds and keep NaN and infinity honest.
@@ -133,45 +131,19 @@ def _packed_backward(starts, places, values, rows, scale, dz, dw, db):
 
 def packed_forward(starts, places, values, rows, scale, w, b, z):
     """Put (x * scale) @ w + b into z, for the images `rows` of packed lists; float32."""
-    wide_w, wide_b, wide_z = _widened(w), _widened(b), z if _fits(z) else _wide_like(z)
-
-    def piece(start: int) -> None:
-        part = slice(start, start + _PIECE)
-        _packed_forward(
-            starts, places, values, rows[part], scale, wide_w.reshape(-1), wide_b, wide_z[part]
-        )
-
-    _in_pieces(piece, len(rows))
+    wide_z = z if _fits(z) else _wide_like(z)
+    wide_w = _widened(w).reshape(-1)
+    _packed_forward(starts, places, values, rows, scale, wide_w, _widened(b), wide_z)
     if wide_z is not z:
         z[:] = wide_z[:, : z.shape[1]]
 
 
 def packed_backward(starts, places, values, rows, scale, dz, dw, db):
-    """Add the gradients for w and b to dw and db, for the images `rows`; float32.
-
-    Every piece but the first has sums of its own, added at the end in the pieces' order: the
-    bits do not depend on how many workers there are.
-    """
-    pieces = -(-len(rows) // _PIECE)
+    """Add the gradients for w and b to dw and db, for the images `rows`; float32."""
+    into_w, into_b = _sums_for(dw, db)
     wide_dz = _widened(dz)
-    sums = [(dw, db) if _fits(dw) else (_wide_like(dw), _wide_like(db))]
-    sums += [(np.zeros_like(sums[0][0]), np.zeros_like(sums[0][1])) for _ in range(pieces - 1)]
-
-    def piece(start: int) -> None:
-        part = slice(start, start + _PIECE)
-        into_w, into_b = sums[start // _PIECE]
-        _packed_backward(
-            starts, places, values, rows[part], scale, wide_dz[part], into_w.reshape(-1), into_b
-        )
-
-    _in_pieces(piece, len(rows))
-    (into_w, into_b), *others = sums
-    for part_w, part_b in others:
-        into_w += part_w
-        into_b += part_b
-    if into_w is not dw:
-        dw += into_w[:, : dw.shape[1]]
-        db += into_b[: len(db)]
+    _packed_backward(starts, places, values, rows, scale, wide_dz, into_w.reshape(-1), into_b)
+    _bring_home(into_w, into_b, dw, db)
 
 
 @compiled
@@ -189,7 +161,10 @@ def _product(x, w, b, z):
 
 @compiled
 def _outer_sum(x, dz, dw, db):
-    """dw += x.T @ dz, db += column sums, with widths a multiple of 16; dead units are skipped."""
+    """dw += x.T @ dz, db += column sums; arrays as for `_packed_backward`.
+
+    Units that gave zero are not skipped: guessing which they are costs more than their sums.
+    """
     width = db.size
     flat = dz.ravel()
     for i in range(x.shape[0]):
@@ -197,9 +172,8 @@ def _outer_sum(x, dz, dw, db):
             d = load(flat, i * width + lane)
             store(db, lane, add(load(db, lane), d))
             for j in range(x.shape[1]):
-                if x[i, j] != 0:
-                    at = j * width + lane
-                    store(dw, at, multiply_add(splat(x[i, j]), d, load(dw, at)))
+                at = j * width + lane
+                store(dw, at, multiply_add(splat(x[i, j]), d, load(dw, at)))
 
 
 def dense_forward(x, w, b, z):
@@ -218,22 +192,11 @@ def dense_backward(x, w, dz, dw, db, dx):
     if w.size > _SMALL or w.dtype != np.float32:
         numpy_.dense_backward(x, w, dz, dw, db, dx)
         return
-    fits = _fits(dw)
-    into_w, into_b = (dw, db) if fits else (_wide_like(dw), _wide_like(db))
+    into_w, into_b = _sums_for(dw, db)
     _outer_sum(x, _widened(dz), into_w.reshape(-1), into_b)
-    if not fits:
-        dw += into_w[:, : dw.shape[1]]
-        db += into_b[: len(db)]
+    _bring_home(into_w, into_b, dw, db)
     back = np.ascontiguousarray(w.T)
     dense_forward(dz, back, np.zeros(len(w), w.dtype), dx)
-
-
-def _in_pieces(piece: Callable[[int], None], count: int) -> None:
-    """Call piece(start) for 0, 4096, ...: at once where there are several."""
-    if count <= _PIECE:
-        piece(0)
-    else:
-        fan_out(piece, range(0, count, _PIECE))
 
 
 def _fits(array: np.ndarray) -> bool:
@@ -242,8 +205,12 @@ def _fits(array: np.ndarray) -> bool:
 
 
 def _wide_like(array: np.ndarray) -> np.ndarray:
-    """Return zeros of the array's shape, its rows filled up to whole vectors."""
-    return np.zeros((*array.shape[:-1], -(-array.shape[-1] // LANES) * LANES), array.dtype)
+    """Return zeros of the array's shape, its rows filled up to whole vectors.
+
+    They begin at a cache line: vectors that straddle two cost a third more.
+    """
+    shape = (*array.shape[:-1], -(-array.shape[-1] // LANES) * LANES)
+    return aligned_zeros(shape, array.dtype)
 
 
 def _widened(array: np.ndarray) -> np.ndarray:
@@ -253,6 +220,18 @@ def _widened(array: np.ndarray) -> np.ndarray:
     wide = _wide_like(array)
     wide[..., : array.shape[-1]] = array
     return wide
+
+
+def _sums_for(dw: np.ndarray, db: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return arrays of whole vectors to gather gradients in: these, or wide zeros."""
+    return (dw, db) if _fits(dw) else (_wide_like(dw), _wide_like(db))
+
+
+def _bring_home(into_w: np.ndarray, into_b: np.ndarray, dw: np.ndarray, db: np.ndarray) -> None:
+    """Add wide sums to the arrays they were gathered for, unless they are these."""
+    if into_w is not dw:
+        dw += into_w[:, : dw.shape[1]]
+        db += into_b[: len(db)]
 
 
 @compiled

@@ -14,6 +14,15 @@ RELU, LEAKY_RELU, TANH, SIGMOID, IDENTITY = range(5)
 LEAK = 0.01  # slope of the leaky ReLU left of zero
 
 
+def aligned_zeros(shape, dtype):
+    """Return zeros that begin at a cache line (64 bytes), as vectors like it."""
+    size = int(np.prod(shape))
+    spare = 64 // np.dtype(dtype).itemsize
+    zeros = np.zeros(size + spare, dtype)
+    start = -zeros.__array_interface__["data"][0] % 64 // zeros.itemsize
+    return zeros[start : start + size].reshape(shape)
+
+
 def bytes_forward(x, scale, w, b, z):
     """Put (x * scale) @ w + b into z. x: uint8 (n, fan_in); z: float (n, fan_out).
 

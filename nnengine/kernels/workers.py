@@ -7,7 +7,7 @@ GIL and touch disjoint memory.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import count
@@ -30,24 +30,19 @@ def _pool(helpers: int, process: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(helpers, thread_name_prefix="nnengine-kernel")
 
 
-def fan_out(work: Callable[[int], None], pieces: Iterable[int]) -> None:
-    """Call work(piece) for every piece, on all threads; return when all are done.
+def fan_out(work: Callable[[int], None], pieces: int) -> None:
+    """Call work(0), work(1), ... for all pieces, on all threads; return when all are done.
 
     Raises what a piece raised.
     """
-    pieces = list(pieces)
     counter = count()  # next() on it is atomic under the GIL
 
     def draw() -> None:
-        while (drawn := next(counter)) < len(pieces):
-            work(pieces[drawn])
+        while (piece := next(counter)) < pieces:
+            work(piece)
 
-    helpers = min(threads(), len(pieces)) - 1
-    if helpers < 1:
-        draw()
-        return
-    pool = _pool(threads() - 1, os.getpid())
-    waiting = [pool.submit(draw) for _ in range(helpers)]
+    helpers = min(threads(), pieces) - 1
+    waiting = [_pool(threads(), os.getpid()).submit(draw) for _ in range(helpers)]
     draw()
     for helper in waiting:
         helper.result()
