@@ -29,11 +29,7 @@ st.html(
 )
 state.begin()
 page = st.navigation(
-    [
-        st.Page(VIEWS / f"{name.lower()}.py", title=name, default=name == "Data")
-        for name in PAGES
-        if (VIEWS / f"{name.lower()}.py").exists()
-    ],
+    [st.Page(VIEWS / f"{name.lower()}.py", title=name, default=name == "Data") for name in PAGES],
     position="top",
 )
 
@@ -45,4 +41,6 @@ def heartbeat() -> None:
 
 
 heartbeat()
+if told := state.notice():
+    st.info(told)
 page.run()

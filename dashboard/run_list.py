@@ -39,7 +39,8 @@ def _row(run: Run, is_current: bool) -> None:
 def _facts(run: Run) -> str:
     shape = "-".join(map(str, run.sizes))
     judged = run.history.val_accuracy or run.history.train_accuracy
-    score = f"{100 * judged[-1]:.2f} %" if judged and judged[-1] is not None else run.state
+    known = judged and judged[-1] is not None and not run.live  # a live one is told above
+    score = f"{100 * judged[-1]:.2f} %" if known else run.state
     return f"{shape} · {run.recipe.in_words()} · {score}"
 
 

@@ -8,24 +8,17 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from dashboard.pace import Pace, in_words
 from dashboard.recipe import Bounds, Recipe
+from dashboard.run import ENDED, LIVE, Progress, Run, Work
 from nnengine import kernels
 from nnengine.dataset import Dataset
 from nnengine.errors import ConfigError, EngineError
-from nnengine.network import Network
-from nnengine.training import (
-    History,
-    StepFinished,
-    TrainingConfig,
-    TrainingDiverged,
-    TrainingFinished,
-    training,
-)
+from nnengine.training import History, StepFinished, TrainingDiverged, TrainingFinished, training
 
 SLICE_S = 0.05
 PUBLISH_S = 0.25  # snapshots at most four times a second
@@ -34,87 +27,7 @@ SPEED_WINDOW_S = 4.0
 REAP_EVERY_S = 2.0
 SETTLE_S = 0.4  # how long a click waits to see its effect
 
-LIVE = ("waiting", "running")
-ENDED = ("finished", "stopped", "diverged", "failed")
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """Light numbers of a run, replaced as one: what a page may show twice a second."""
-
-    step: int = 0
-    total_steps: int = 0
-    epoch: float = 0.0
-    loss: float | None = None
-    accuracy: float | None = None
-    images: int = 0
-    images_per_s: float | None = None
-    seconds: float = 0.0
-    seconds_left: float | None = None
-
-
-@dataclass(eq=False)
-class Run:
-    """One training run. Pages read it; only the scheduler changes it.
-
-    `history` and `snapshot` are replaced whole and never changed, so any thread may read them.
-    """
-
-    id: str
-    owner: str
-    name: str
-    recipe: Recipe
-    sizes: tuple[int, ...]
-    data_name: str
-    data_count: int
-    snapshot: Network
-    progress: Progress
-    beat: float
-    state: str = "waiting"
-    message: str = ""
-    history: History = field(default_factory=History)
-    work: _Work | None = field(default=None, repr=False)
-
-    @property
-    def config(self) -> TrainingConfig:
-        """The engine's settings of this run."""
-        return self.recipe.config(self.data_count)
-
-    @property
-    def live(self) -> bool:
-        """Whether its numbers change by themselves, so that a page should poll."""
-        work = self.work  # read once: the engine may let go of it meanwhile
-        return self.state in LIVE or bool(work and work.steps_due)
-
-    @property
-    def ended(self) -> bool:
-        """Whether nothing more will happen to it."""
-        return self.state in ENDED
-
-    step = property(lambda self: self.progress.step)
-    total_steps = property(lambda self: self.progress.total_steps)
-    epoch = property(lambda self: self.progress.epoch)
-    images_per_s = property(lambda self: self.progress.images_per_s)
-    seconds = property(lambda self: self.progress.seconds)
-    seconds_left = property(lambda self: self.progress.seconds_left)
-
-
-@dataclass(eq=False)
-class _Work:
-    """The engine's side of an active run; let go when the run ends."""
-
-    network: Network
-    events: Iterator[Any]
-    history: History
-    total_images: int
-    steps_due: int = 0
-    busy_s: float = 0.0  # of the engine, as against the run's own clock, which shares it
-    touched: bool = True  # a command has come since the last slice
-    published_s: float = -1e9
-    publish_cost_s: float = 0.0
-    resumed_s: float | None = None  # when the clock of this run was last read; None: it stands
-    window: deque = field(default_factory=deque)  # (seconds, images) at the end of slices
 
 
 class Scheduler:
@@ -147,8 +60,6 @@ class Scheduler:
         if self.threaded:
             threading.Thread(target=self._serve, name="engine", daemon=True).start()
 
-    # What visitors ask for -------------------------------------------------------------
-
     def start(
         self,
         recipe: Recipe,
@@ -168,7 +79,7 @@ class Scheduler:
             )
         config = recipe.config(dataset.count)
         network = recipe.build(dataset)
-        work = _Work(
+        work = Work(
             network=network,
             events=training(network, dataset, config, validation),
             history=History(),
@@ -238,18 +149,15 @@ class Scheduler:
     def close(self) -> None:
         """Stop every run and end the thread."""
         for run in self.active():
-            self.stop(run)
+            self.abandon(run)
         with self._changed:
             self._closed = True
             self._changed.notify_all()
 
-    # The engine ------------------------------------------------------------------------
-
     def advance(self, budget_s: float = SLICE_S) -> bool:
         """Give active runs a slice each in turn for about `budget_s`; False when none had work."""
         if not self.warm:
-            self._warm_up()
-            self.warm = True
+            self._get_warm()
         deadline = self._clock() + budget_s
         worked = False
         while run := self._next():
@@ -259,6 +167,13 @@ class Scheduler:
                 break
         self._reap()
         return worked
+
+    def _get_warm(self) -> None:
+        try:
+            self._warm_up()
+        except Exception:  # then the runs will meet the fault, and each will say so
+            log.exception("the kernels could not be prepared")
+        self.warm = True
 
     def _prepare(self) -> None:
         """Compile the kernels, seconds on a machine that has not seen them, and measure them."""
@@ -320,7 +235,7 @@ class Scheduler:
         with self._changed:
             self._changed.notify_all()
 
-    def _take_events(self, run: Run, work: _Work, deadline: float) -> None:
+    def _take_events(self, run: Run, work: Work, deadline: float) -> None:
         clock = self._clock
         while run.state == "running" or work.steps_due:
             event = next(work.events, None)
@@ -335,7 +250,7 @@ class Scheduler:
             if run.ended or clock() >= deadline:
                 break
 
-    def _note_step(self, run: Run, work: _Work, event: StepFinished) -> None:
+    def _note_step(self, run: Run, work: Work, event: StepFinished) -> None:
         run.progress = replace(
             run.progress,
             step=event.step,
@@ -349,7 +264,7 @@ class Scheduler:
             if event.step >= run.progress.total_steps:
                 self._turn(run, "paused", "running")  # nothing is left but the last evaluation
 
-    def _account(self, run: Run, work: _Work) -> None:
+    def _account(self, run: Run, work: Work) -> None:
         """Bring the clock, the speed and the time left up to date."""
         now = self._clock()
         seconds = run.progress.seconds
@@ -370,28 +285,28 @@ class Scheduler:
             seconds_left=max(left, 0) / speed if speed and not run.ended else None,
         )
 
-    def _publish(self, run: Run, work: _Work) -> None:
+    def _publish(self, run: Run, work: Work) -> None:
         """Replace what pages see, when it is due: the copies must not eat the training."""
         now = self._clock()
         pause = max(PUBLISH_S, work.publish_cost_s / PUBLISH_SHARE)
         if run.state == "running" and now - work.published_s < pause:
             return
         run.snapshot = work.network.snapshot()
-        if len(work.history) != len(run.history):
+        # The last word on a step replaces an earlier one, so an end is copied in any case.
+        if run.ended or len(work.history) != len(run.history):
             run.history = work.history.copy()
         work.published_s = self._clock()
         work.publish_cost_s = work.published_s - now
 
-    def _let_go(self, run: Run, work: _Work) -> None:
+    def _let_go(self, run: Run, work: Work) -> None:
         """Keep what pages show; free the optimiser's memory and the data."""
         try:
             work.events.close()
             run.snapshot = work.network.snapshot()
         except Exception:
             log.exception("run %s did not close cleanly", run.name)
-        self.pace.note(
-            run.recipe, run.sizes, run.progress.images, run.progress.step, work.busy_s
-        )
+        done = run.progress
+        self.pace.note(run.recipe, run.sizes, done.images, done.step, work.busy_s)
         run.work = None
         with self._changed:
             self._active.remove(run)
@@ -433,8 +348,6 @@ class Scheduler:
                 self._command(run, LIVE, "paused", message, wait=False)
         for chore in self.chores:
             chore(now)
-
-    # Inside ----------------------------------------------------------------------------
 
     def _command(
         self, run: Run, states: tuple[str, ...], state: str, message: str = "", wait: bool = True

@@ -205,6 +205,4 @@ def what_happens() -> None:
 
 
 st.title("Train", anchor=False)
-if told := state.notice():
-    st.info(told)
 main()

@@ -1,0 +1,95 @@
+"""Visits: what every visitor has on the server, found again by the id of any of his runs."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from dashboard.files import LoadedFile, Shelf
+from dashboard.runs import Run, Scheduler, new_id
+from nnengine.network import Network
+
+
+@dataclass(frozen=True)
+class HeldNetwork:
+    """The network that Weights, Draw and Models look at."""
+
+    network: Network
+    name: str
+    source: str  # "run" or "file"
+
+
+@dataclass(eq=False)
+class Visit:
+    """What one visitor has on the server."""
+
+    owner: str
+    reserved: str  # the id his next run will have
+    seen: float
+    files: list[LoadedFile] = field(default_factory=list)
+    runs: list[Run] = field(default_factory=list)
+    held: HeldNetwork | None = None
+
+    @property
+    def bytes(self) -> int:
+        """How much array memory the visitor's files stand for."""
+        arrays = [a for f in self.files for a in (f.array, f.rescued) if a is not None]
+        return sum(array.nbytes for array in arrays)
+
+
+class Registry:
+    """Every visit of one server, found by the id of any of its runs."""
+
+    def __init__(self, scheduler: Scheduler, clock: Callable[[], float] = time.monotonic) -> None:
+        self.scheduler = scheduler
+        self.shelf = Shelf()
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._by_token: dict[str, Visit] = {}
+        scheduler.chores.append(self.reap)
+
+    def create(self) -> Visit:
+        """Return a new, empty visit."""
+        visit = Visit(new_id(), new_id(), self._clock())
+        with self._lock:
+            self._by_token[visit.reserved] = visit
+        return visit
+
+    def find(self, token: str | None) -> Visit | None:
+        """Return the visit that this run id belongs to, and note that it was seen."""
+        visit = self._by_token.get(token) if token else None
+        if visit:
+            visit.seen = self._clock()
+        return visit
+
+    def add_run(self, visit: Visit, run: Run) -> None:
+        """Enter a run that took the reserved id, and reserve the next."""
+        visit.runs.append(run)
+        visit.reserved = new_id()
+        with self._lock:
+            self._by_token[visit.reserved] = visit
+
+    def drop_run(self, visit: Visit, run: Run) -> None:
+        """Stop a run and forget it."""
+        self.scheduler.stop(run)
+        visit.runs = [other for other in visit.runs if other is not run]
+        with self._lock:
+            self._by_token.pop(run.id, None)
+
+    def reap(self, now: float) -> None:
+        """Forget visits that nobody has come back to; the engine thread calls this."""
+        patience = self.scheduler.bounds.unseen_forget_s
+        with self._lock:
+            visits = {id(v): v for v in self._by_token.values()}.values()
+            gone = [visit for visit in visits if now - visit.seen > patience]
+            for visit in gone:
+                for token in (visit.reserved, *(run.id for run in visit.runs)):
+                    self._by_token.pop(token, None)
+        for visit in gone:
+            for run in visit.runs:
+                self.scheduler.abandon(run)
+
+    def __len__(self) -> int:
+        return len({id(visit) for visit in list(self._by_token.values())})

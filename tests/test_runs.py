@@ -1,0 +1,328 @@
+"""Scheduler: fair slices, obeyed commands, faults that stay with their run. No Streamlit here."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+from dashboard.recipe import Bounds, Recipe, parameter_count, parse_hidden
+from dashboard.run import LIVE
+from dashboard.runs import Scheduler
+from nnengine.dataset import Dataset
+from nnengine.errors import ConfigError
+
+SMALL = Recipe(hidden=(8,), epochs=3, batch_size=32, learning_rate=0.01, validation="none")
+LONG = Recipe(hidden=(8,), epochs=200, batch_size=16, learning_rate=0.001, validation="none")
+
+
+class Clock:
+    """A clock that a test turns, and that may tick at each look."""
+
+    def __init__(self, tick_s: float = 0.0):
+        self.now, self.tick_s = 0.0, tick_s
+
+    def __call__(self) -> float:
+        self.now += self.tick_s
+        return self.now
+
+
+@pytest.fixture
+def digits(stripes) -> Dataset:
+    return Dataset(*stripes)
+
+
+@pytest.fixture
+def scheduler() -> Scheduler:
+    """One without a thread; every look at its clock takes a millisecond."""
+    return Scheduler(threaded=False, clock=Clock(0.001), warm_up=lambda: None)
+
+
+def advance_until(scheduler, done, turns=5000):
+    for _ in range(turns):
+        if done():
+            return
+        scheduler.advance()
+    raise AssertionError("it never came to that")
+
+
+def test_a_run_goes_from_waiting_to_finished_and_keeps_only_what_pages_show(scheduler, digits):
+    run = scheduler.start(SMALL, digits)
+    assert "waiting" == run.state
+    advance_until(scheduler, lambda: run.ended)
+    assert ("finished", 30, 30) == (run.state, run.step, run.total_steps)
+    assert run.work is None
+    assert not scheduler.active()
+    assert not run.snapshot.theta.flags.writeable
+    assert run.history.step[-1] == 30
+
+
+def test_the_last_word_of_a_finished_run_is_in_its_published_history(scheduler, digits):
+    run = scheduler.start(SMALL, digits, digits)
+    advance_until(scheduler, lambda: run.ended)
+    assert run.snapshot.training[-1]["history"] == run.history.as_dict()
+    assert run.snapshot.accuracy(digits) == pytest.approx(run.history.val_accuracy[-1], abs=1e-6)
+
+
+def test_scheduling_changes_no_bit_of_the_result(scheduler, digits):
+    alone = scheduler.start(SMALL, digits)
+    advance_until(scheduler, lambda: alone.ended)
+    pair = [scheduler.start(SMALL, digits, owner=str(i)) for i in range(2)]
+    scheduler.step(pair[0])
+    scheduler.resume(pair[0])
+    advance_until(scheduler, lambda: all(run.ended for run in pair))
+    for run in pair:
+        np.testing.assert_array_equal(alone.snapshot.theta, run.snapshot.theta)
+
+
+def test_active_runs_get_turns_alike(scheduler, digits):
+    runs = [scheduler.start(LONG, digits, owner=str(i)) for i in range(5)]
+    for _ in range(50):
+        scheduler.advance(0)
+    steps = [run.step for run in runs]
+    assert min(steps) > 0.9 * np.mean(steps)
+
+
+def test_a_run_with_slow_steps_does_not_take_more_than_its_turn(scheduler, digits):
+    order = []
+    runs = [scheduler.start(LONG, digits, owner=str(i)) for i in range(3)]
+    for run in runs:
+        run.work.events = recorded(run, run.work.events, order)
+    for _ in range(9):
+        scheduler.advance(0)
+    turns = [name for i, name in enumerate(order) if i == 0 or order[i - 1] != name]
+    assert [run.id for run in runs] * 3 == turns
+
+
+def recorded(run, events, order):
+    for event in events:
+        order.append(run.id)
+        yield event
+
+
+def test_a_paused_run_is_not_asked_for_its_next_event(scheduler, digits):
+    run = scheduler.start(LONG, digits)
+    scheduler.advance()
+    scheduler.pause(run)
+    step = run.step
+    for _ in range(20):
+        scheduler.advance()
+    assert ("paused", step, False) == (run.state, run.step, run.live)
+    scheduler.resume(run)
+    scheduler.advance()
+    assert "running" == run.state
+    assert run.step > step
+
+
+def test_pausing_publishes_the_weights_of_that_moment(scheduler, digits):
+    run = scheduler.start(LONG, digits)
+    for _ in range(3):
+        scheduler.advance()
+    scheduler.pause(run)
+    np.testing.assert_array_equal(run.work.network.theta, run.snapshot.theta)
+
+
+def test_step_takes_exactly_one_step_and_shows_it(scheduler, digits):
+    run = scheduler.start(LONG, digits)
+    scheduler.advance()
+    scheduler.pause(run)
+    before, step = run.snapshot.theta.copy(), run.step
+    scheduler.step(run)
+    assert ("paused", step + 1) == (run.state, run.step)
+    assert not np.array_equal(before, run.snapshot.theta)
+
+
+def test_stepping_over_the_last_step_finishes_the_run(scheduler, digits):
+    run = scheduler.start(
+        Recipe(hidden=(4,), batch_size=None, epochs=None, iterations=2, validation="none"), digits
+    )
+    scheduler.pause(run)
+    scheduler.step(run)
+    assert ("paused", 1) == (run.state, run.step)
+    scheduler.step(run)
+    advance_until(scheduler, lambda: run.ended, 10)
+    assert ("finished", 2) == (run.state, run.step)
+
+
+def test_stop_keeps_the_last_weights_and_is_final(scheduler, digits):
+    run = scheduler.start(LONG, digits)
+    scheduler.advance()
+    network = run.work.network
+    scheduler.stop(run)
+    assert "stopped" == run.state
+    assert run.work is None
+    np.testing.assert_array_equal(network.theta, run.snapshot.theta)
+    scheduler.resume(run)
+    scheduler.step(run)
+    assert "stopped" == run.state
+
+
+def broken(events, fault):
+    yield next(events)
+    raise fault
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (ConfigError("the rate is too high: halve it"), "the rate is too high: halve it"),
+        (MemoryError(), "The server ran out of memory"),
+        (ZeroDivisionError("division by zero"), "A fault of ours ended this run"),
+    ],
+)
+def test_a_failing_run_says_why_and_the_others_go_on(scheduler, digits, fault, words):
+    bad = scheduler.start(SMALL, digits, owner="a")
+    good = scheduler.start(SMALL, digits, owner="b")
+    bad.work.events = broken(bad.work.events, fault)
+    advance_until(scheduler, lambda: good.ended)
+    assert "failed" == bad.state
+    assert words in bad.message
+    assert "finished" == good.state
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_diverged_run_carries_the_advice_and_good_weights(scheduler, digits):
+    recipe = Recipe(
+        hidden=(8,), optimiser="sgd", learning_rate=100.0, epochs=50, batch_size=32,
+        activation="identity", validation="none",
+    )  # fmt: skip
+    run = scheduler.start(recipe, digits)
+    run.work.network.theta[:] *= 1e18
+    advance_until(scheduler, lambda: run.ended)
+    assert "diverged" == run.state
+    assert "rate" in run.message
+    assert np.isfinite(run.snapshot.theta).all()
+
+
+def test_a_run_nobody_watches_pauses_itself_and_says_so(digits):
+    clock = Clock()
+    scheduler = Scheduler(threaded=False, clock=clock, warm_up=lambda: None)
+    runs = [scheduler.start(LONG, digits, owner=str(i)) for i in range(2)]
+    for run in runs:
+        run.work.events = idle(run.work.events, clock)
+    while clock.now < 100:
+        scheduler.advance(0)
+    scheduler.touch(runs[0])
+    while clock.now < 190:
+        scheduler.advance(0)
+    assert ["running", "paused"] == [run.state for run in runs]
+    assert "nobody had looked" in runs[1].message
+    scheduler.resume(runs[1])
+    scheduler.advance(0)
+    assert ("running", "") == (runs[1].state, runs[1].message)
+
+
+def idle(events, clock):
+    for event in events:
+        clock.now += 1
+        yield event
+
+
+def test_publishing_is_bounded_however_short_the_slices(digits):
+    clock = Clock(0.001)
+    scheduler = Scheduler(threaded=False, clock=clock, warm_up=lambda: None)
+    run = scheduler.start(LONG, digits)
+    published = set()
+    while clock.now < 2 and not run.ended:
+        scheduler.advance(0)
+        published.add(id(run.snapshot))
+    assert 3 <= len(published) <= 10
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"hidden": (8,) * 7}, "7 hidden layers: this server allows 6"),
+        ({"hidden": (2000,)}, "between 1 and 1,024"),
+        ({"hidden": (1024, 1024, 1024)}, "parameters: this server allows 2,000,000"),
+        ({"batch_size": 100_000}, "or full batch"),
+        ({"epochs": 1_000}, "choose between 1 and 200"),
+        ({"epochs": None, "iterations": 10**9}, "choose between 1 and 100,000"),
+        ({"epochs": None, "iterations": 100_000, "batch_size": 300}, "passes over these 300"),
+        ({"activation": "magic"}, "'magic' is not known"),
+        ({"validation": 0.123}, "validation 0.123 is not known"),
+        ({"learning_rate": -1.0}, "learning_rate"),
+    ],
+)
+def test_the_server_refuses_what_its_bounds_forbid(scheduler, digits, changes, words):
+    fields = {name: getattr(SMALL, name) for name in SMALL.__slots__}
+    with pytest.raises(ConfigError) as refusal:
+        scheduler.start(Recipe(**(fields | changes)), digits)
+    assert words in str(refusal.value)
+    assert not scheduler.active()
+
+
+def test_one_visitor_and_one_server_have_room_for_so_many_runs(digits):
+    bounds = Bounds(active_per_visit=2, active_runs=3)
+    scheduler = Scheduler(bounds, threaded=False, warm_up=lambda: None)
+    mine = [scheduler.start(LONG, digits, owner="me") for _ in range(2)]
+    with pytest.raises(ConfigError, match="2 of your runs"):
+        scheduler.start(LONG, digits, owner="me")
+    scheduler.start(LONG, digits, owner="you")
+    with pytest.raises(ConfigError, match="all it has room for"):
+        scheduler.start(LONG, digits, owner="them")
+    scheduler.pause(mine[0])
+    scheduler.start(LONG, digits, owner="them")
+    with pytest.raises(ConfigError, match="all it has room for"):
+        scheduler.resume(mine[0])
+
+
+def test_an_operator_sets_bounds_through_the_environment(monkeypatch):
+    monkeypatch.setenv("NNENGINE_ACTIVE_RUNS", "3")
+    assert 3 == Bounds.from_environment().active_runs
+    monkeypatch.setenv("NNENGINE_ACTIVE_RUNS", "many")
+    with pytest.raises(ConfigError, match="NNENGINE_ACTIVE_RUNS='many'"):
+        Bounds.from_environment()
+
+
+def test_the_engine_thread_trains_obeys_and_outlives_a_failing_warm_up(digits):
+    def cold():
+        raise OSError("no compiler")
+
+    scheduler = Scheduler(warm_up=cold)
+    try:
+        run = scheduler.start(LONG, digits)
+        deadline = time.monotonic() + 20
+        while run.step < 5 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        scheduler.pause(run)
+        step = run.step
+        assert step >= 5
+        scheduler.step(run)
+        assert ("paused", step + 1) == (run.state, run.step)
+        scheduler.stop(run)
+        assert ("stopped", None) == (run.state, run.work)
+    finally:
+        scheduler.close()
+
+
+def test_parameters_are_counted_as_the_network_has_them(digits):
+    assert SMALL.build(digits).parameter_count == parameter_count(SMALL.sizes(digits))
+
+
+@pytest.mark.parametrize(
+    ("text", "widths"), [("128, 64", (128, 64)), ("10", (10,)), ("", ()), ("64-32", (64, 32))]
+)
+def test_hidden_layers_are_read_as_people_write_them(text, widths):
+    assert widths == parse_hidden(text)
+
+
+@pytest.mark.parametrize("text", ["a", "12, b", "-5", "0", "1.5", "1e3"])
+def test_hidden_layers_that_are_no_numbers_are_shown_with_an_example(text):
+    with pytest.raises(ConfigError, match="128, 64"):
+        parse_hidden(text)
+
+
+def test_an_estimate_follows_what_was_measured(scheduler, digits):
+    assert scheduler.pace.estimate_s(SMALL, digits) is None
+    scheduler.pace.note(SMALL, SMALL.sizes(digits), 900, 30, 6.0)
+    assert scheduler.pace.estimate_s(SMALL, digits) == pytest.approx(6.4, rel=0.1)
+
+
+def test_live_means_that_numbers_change_by_themselves(scheduler, digits):
+    run = scheduler.start(LONG, digits)
+    assert run.state in LIVE
+    assert run.live
+    scheduler.stop(run)
+    assert not run.live
