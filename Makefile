@@ -1,0 +1,42 @@
+# make app    install into .venv and open the dashboard
+# make test   install what tests need and run them all
+# The environment is made anew when what it is made from changes.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: app test lint load bench clean
+
+app: $(VENV)/.app
+	$(BIN)/streamlit run dashboard/app.py
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check nnengine dashboard tests benchmarks
+	$(BIN)/ruff format --check nnengine dashboard tests benchmarks
+
+# Ten visitors training at once against the real server, for a minute.
+load: $(VENV)/.test
+	$(BIN)/python tests/load/visitors.py --visitors 10 --seconds 60
+
+bench: $(VENV)/.app
+	$(BIN)/python benchmarks/full_batch.py
+
+$(VENV)/.app: requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "nnengine needs Python 3.11 or newer: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || \
+	  { echo "this Python has no venv module (on Debian: apt install python3-venv)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
+$(VENV)/.test: $(VENV)/.app
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[test]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) .pytest_cache .hypothesis .ruff_cache build *.egg-info

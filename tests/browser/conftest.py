@@ -1,0 +1,159 @@
+"""A real server and a real browser: the app as a visitor meets it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nnengine import write_idx
+
+ROOT = Path(__file__).resolve().parents[2]
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
+    "--disable-background-networking --disable-component-update --disable-sync"
+).split()
+START_S = 60
+
+
+def pytest_collection_modifyitems(items) -> None:
+    """Everything in this folder drives a browser."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+
+
+def find_browser() -> str | None:
+    """Return the path of a Chromium, or None."""
+    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
+    return os.environ.get("NNENGINE_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A headless Chromium; without one a skip, or a failure where NNENGINE_BROWSER=required."""
+    path = find_browser()
+    if path is None:
+        reason = "no Chromium: install it (on Debian: apt install chromium)"
+        if os.environ.get("NNENGINE_BROWSER") == "required":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+def free_port() -> int:
+    """Return a port nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory) -> Iterator[str]:
+    """The dashboard's address, started as README says, from a folder that is not its own."""
+    port, folder = free_port(), tmp_path_factory.mktemp("server")
+    log = folder / "log.txt"
+    command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "dashboard" / "app.py")]
+    options = ["--server.port", str(port), "--server.headless", "true"]
+    with log.open("w") as out:
+        process = subprocess.Popen([*command, *options], cwd=folder, stdout=out, stderr=out)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        wait_until_up(address, process, log)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+def wait_until_up(address: str, process: subprocess.Popen, log: Path) -> None:
+    """Return when the server answers; fail with its log when it does not."""
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with urllib.request.urlopen(f"{address}/_stcore/health", timeout=2):
+                return
+        except OSError:
+            time.sleep(0.2)
+    pytest.fail(f"the server did not start:\n{log.read_text()[-2000:]}")
+
+
+@pytest.fixture
+def visit(browser, server):
+    """Open a fresh visitor's page: `visit("/train", width=390)`; it tells what went wrong.
+
+    The page's `faults` collects errors of its scripts, failed answers and requests to hosts
+    other than the server; a test that ends with any has failed.
+    """
+    contexts = []
+
+    def open_page(path: str = "/", *, width: int = 1280, scheme: str = "light"):
+        phone = {"is_mobile": True, "has_touch": True, "user_agent": PHONE} if width < 500 else {}
+        context = browser.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=scheme, **phone
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.faults = []
+        page.set_default_timeout(30_000)
+        page.on("pageerror", lambda error: page.faults.append(f"script: {error}"))
+        page.on("request", lambda request: note_foreign(page, request.url, server))
+        page.goto(server + path)
+        settle(page)
+        return page
+
+    yield open_page
+    faults = [fault for context in contexts for page in context.pages for fault in page.faults]
+    for context in contexts:
+        context.close()
+    assert [] == faults
+
+
+PHONE = (
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) AppleWebKit/605.1.15 "
+    "(KHTML, like Gecko) Version/17.0 Mobile/15E148 Safari/604.1"
+)
+
+
+def note_foreign(page, url: str, server: str) -> None:
+    """Remember a request that leaves the app's own host."""
+    if not url.startswith((server, server.replace("http", "ws"), "data:", "blob:")):
+        page.faults.append(f"foreign request: {url}")
+
+
+def settle(page, pause_ms: int = 300) -> None:
+    """Wait until the script has run and the page has drawn."""
+    page.wait_for_selector(
+        '[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=60_000
+    )
+    page.wait_for_timeout(pause_ms)
+
+
+@pytest.fixture(scope="session")
+def band_files(tmp_path_factory) -> list[Path]:
+    """Four small IDX files, 28x28, of three easy classes: a bright band high, middle or low."""
+    folder, rng = tmp_path_factory.mktemp("bands"), np.random.default_rng(1)
+    files = []
+    for name, count in (("train", 900), ("t10k", 300)):
+        labels = (np.arange(count) % 3).astype(np.uint8)
+        images = rng.integers(0, 40, (count, 28, 28)).astype(np.uint8)
+        for image, label in zip(images, labels, strict=True):
+            image[4 + 8 * label : 8 + 8 * label, 4:24] += 180
+        for kind, array in (("images-idx3", images), ("labels-idx1", labels)):
+            files.append(folder / f"{name}-{kind}-ubyte.gz")
+            write_idx(files[-1], array)
+    return files

@@ -1,0 +1,208 @@
+"""The walk of a new user through the real app: from the published files to a drawn digit."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+import nnengine
+from tests.browser.conftest import settle
+
+STEP = re.compile(r"Step ([\d,]+) of 5,000")
+
+
+def go(page: Page, name: str) -> None:
+    """Follow the navigation to a page, through the folded menu on a phone."""
+    unfold = page.get_by_test_id("stExpandSidebarButton")
+    if unfold.is_visible():
+        unfold.click()
+    page.get_by_role("link", name=name, exact=True).first.click()
+    expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible()
+    settle(page)
+
+
+def upload(page: Page, files: list[Path]) -> None:
+    page.locator('input[type="file"]').first.set_input_files(files)
+
+
+def steps_done(page: Page) -> int:
+    """Return the step that the progress bar names."""
+    text = page.get_by_text(STEP).first.inner_text()
+    return int(STEP.search(text)[1].replace(",", ""))
+
+
+def wait_for_step(page: Page, least: int) -> None:
+    for _ in range(300):
+        if steps_done(page) >= least:
+            return
+        page.wait_for_timeout(200)
+    raise AssertionError(f"still at step {steps_done(page)}, waiting for {least}")
+
+
+def mark_curve(page: Page, low: float, high: float) -> None:
+    """Zoom the first curve, and mark its node to know it again."""
+    page.evaluate(
+        """([low, high]) => {
+          const plot = document.querySelector('.js-plotly-plot');
+          plot.dataset.mark = 'same';
+          return Plotly.relayout(plot, {'xaxis.range': [low, high]});
+        }""",
+        [low, high],
+    )
+
+
+def curve(page: Page) -> dict:
+    """Return the first curve's mark, zoom and number of points."""
+    return page.evaluate(
+        """() => {
+          const plot = document.querySelector('.js-plotly-plot');
+          return {
+            mark: plot.dataset.mark, range: plot.layout.xaxis.range,
+            points: plot._fullData[0].x.length,
+          };
+        }"""
+    )
+
+
+def draw_a_seven(page: Page) -> None:
+    page.locator("canvas").last.scroll_into_view_if_needed()
+    page.wait_for_timeout(500)
+    box = page.locator("canvas").last.bounding_box()
+
+    def at(x: float, y: float) -> tuple[float, float]:
+        return box["x"] + x * box["width"], box["y"] + y * box["height"]
+
+    page.mouse.move(*at(0.28, 0.2))
+    page.mouse.down()
+    page.mouse.move(*at(0.72, 0.2), steps=8)
+    page.mouse.move(*at(0.42, 0.85), steps=10)
+    page.mouse.up()
+
+
+def answer(page: Page) -> str:
+    """Return what the network is said to answer."""
+    status = page.get_by_role("status").filter(has_text="The network answers")
+    return status.inner_text().splitlines()[1].strip()
+
+
+def test_from_the_published_files_to_a_drawn_digit(visit, mnist_files, tmp_path):
+    page = visit("/")
+    expect(page.get_by_text("No data yet")).to_be_visible()
+
+    upload(page, list(mnist_files.values()))
+    expect(page.get_by_text("60,000 images of 28 × 28")).to_be_visible(timeout=60_000)
+    settle(page)
+    expect(page.get_by_text(re.compile("^Training set: .* 60,000 images"))).to_be_visible()
+    expect(page.get_by_text(re.compile("^Test set: .* 10,000 images"))).to_be_visible()
+    expect(page.get_by_text("The mean image of each class")).to_be_visible()
+
+    go(page, "Train")
+    expect(page.get_by_text("7,960 parameters")).to_be_visible()
+    page.get_by_role("button", name="Start training").click()
+    expect(page.get_by_text("Running", exact=True)).to_be_visible(timeout=60_000)
+    wait_for_step(page, 60)
+    mark_curve(page, 0, 1000)
+    before = curve(page)
+    wait_for_step(page, steps_done(page) + 60)
+    page.wait_for_timeout(1000)
+    after = curve(page)
+    assert ("same", [0, 1000]) == (after["mark"], after["range"])  # neither remounted nor unzoomed
+    assert after["points"] > before["points"]
+
+    go(page, "Weights")
+    expect(page.get_by_text("Unit 10", exact=True)).to_be_visible()
+    go(page, "Train")
+    wait_for_step(page, 130)
+    assert "run=" in page.url
+
+    page.reload()
+    settle(page)
+    expect(page.get_by_text("Running", exact=True)).to_be_visible()
+    reached = steps_done(page)
+    assert reached >= 130
+
+    page.get_by_role("button", name="Pause").click()
+    expect(page.get_by_text("Paused", exact=True)).to_be_visible()
+    held = steps_done(page)
+    page.wait_for_timeout(1500)
+    assert held == steps_done(page)
+    page.get_by_role("button", name="Step", exact=True).click()
+    expect(page.get_by_text(f"Step {held + 1:,} of 5,000")).to_be_visible()
+    page.get_by_role("button", name="Resume").click()
+    wait_for_step(page, held + 400)
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_text("Stopped", exact=True)).to_be_visible()
+
+    go(page, "Models")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download .nnm").click()
+    model = tmp_path / "walk.nnm"
+    download.value.save_as(model)
+    images = nnengine.read_idx(mnist_files["test_images"])
+    labels = nnengine.read_idx(mnist_files["test_labels"])
+    accuracy = nnengine.load(model).accuracy(images, labels)
+    assert accuracy > 0.8
+
+    upload(page, [model])
+    expect(page.get_by_text(re.compile(r"walk\.nnm")).first).to_be_visible()
+    settle(page)
+    page.get_by_role("button", name="Evaluate").click()
+    expect(page.get_by_text(f"{accuracy * 100:.2f}", exact=False).first).to_be_visible()
+
+    go(page, "Draw")
+    draw_a_seven(page)
+    expect(page.get_by_text("The network answers")).to_be_visible()
+    settle(page)
+    assert "7" == answer(page)
+    go(page, "Train")
+    go(page, "Draw")
+    assert "7" == answer(page)
+
+
+def test_a_bad_file_is_told_beside_its_name_and_the_good_ones_stay(visit, band_files, tmp_path):
+    page = visit("/")
+    cut = tmp_path / "cut-images-idx3-ubyte"
+    cut.write_bytes(bytes([0, 0, 8, 3, 0, 0, 0, 9, 0, 0, 0, 28, 0, 0, 0, 28]) + bytes(2000))
+    html = tmp_path / "page.gz"
+    html.write_text("<!DOCTYPE html><title>404</title>")
+    upload(page, [*band_files, cut, html])
+    expect(page.get_by_text("900 images of 28 × 28")).to_be_visible()
+    expect(page.get_by_text(re.compile("HTML")).first).to_be_visible()
+    expect(page.get_by_text(re.compile("2 whole images")).first).to_be_visible()
+    expect(page.get_by_text(re.compile("^Training set: .* 900 images"))).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_trains_a_quick_network_to_the_end_and_reads_a_drawing(visit, band_files, scheme):
+    page = visit("/", width=390, scheme=scheme)
+    upload(page, band_files)
+    expect(page.get_by_text(re.compile("^Test set: .* 300 images"))).to_be_visible()
+    settle(page)
+    go(page, "Train")
+    page.get_by_role("combobox").first.click()
+    page.get_by_role("option", name=re.compile("^Quick")).click()
+    settle(page)
+    page.get_by_role("button", name="Start training").click()
+    expect(page.get_by_text("Finished", exact=True)).to_be_visible(timeout=90_000)
+    go(page, "Weights")
+    expect(page.get_by_text("Unit 1", exact=True).first).to_be_visible()
+    go(page, "Draw")
+    draw_a_seven(page)
+    expect(page.get_by_text("The network answers")).to_be_visible()
+    wide = page.evaluate("document.documentElement.scrollWidth")
+    assert wide <= 390  # nothing hangs over the edge
+
+
+@pytest.mark.parametrize("path", ["/train", "/weights", "/draw", "/models"])
+def test_pages_without_data_or_network_lead_to_the_next_step(visit, path):
+    page = visit(path)
+    assert page.locator('[data-testid="stPageLink"] a').count() > 0
+
+
+def test_a_foreign_run_in_the_address_is_not_an_error(visit):
+    page = visit("/train?run=nobody-knows-this")
+    expect(page.get_by_role("heading", name="Train", exact=True)).to_be_visible()
+    assert 0 == page.locator('[data-testid="stException"]').count()
