@@ -31,10 +31,11 @@ ENGINE = (
 )
 DASHBOARD = (
     {"__init__", "style"},
-    {"figures", "pictures", "components"},
+    {"figures", "pictures"},
     {"files", "pace", "recipe"},
     {"runs"},
     {"state"},
+    {"components"},
     {"views"},
     {"app"},
 )
@@ -73,7 +74,7 @@ def test_no_door_opens_the_wrong_way(package, rows):
     for path in modules(package):
         here = path.relative_to(ROOT / package).parts[0].removesuffix(".py")
         if package == "dashboard" and here not in level:
-            level[here] = 4.5  # a view's helper: may use state, may not be used by it
+            level[here] = 5.5  # a view's helper: may use state, may not be used by it
         for name in imported(path):
             there = room(name, package)
             if there in level and level[there] > level[here] and (here, there) not in LATE:

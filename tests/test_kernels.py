@@ -83,9 +83,9 @@ def packed(k, x):
 def test_packing_lists_the_pixels_that_are_not_zero(k):
     x = np.array([[0, 7, 0, 9], [0, 0, 0, 0], [5, 0, 0, 0]], np.uint8)
     starts, places, values = packed(k, x)
-    assert starts.tolist() == [0, 2, 2, 3]
-    assert places.tolist() == [1, 3, 0]
-    assert values.tolist() == [7, 9, 5]
+    assert [0, 2, 2, 3] == starts.tolist()
+    assert [1, 3, 0] == places.tolist()
+    assert [7, 9, 5] == values.tolist()
 
 
 def test_unpacking_gives_the_chosen_images_back_in_any_order():
@@ -179,7 +179,7 @@ def test_uniform_logits_cost_log_of_class_count(k, real):
     labels = np.array([0, 3], np.uint8)
     loss, correct = k.softmax_cross_entropy(logits, labels, real(0.5), gradient)
     assert pytest.approx(2 * np.log(4), rel=1e-6) == loss
-    assert correct == 1  # of equals the first is the answer
+    assert 1 == correct  # of equals the first is the answer
     np.testing.assert_allclose(gradient[0], [-0.375, 0.125, 0.125, 0.125], rtol=1e-6)
 
 
@@ -192,7 +192,7 @@ def test_a_loss_of_nan_logits_is_not_finite(k, real):
 def test_gradient_descent_steps_against_the_gradient(k, real):
     theta = np.array([1.0, -2.0], real)
     k.sgd(theta, np.array([0.5, 1.0], real), real(0.5))
-    assert theta.tolist() == [0.75, -2.5]
+    assert [0.75, -2.5] == theta.tolist()
 
 
 def test_momentum_remembers_half_of_its_speed(k, real):
@@ -242,4 +242,4 @@ def test_without_numba_asking_for_it_fails_loudly():
 
 def test_asking_for_numpy_takes_numpy():
     code = "from nnengine import kernels; print(kernels.name)"
-    assert run(code, NNENGINE_KERNELS="numpy").stdout == "numpy\n"
+    assert "numpy\n" == run(code, NNENGINE_KERNELS="numpy").stdout

@@ -181,7 +181,7 @@ def test_a_gradient_has_the_same_bits_for_any_number_of_threads(monkeypatch):
         gradient = np.zeros_like(network.theta)
         network.gradient(pack(images), labels, gradient)
         found.append(gradient.tobytes() + network.logits(images).tobytes())
-    assert len(set(found)) == 1
+    assert 1 == len(set(found))
 
 
 def test_the_gradient_of_many_images_is_the_mean_over_all(back_end):
@@ -201,8 +201,8 @@ def test_accuracy_counts_right_answers():
     images = np.random.default_rng(1).integers(0, 256, (10, 2, 2)).astype(np.uint8)
     answers = network.predict(images).astype(np.uint8)
     labels = np.where(np.arange(10) < 3, 1 - answers, answers).astype(np.uint8)
-    assert network.accuracy(images, labels) == 0.7
-    assert network.accuracy(Dataset(images, labels, classes=2)) == 0.7
+    assert 0.7 == network.accuracy(images, labels)
+    assert 0.7 == network.accuracy(Dataset(images, labels, classes=2))
 
 
 def test_accuracy_refuses_labels_of_another_count():
@@ -222,11 +222,11 @@ def test_a_snapshot_is_frozen_and_does_not_follow():
 def test_parameters_are_live_views_in_the_vectors_order():
     network = Network.build([4, 3, 2], rng=1)
     parameters = network.parameters()
-    assert list(parameters) == ["weights_1", "biases_1", "weights_2", "biases_2"]
+    assert ["weights_1", "biases_1", "weights_2", "biases_2"] == list(parameters)
     flat = np.concatenate([array.ravel() for array in parameters.values()])
     np.testing.assert_array_equal(network.theta, flat)
     parameters["biases_2"][1] = 42
-    assert network.theta[-1] == 42
+    assert 42 == network.theta[-1]
 
 
 def test_a_network_from_parameters_answers_the_same():

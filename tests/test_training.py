@@ -111,7 +111,7 @@ def test_every_image_is_seen_once_an_epoch(easy):
     events = run(build(), easy, epochs=2, batch_size=64)
     steps = of(StepFinished, events)
     assert [step.images for step in steps] == [64, 64, 64, 64, 44] * 2
-    assert [steps[4].epoch, steps[9].epoch] == [1.0, 2.0]
+    assert [1.0, 2.0] == [steps[4].epoch, steps[9].epoch]
 
 
 def test_the_first_measurement_comes_before_the_first_step(easy):
@@ -125,7 +125,7 @@ def test_epochs_end_with_both_sides_measured_and_the_run_with_all(easy):
     assert [event.epoch for event in of(EpochFinished, events)] == [1.0, 2.0]
     final = events[-1]
     assert TrainingFinished is type(final)
-    assert final.step == 18
+    assert 18 == final.step
     network = build()
     run(network, rest, epochs=3, batch_size=40)
     assert pytest.approx(network.accuracy(held_out)) == final.val_accuracy
@@ -143,7 +143,7 @@ def test_measurements_come_as_often_as_asked(easy):
 
 def test_iterations_count_steps_across_epochs(easy):
     events = run(build(), easy, iterations=7, batch_size=100)
-    assert len(of(StepFinished, events)) == 7
+    assert 7 == len(of(StepFinished, events))
 
 
 def test_long_steps_give_signs_of_life_that_change_nothing(easy, monkeypatch):
@@ -162,7 +162,7 @@ def test_divergence_ends_the_run_and_keeps_good_weights(easy, optimiser):
     assert TrainingDiverged is type(events[-1])
     assert "try a learning rate of 1e+29 instead of 1e+30" in events[-1].advice
     assert np.isfinite(network.loss(easy.images, easy.labels)[0])
-    assert network.training[-1]["outcome"] == "diverged"
+    assert "diverged" == network.training[-1]["outcome"]
 
 
 def test_a_closed_run_leaves_what_was_learnt_and_says_so(easy):
@@ -173,7 +173,7 @@ def test_a_closed_run_leaves_what_was_learnt_and_says_so(easy):
         if getattr(event, "step", 0) == 13 and isinstance(event, StepFinished):
             events.close()
     assert (before != network.theta).any()
-    assert (network.training[-1]["outcome"], network.training[-1]["steps"]) == ("stopped", 13)
+    assert ("stopped", 13) == (network.training[-1]["outcome"], network.training[-1]["steps"])
 
 
 def test_a_trained_network_can_go_on(easy):
@@ -182,7 +182,7 @@ def test_a_trained_network_can_go_on(easy):
     first = network.loss(easy.images, easy.labels)[0]
     run(network, easy, epochs=3)
     assert network.loss(easy.images, easy.labels)[0] < first
-    assert len(network.training) == 2
+    assert 2 == len(network.training)
     assert network.trained_steps == 5 * 4
 
 
@@ -196,7 +196,7 @@ def test_the_record_names_data_seed_settings_and_curves(easy):
         record["outcome"],
     )
     assert TrainingConfig(epochs=2, seed=9).as_dict() == record["config"]
-    assert record["history"]["step"] == [0, 5, 10]
+    assert [0, 5, 10] == record["history"]["step"]
 
 
 def test_a_frozen_network_is_not_trained(easy):
@@ -237,9 +237,9 @@ def test_a_history_keeps_measurements_and_survives_a_round_trip(easy):
     history = History()
     for event in training(build(), easy, TrainingConfig(epochs=2)):
         history.record(event)
-    assert history.step == [0, 5, 10]
+    assert [0, 5, 10] == history.step
     assert history == History.from_dict(history.as_dict())
-    assert len(history.to_csv().splitlines()) == 4
+    assert 4 == len(history.to_csv().splitlines())
     assert "step,epoch,train_loss" in history.to_csv()
 
 
@@ -247,4 +247,4 @@ def test_the_last_word_on_a_step_replaces_the_earlier():
     history = History()
     for kind, loss in ((EpochFinished, 0.5), (TrainingFinished, 0.4)):
         history.record(kind(step=3, epoch=1.0, train_loss=loss, train_accuracy=0.9))
-    assert (history.step, history.train_loss) == ([3], [0.4])
+    assert ([3], [0.4]) == (history.step, history.train_loss)
