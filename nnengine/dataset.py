@@ -169,11 +169,11 @@ def check_labels(labels: np.ndarray, classes: int, *, what: str = "labels") -> N
     ``what`` is what the message calls them; it names the first offender by index and value.
     """
     labels = np.asarray(labels)
-    outside = np.flatnonzero((labels < 0) | (labels >= classes))
+    outside = np.flatnonzero(~((labels >= 0) & (labels < classes)))  # NaN is outside as well
     if outside.size:
         first = int(outside[0])
         raise FormatError(
-            f"{what}: label {int(labels[first])} at index {first:,} is out of range: with "
+            f"{what}: label {labels.flat[first]} at index {first:,} is out of range: with "
             f"{classes} classes labels go from 0 to {classes - 1}"
             + (f" ({outside.size:,} such labels)" if outside.size > 1 else "")
             + "; check that the labels belong to this data or allow more classes"
@@ -185,12 +185,12 @@ def _called(data: Any, what: str) -> str:
     return name if isinstance(name, str) and name else what
 
 
+def _dimensions(data: Any) -> int:
+    return getattr(data.data if isinstance(data, (Idx1, Idx3)) else data, "ndim", 0)
+
+
 def _check_not_swapped(images: Any, labels: Any) -> None:
-    if isinstance(images, Idx1) and isinstance(labels, Idx3):
-        swapped = True
-    else:
-        swapped = getattr(images, "ndim", None) == 1 and getattr(labels, "ndim", 0) >= 2
-    if swapped:
+    if _dimensions(images) == 1 and _dimensions(labels) >= 2:
         raise FormatError(f"images and labels are swapped: {_called(images, 'the first')} holds "
                           f"labels and {_called(labels, 'the second')} images; it is "
                           "Dataset(images, labels)")
@@ -198,16 +198,22 @@ def _check_not_swapped(images: Any, labels: Any) -> None:
 
 def _checked_images(images: Any, what: str) -> np.ndarray:
     array = _as_array(images, what)
+    if array.ndim == 1:
+        raise FormatError(f"{what}: images have shape (count, height, width) or (count, pixels), "
+                          f"got {array.shape}: these are labels or a single row; give images")
+    if array.ndim not in (2, 3):
+        raise FormatError(f"{what}: images have shape (count, height, width) or (count, pixels), "
+                          f"got {array.shape}; colour becomes grey by a mean over its channels")
     if array.dtype != np.uint8:
+        whole = array.dtype.kind in "iub"
+        remedy = "images.astype(np.uint8) where they lie in 0 to 255" if whole else (
+            "(images * 255).round().astype(np.uint8) where they lie in 0 to 1")
         raise FormatError(f"{what}: images are bytes (uint8, 0 to 255), got {array.dtype}; "
-                          "if they lie in 0 to 1: (images * 255).round().astype(np.uint8)")
+                          f"convert them: {remedy}")
     if array.ndim == 2:
         side = isqrt(array.shape[1])
         square = (side, side) if side * side == array.shape[1] else (1, array.shape[1])
         array = array.reshape(len(array), *square)
-    if array.ndim != 3:
-        raise FormatError(f"{what}: images have shape (count, height, width) or (count, pixels), "
-                          f"got {array.shape}; colour becomes grey by a mean over its channels")
     if array.size == 0:
         raise FormatError(f"{what}: no images: the shape is {array.shape}, one image of one pixel "
                           "is the least")
@@ -216,12 +222,13 @@ def _checked_images(images: Any, what: str) -> np.ndarray:
 
 def _checked_labels(labels: Any, what: str) -> np.ndarray:
     array = _as_array(labels, what)
-    if array.ndim == 2 and array.shape[1] > 1:
-        raise FormatError(f"{what}: labels are one number an image, got shape {array.shape}; "
-                          "one-hot rows become labels by labels.argmax(axis=1)")
     if array.ndim != 1:
-        raise FormatError(f"{what}: labels have shape (count,), got {array.shape}; "
-                          "labels.ravel() makes one row of them")
+        remedy = "give one number an image"
+        if array.ndim == 2:
+            remedy = "one-hot rows become labels by labels.argmax(axis=1), a column by ravel()"
+        if array.ndim == 3:
+            remedy = "these look like images: give the file of labels that belongs to them"
+        raise FormatError(f"{what}: labels have shape (count,), got {array.shape}; {remedy}")
     if array.size == 0:
         raise FormatError(f"{what}: no labels: one label is the least")
     if array.dtype.kind not in "iu":
@@ -278,7 +285,7 @@ def _digest(*arrays: np.ndarray) -> str:
     digest = hashlib.sha256()
     for array in arrays:  # contiguous uint8: its memory is its IDX data, hashed without a copy
         digest.update(encode_header(array))
-        digest.update(memoryview(array).cast("B"))
+        digest.update(array.reshape(-1).data)
     return digest.hexdigest()
 
 

@@ -76,7 +76,7 @@ def write_idx(target: str | os.PathLike[str] | BinaryIO, array: np.ndarray) -> N
         _write(target, header, array)
         return
     with open(target, "wb") as file:
-        if not str(target).endswith(".gz"):
+        if not os.fspath(target).endswith(".gz"):
             _write(file, header, array)
             return
         with gzip.GzipFile("", "wb", compresslevel=6, fileobj=file, mtime=0) as packed:
@@ -119,8 +119,8 @@ def _read_data(stream: Stream, header: IdxHeader, keep_whole: bool, limit: int) 
         raise _too_large(stream, header, limit)
     data = _fill(stream, header, min(wanted, limit))
     if stream.read(1):
-        raise _trailing(header, None) if data.size == promised else _too_large(
-            stream, header, limit)
+        complete = data.size == promised
+        raise _trailing(header, None) if complete else _too_large(stream, header, limit)
     if data.size == promised and not stream.cut:
         return data
     items = _whole_items(header, data.size)
@@ -183,6 +183,8 @@ def _promise(header: IdxHeader) -> str:
 def _truncated(header: IdxHeader, held: int, *, cut: bool) -> FormatError:
     items = _whole_items(header, held)
     reason = "the gzip data break off" if cut else "the download or upload was cut short"
+    if header.gzipped and not cut:  # its checksum was right: nothing was lost on the way here
+        reason = "the data were cut short before they were packed, or the header is wrong"
     if cut and held == header.data_bytes:
         reason = "only the checksum at the end of the gzip data is missing"
     remedy = f"{header.items(items)} can be kept whole (keep_whole=True), or download it again"
@@ -202,11 +204,15 @@ def _trailing(header: IdxHeader, held: int | None) -> FormatError:
 
 
 def _too_large(stream: Stream, header: IdxHeader, limit: int) -> FormatError:
-    fact = f"more than the {limit:,} allowed"
-    if stream.packed_bytes is not None and header.data_bytes > (stream.most or 0):
-        fact = f"but {stream.packed_bytes:,} bytes of gzip can hold at most {stream.most:,}"
-    return stream.fault(f"{_promise(header)}, {fact}: the header is wrong or the file too large; "
-                        "download it again, or raise max_bytes if it can be trusted")
+    if _is_unaddressable(header):
+        text = "a size that no array can have: the header is wrong; download the file again"
+    elif stream.packed_bytes is not None and header.data_bytes > (stream.most or 0):
+        text = (f"but {stream.packed_bytes:,} bytes of gzip can hold at most {stream.most:,}: the "
+                "header is wrong or the file was cut short; download it again")
+    else:
+        text = (f"more than the {limit:,} allowed: give a smaller file, or raise max_bytes if "
+                "this one can be trusted")
+    return stream.fault(f"{_promise(header)}, {text}")
 
 
 class _Idx:
@@ -226,13 +232,15 @@ class _Idx:
             return
         kinds = {LABELS_MAGIC: ("labels", "Idx1"), IMAGES_MAGIC: ("images", "Idx3")}
         wanted, _ = kinds[cls._magic]
-        if header.magic in kinds:
-            found, reader = kinds[header.magic]
-            raise fault(header.name, f"holds {found} (magic {header.magic}), not {wanted} (magic "
-                         f"{cls._magic}): images and labels are swapped; {reader} reads this file")
-        raise fault(header.name, f"wrong magic {header.magic}: it holds "
-                     f"{header.items(header.count)} ({header.dtype.name}), and {wanted} have magic "
-                     f"{cls._magic}; read_idx reads this file")
+        found, reader = kinds.get(header.magic, (None, "read_idx"))
+        if found is None:
+            holds = f"{header.items(header.count)} of {header.dtype.name}"
+            text = (f"wrong magic {header.magic}: it holds {holds}, {wanted} have magic "
+                    f"{cls._magic}")
+        else:
+            text = (f"holds {found} (magic {header.magic}), not {wanted} (magic {cls._magic}): "
+                    "images and labels are swapped")
+        raise fault(header.name, f"{text}; {reader} reads this file")
 
     @property
     def header(self) -> IdxHeader:
@@ -267,6 +275,10 @@ class _Idx:
     def __len__(self) -> int:
         return len(self._data)
 
+    def __getitem__(self, index: Any) -> Any:
+        found = self._data[index]
+        return int(found) if np.ndim(found) == 0 else _frozen(found)
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         if copy is False and dtype is not None and np.dtype(dtype) != self._data.dtype:
             raise ValueError(f"{self._data.dtype} cannot become {np.dtype(dtype)} without a copy")
@@ -290,10 +302,6 @@ class Idx1(_Idx):
     __slots__ = ()
     _magic = LABELS_MAGIC
 
-    def __getitem__(self, index: Any) -> Any:
-        found = self._data[index]
-        return int(found) if np.ndim(found) == 0 else _frozen(found)
-
     def __iter__(self) -> Iterator[int]:
         return map(int, self._data)
 
@@ -312,10 +320,6 @@ class Idx3(_Idx):
 
     __slots__ = ()
     _magic = IMAGES_MAGIC
-
-    def __getitem__(self, index: Any) -> Any:
-        found = self._data[index]
-        return int(found) if np.ndim(found) == 0 else _frozen(found)
 
     def __iter__(self) -> Iterator[np.ndarray]:
         return iter(self._data)

@@ -74,7 +74,7 @@ class IdxHeader:
 def encode_header(array: np.ndarray) -> bytes:
     """Return the IDX header of ``array``; ConfigError where IDX has no place for such an array."""
     code = CODES.get(array.dtype.str[1:])
-    if code is None or array.dtype.kind not in "uif":
+    if code is None:
         raise ConfigError(
             f"IDX cannot hold {array.dtype}: it knows uint8, int8, int16, int32, float32 and "
             "float64; convert first, for example array.astype(np.uint8)"
