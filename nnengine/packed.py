@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -12,7 +13,7 @@ _WIDEST = 1 << 16  # places are 16-bit numbers
 _SPARSE = 0.6  # share of nonzero pixels above which lists no longer pay
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Packed:
     """n images of `inputs` pixels each, chosen by `rows` from the lists of a whole data set.
 
@@ -25,18 +26,25 @@ class Packed:
     values: np.ndarray
     inputs: int
     rows: np.ndarray
+    images: np.ndarray  # what they were made from; see `_KNOWN`
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __getitem__(self, rows: slice | np.ndarray) -> Packed:
         """Return some of these images; the lists are shared."""
-        return Packed(self.starts, self.places, self.values, self.inputs, self.rows[rows])
+        rows = self.rows[rows]
+        return Packed(self.starts, self.places, self.values, self.inputs, rows, self.images)
 
     @property
     def density(self) -> float:
         """Share of the whole data set's pixels that are not zero, in [0, 1]."""
         return len(self.values) / ((len(self.starts) - 1) * self.inputs)
+
+
+# Ten visitors who train on one data set need its lists once. Lists hold on to their images, so
+# that no other array can come by the same id while they live.
+_KNOWN: WeakValueDictionary[int, Packed] = WeakValueDictionary()
 
 
 def read_only(array: np.ndarray) -> np.ndarray:
@@ -53,8 +61,12 @@ def read_only(array: np.ndarray) -> np.ndarray:
 def pack(images: np.ndarray) -> Packed | None:
     """Return images, uint8 (n, ...), as lists; None where that would not pay.
 
-    3 bytes for each pixel that is not zero: 27 MB for MNIST's 60,000 training images.
+    3 bytes for each pixel that is not zero: 27 MB for MNIST's 60,000 training images. Whoever
+    packs the same array while its lists are in use shares them.
     """
+    known = _KNOWN.get(id(images))
+    if known is not None:
+        return known
     flat = read_only(images.reshape(len(images), -1))
     starts = np.zeros(len(flat) + 1, np.int64)
     kernels.count_pixels(flat, starts)
@@ -63,4 +75,6 @@ def pack(images: np.ndarray) -> Packed | None:
     places = np.empty(starts[-1], np.uint16)
     values = np.empty(starts[-1], np.uint8)
     kernels.pack_pixels(flat, starts, places, values)
-    return Packed(starts, places, values, flat.shape[1], np.arange(len(flat)))
+    packed = Packed(starts, places, values, flat.shape[1], np.arange(len(flat)), images)
+    _KNOWN[id(images)] = packed
+    return packed

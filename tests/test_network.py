@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import numpy as np
 import pytest
 
@@ -72,6 +74,20 @@ def test_packed_images_have_the_same_gradient_as_their_bytes(back_end):
         found.append(np.zeros_like(network.theta))
         network.gradient(given, labels, found[-1])
     np.testing.assert_allclose(found[0], found[1], atol=1e-6)
+
+
+def test_runs_on_the_same_images_share_their_lists_while_they_live():
+    images, _ = small_batch()
+    first = pack(images)
+    assert first is pack(images)
+    assert first is not pack(images.copy())
+    address = weakref.ref(first)
+    del first
+    assert address() is None
+
+
+def test_images_without_zeros_are_not_packed():
+    assert pack(np.full((3, 4), 9, np.uint8)) is None
 
 
 def test_back_ends_agree_on_probabilities_to_a_millionth():
