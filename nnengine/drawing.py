@@ -56,6 +56,17 @@ def is_empty(pixels: np.ndarray, *, polarity: str = "auto") -> bool:
     return not (_ink(pixels, polarity) > FAINT).any()
 
 
+def fit(image: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Return a framed image, uint8 (h, w), at another size, for networks of other inputs.
+
+    Exact area averages where it shrinks, linear between pixels where it grows. The same shape
+    gives the same values. Raises FormatError for a shape without pixels.
+    """
+    if len(shape) != 2 or min(shape) < 1:
+        raise FormatError(f"shape {shape}: expected (height, width), both at least 1")
+    return np.rint(_resample(image.astype(np.float32), shape)).astype(np.uint8)
+
+
 def _ink(pixels: np.ndarray, polarity: str) -> np.ndarray:
     """Return float32 (h, w) in [0, 1]: how much ink each pixel carries."""
     if polarity not in POLARITIES:
