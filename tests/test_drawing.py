@@ -1,0 +1,148 @@
+"""Framing a drawing: worked by hand, and the same whatever its size, place and colours."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import nnengine
+from nnengine.drawing import fit, is_empty, to_image
+from nnengine.errors import FormatError
+
+
+def sheet(size: int = 280) -> np.ndarray:
+    return np.zeros((size, size), np.uint8)
+
+
+def a_bar(top=40, left=120, height=200, width=30, size=280) -> np.ndarray:
+    """One upright bar of light ink."""
+    pixels = sheet(size)
+    pixels[top : top + height, left : left + width] = 255
+    return pixels
+
+
+def a_seven(size=280, shift=(0, 0)) -> np.ndarray:
+    """A 7 of two strokes, to be recognised after any treatment."""
+    pixels = sheet(size)
+    for step in np.linspace(0, 1, 200):
+        for y, x in ((60, 80 + 120 * step), (60 + 150 * step, 200 - 70 * step)):
+            y, x = int(y + shift[0]), int(x + shift[1])
+            pixels[y - 9 : y + 9, x - 9 : x + 9] = 255
+    return pixels
+
+
+def test_a_bar_is_scaled_to_twenty_pixels_and_centred():
+    image = to_image(a_bar())
+    rows, columns = np.nonzero(image)
+    assert (4, 23) == (rows.min(), rows.max())
+    assert 3 == columns.max() - columns.min() + 1  # 30 of 200, in twentieths
+    assert 255 == image.max()
+    assert {255} == set(image[4:24, columns.min() : columns.max() + 1].ravel().tolist())
+
+
+def test_the_centre_of_mass_comes_to_the_middle():
+    pixels = sheet()
+    pixels[50:250, 60:80] = 255  # a heavy stem at the left
+    pixels[50:70, 80:200] = 255  # and an arm
+    image = to_image(pixels).astype(float)
+    rows, columns = (
+        (image.sum(axis=1 - axis) * (np.arange(28) + 0.5)).sum() / image.sum() for axis in (0, 1)
+    )
+    assert rows == pytest.approx(14, abs=1)
+    assert columns == pytest.approx(14, abs=1)
+
+
+def test_all_ink_stays_when_the_mass_is_far_to_one_side():
+    pixels = sheet()
+    pixels[100:200, 40:100] = 255
+    pixels[148:152, 100:240] = 255  # a thin tail: the mass is at the left
+    image = to_image(pixels)
+    columns = np.flatnonzero(image.any(axis=0))
+    assert 20 == columns[-1] - columns[0] + 1
+
+
+def test_an_empty_canvas_is_seen_as_empty():
+    assert is_empty(sheet())
+    assert not to_image(sheet()).any()
+    assert is_empty(np.full((280, 280, 4), 255, np.uint8))
+    assert not is_empty(a_bar())
+
+
+@given(y=st.integers(-40, 60), x=st.integers(-60, 60))
+@settings(max_examples=25, deadline=None)
+def test_where_on_the_sheet_makes_no_difference(y, x):
+    np.testing.assert_array_equal(to_image(a_seven()), to_image(a_seven(shift=(y, x))))
+
+
+@pytest.mark.parametrize("times", [2, 3])
+def test_how_large_the_sheet_is_makes_hardly_a_difference(times):
+    small = to_image(a_seven()).astype(int)
+    large = to_image(np.kron(a_seven(), np.ones((times, times), np.uint8))).astype(int)
+    assert np.abs(small - large).max() <= 2
+
+
+def test_ink_may_be_dark_or_light_grey_or_coloured_opaque_or_alone():
+    light = a_seven()
+    expected = to_image(light)
+    full = np.full_like(light, 255)
+    forms = {
+        "dark on light": 255 - light,
+        "RGB": np.stack([light] * 3, axis=-1),
+        "RGBA on black": np.stack([light] * 3 + [full], axis=-1),
+        "RGBA, black ink on nothing": np.stack([0 * light] * 3 + [light], axis=-1),
+        "grey with alpha": np.stack([light, full], axis=-1),
+        "one channel": light[..., None],
+        "bool": light > 0,
+        "float": light.astype(float),
+    }
+    for name, pixels in forms.items():
+        np.testing.assert_array_equal(expected, to_image(pixels), err_msg=name)
+
+
+def test_polarity_may_be_said():
+    np.testing.assert_array_equal(
+        to_image(a_seven()), to_image(255 - a_seven(), polarity="dark on light")
+    )
+
+
+def test_a_speck_does_not_move_the_drawing():
+    pixels = a_seven()
+    pixels[5:8, 5:8] = 255
+    np.testing.assert_array_equal(to_image(a_seven()), to_image(pixels))
+
+
+def test_another_size_keeps_the_mass_in_proportion():
+    image = to_image(a_seven())
+    small = fit(image, (14, 14))
+    assert (14, 14) == small.shape
+    assert small.mean() == pytest.approx(image.mean(), rel=0.02)
+    np.testing.assert_array_equal(image, fit(image, (28, 28)))
+
+
+@pytest.mark.parametrize(
+    ("pixels", "message"),
+    [
+        (np.zeros((2, 3, 4, 4), np.uint8), "one picture at a time"),
+        (np.zeros((0, 5), np.uint8), "no pixels"),
+        (np.full((5, 5), 300.0), "expected 0 to 255"),
+        (np.full((5, 5), np.nan), "expected 0 to 255"),
+        (np.eye(5) * 0.5, "multiply them by 255"),
+        (np.array([["a", "b"]]), "expected numbers"),
+    ],
+)
+def test_what_is_no_picture_is_refused_with_the_way_out(pixels, message):
+    with pytest.raises(FormatError, match=message):
+        to_image(pixels)
+
+
+def test_an_unknown_polarity_is_refused():
+    with pytest.raises(FormatError, match="polarity is 'upside down'"):
+        to_image(a_bar(), polarity="upside down")
+
+
+def test_mnists_own_images_stay_as_they_are_but_for_rounding(mnist_files):
+    images = nnengine.read_idx(mnist_files["test_images"])[:1000]
+    off = [np.abs(to_image(i).astype(int) - i).max() for i in images]
+    assert np.mean(np.array(off) <= 2) > 0.95
