@@ -585,6 +585,16 @@ def test_keeping_what_is_whole_of_a_bomb_is_bounded_by_max_bytes():
     assert peak_bytes(Pipe(data, 1 << 16), keep_whole=True, max_bytes=limit) < 3 * limit
 
 
+def test_a_machine_without_enough_memory_says_so(monkeypatch):
+    def refuse(*_):
+        raise MemoryError
+
+    monkeypatch.setattr("nnengine.idx.np.empty", refuse)
+    said = r"2 images of 2x3 \(28 bytes\) do not fit into this machine's memory"
+    with pytest.raises(FormatError, match=said):
+        read_idx(gzip.compress(TWO_IMAGES))
+
+
 def test_max_bytes_is_the_largest_array_allowed():
     assert (2, 2, 3) == read_idx(TWO_IMAGES, max_bytes=12).shape
     assert "more than the 11 allowed" in str(refusal(TWO_IMAGES, max_bytes=11))
