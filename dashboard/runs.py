@@ -316,7 +316,7 @@ class Scheduler:
             message = str(fault)
         elif isinstance(fault, MemoryError):
             message = "The server ran out of memory: try a smaller network or smaller batches."
-        elif "after shutdown" in str(fault):  # the process is ending under this thread
+        elif "new futures after" in str(fault):  # the process is ending under this thread
             self._closed, message = True, "The server was shut down."
         else:
             log.error("run %s failed", run.name, exc_info=fault)

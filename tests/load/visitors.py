@@ -38,7 +38,7 @@ from tests.conftest import find_data  # noqa: E402
 from tests.load.visitor import Visitor  # noqa: E402
 
 FAIR, TICK_S, MEMORY_MB = 0.70, 0.5, 600
-FORGET_S = 12  # in place of an hour, so that "when they leave" can be seen
+FORGET_S = 20  # in place of an hour, so that "when they leave" can be seen
 
 
 @dataclass
@@ -190,21 +190,28 @@ async def crowd(
     await first.close()
     await asyncio.sleep(2)
     idle = app.rss_mb[-1]
-    people = [await visit(app.base, files, recipe) for _ in range(visitors)]
-    await asyncio.gather(*(person.poll(2) for person in people))  # all have begun
+    people, waiting = [], []
+    for _ in range(visitors):  # those who have come poll while the next ones arrive
+        people.append(await visit(app.base, files, recipe))
+        waiting.append(asyncio.create_task(people[-1].poll(float("inf"))))
+    await asyncio.sleep(2)
     before = [person.steps for person in people]
     for person in people:
         person.ticks_s.clear()
-    await asyncio.gather(*(person.poll(seconds) for person in people))
+    await asyncio.sleep(seconds)
     steps = [person.steps - start for person, start in zip(people, before, strict=True)]
     peak = max(app.rss_mb)
+    for task in waiting:
+        task.cancel()
+    results = await asyncio.gather(*waiting, return_exceptions=True)
+    faults = [repr(r) for r in results if not isinstance(r, asyncio.CancelledError)]
     for person in people:
         await person.close()
     after = await _after(app)
     return Report(
         steps=steps,
         ticks_s=[tick for person in people for tick in person.ticks_s],
-        faults=[fault for person in people for fault in person.faults],
+        faults=faults + [fault for person in people for fault in person.faults],
         rss_idle_mb=idle,
         rss_peak_mb=peak,
         rss_after_mb=after,
