@@ -68,4 +68,4 @@ def _tqdm_bar(images: int) -> Any:
     except ImportError:
         return None
     return tqdm(total=images, unit=" images", unit_scale=True, leave=False, mininterval=0,
-                dynamic_ncols=True, file=sys.stderr)
+                miniters=0, dynamic_ncols=True, file=sys.stderr)

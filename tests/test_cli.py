@@ -1,0 +1,432 @@
+"""The command line: what it prints, where, and with which exit status."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import nnengine
+from nnengine import Network, cli, kernels, write_idx
+from nnengine.progress import Progress
+from nnengine.training import Progressed, StepFinished
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def files(stripes, tmp_path, monkeypatch) -> list[str]:
+    """IDX files of the stripes in the working folder: images and labels."""
+    images, labels = stripes
+    monkeypatch.chdir(tmp_path)
+    write_idx("images.gz", images)
+    write_idx("labels", labels)
+    return ["images.gz", "labels"]
+
+
+@pytest.fixture
+def run(capsys):
+    """Run one command; return (exit status, standard output, standard error)."""
+    def run(*arguments: object) -> tuple[int, str, str]:
+        status = cli.main([str(argument) for argument in arguments])
+        return status, *capsys.readouterr()
+    return run
+
+
+def fault(result: tuple[int, str, str]) -> str:
+    """Return the one line on standard error of a command that failed as it should."""
+    status, out, err = result
+    assert (2, "") == (status, out)
+    assert err.startswith("nnengine: ") and err.endswith("\n") and 1 == err.count("\n")
+    return err
+
+
+# train
+
+
+def test_train_prints_one_json_object_with_the_promised_keys(files, run):
+    status, out, err = run("train", *files, "--test", *files, "--layers", "64,8,3", "--epochs", 20,
+                           "--batch-size", 30, "--json")
+    result = json.loads(out)
+    assert (0, "") == (status, err)
+    assert (200, 20, [64, 8, 3]) == (result["iterations"], result["epochs"], result["layers"])
+    assert kernels.name == result["kernels"]
+    assert result["train_accuracy"] > 0.9 and result["seconds"] > 0
+    assert result["train_accuracy"] == result["test_accuracy"]  # the same images
+
+
+def test_train_without_test_images_says_null(files, run):
+    _, out, _ = run("train", *files, "--iterations", 3, "--json")
+    assert json.loads(out)["test_accuracy"] is None
+
+
+def test_train_follows_every_option(files, run):
+    options = {"layers": "64,7,5,3", "iterations": 6, "batch-size": "all", "optimiser": "momentum",
+               "momentum": 0.5, "learning-rate": 0.02, "activation": "tanh", "init": "glorot",
+               "seed": 4, "dtype": "float64", "out": "deep.npz"}
+    flags = [part for name, value in options.items() for part in (f"--{name}", value)]
+    assert 0 == run("train", *files, *flags)[0]
+    actual = nnengine.load("deep.npz")
+    expected = Network.build([64, 7, 5, 3], activation="tanh", initialisation="glorot", rng=4,
+                             dtype=np.float64)
+    config = nnengine.TrainingConfig(iterations=6, batch_size=None, optimiser="momentum",
+                                     momentum=0.5, learning_rate=0.02, seed=4)
+    data = nnengine.Dataset(nnengine.Idx3("images.gz"), nnengine.Idx1("labels"))
+    for _ in nnengine.training(expected, data, config):
+        pass
+    np.testing.assert_array_equal(expected.theta, actual.theta)
+    assert expected.activations == actual.activations
+    assert config.as_dict() == actual.training[0]["config"]
+
+
+def test_the_seed_decides_weights_and_shuffling(files, run):
+    for seed, name in ((1, "a"), (1, "b"), (2, "c")):
+        run("train", *files, "--epochs", 1, "--seed", seed, "--out", f"{name}.npz")
+    assert Path("a.npz").read_bytes() == Path("b.npz").read_bytes()
+    assert Path("a.npz").read_bytes() != Path("c.npz").read_bytes()
+
+
+def test_without_layers_it_is_the_originals_shape(files, run):
+    _, out, _ = run("train", *files, "--iterations", 1, "--json")
+    assert [64, 10, 3] == json.loads(out)["layers"]
+
+
+def test_the_summary_for_people_is_short(files, run):
+    status, out, err = run("train", *files, "--epochs", 2, "--out", "a.nnm")
+    assert (0, "") == (status, err)
+    assert 3 == out.count("\n") and "64-10-3" in out and "accuracy" in out and "a.nnm" in out
+
+
+@pytest.mark.parametrize(("flags", "message"), [
+    (["--layers", "784,10,3"], "begins with 784.*8x8 pixels.*begin with 64"),
+    (["--layers", "64,10,10"], "ends with 10.*3 classes.*end with 3"),
+    (["--layers", "64"], "ends with 64"),
+    (["--layers", "64,x,3"], "invalid layers value"),
+    (["--layers", "64,0,3"], "layer sizes"),
+    (["--epochs", "0"], "epochs is 0"),
+    (["--epochs", "1", "--iterations", "1"], "not allowed with"),
+    (["--batch-size", "some"], "invalid batch size value"),
+    (["--learning-rate", "nan"], "learning_rate"),
+    (["--momentum", "1"], "momentum is 1"),
+    (["--seed", "-1"], "seed is -1"),
+    (["--activation", "swish"], "choose from.*relu"),
+    (["--out", "model.h5"], r"\.npz"),
+    (["--out", "none/model.npz"], "none/model.npz: No such file"),
+    (["--out", "."], "ending"),
+    (["--out", "a.nnm", "--activation", "tanh"], "uses tanh"),
+    (["--test", "images.gz", "none"], "none: No such file"),
+    (["--test", "labels", "images.gz"], "swapped"),
+    (["--what"], "unrecognized|unrecognised"),
+])
+def test_a_wrong_setting_is_one_line_and_no_training(files, run, monkeypatch, flags, message):
+    monkeypatch.setattr(cli, "training", None)
+    assert re.search(message, fault(run("train", *files, *flags)))
+
+
+def test_a_folder_that_cannot_be_written_to_is_noticed_before_training(files, run, monkeypatch):
+    monkeypatch.setattr(cli, "training", None)
+    Path("model.npz").mkdir()
+    assert "directory" in fault(run("train", *files, "--out", "model.npz"))
+
+
+def test_bad_data_are_one_line_with_the_files_name(files, run):
+    Path("page.gz").write_text("<html>not found</html>")
+    assert "page.gz: not an IDX file" in fault(run("train", "page.gz", "labels"))
+    assert "swapped" in fault(run("train", "labels", "images.gz"))
+    assert "No such file" in fault(run("train", "none", "labels"))
+    fault(run("train", ".", "labels"))
+
+
+def test_divergence_keeps_the_last_good_weights(files, run):
+    said = fault(run("train", *files, "--learning-rate", "1e30", "--iterations", 200,
+                     "--batch-size", "all", "--out", "a.npz"))
+    assert "diverged" in said and "learning rate" in said and "a.npz" in said
+    network = nnengine.load("a.npz")
+    assert np.isfinite(network.theta).all() and "diverged" == network.training[0]["outcome"]
+
+
+def test_divergence_without_out_says_that_nothing_was_saved(files, run):
+    assert "nothing was saved" in fault(run("train", *files, "--learning-rate", "1e30"))
+
+
+# Ctrl-C
+
+
+def test_ctrl_c_keeps_the_weights_of_the_last_whole_step(files, run, monkeypatch):
+    seen = []
+
+    class Pressed(Progress):
+        def show(self, event):
+            super().show(event)
+            if isinstance(event, StepFinished) and event.step == 7:
+                seen.append(event)
+                os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(cli, "Progress", Pressed)
+    status, out, err = run("train", *files, "--batch-size", "all", "--iterations", 9999,
+                           "--out", "a.npz")
+    assert (130, "", 1) == (status, out, len(seen))
+    assert "nnengine: interrupted after 7 iterations; " in err and "a.npz" in err
+    run("train", *files, "--batch-size", "all", "--iterations", 7, "--out", "b.npz")
+    expected, actual = nnengine.load("b.npz"), nnengine.load("a.npz")
+    np.testing.assert_array_equal(expected.theta, actual.theta)
+    assert signal.default_int_handler is signal.getsignal(signal.SIGINT)
+
+
+def spawn(*arguments: str, **options) -> subprocess.Popen:
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen([sys.executable, "-m", "nnengine", *arguments], env=environment,
+                            **pipes | options)
+
+
+def test_ctrl_c_at_a_real_terminal(files):
+    """The process has a terminal for its bar; Ctrl-C comes once the bar has shown a step."""
+    pytest.importorskip("tqdm")
+    termios = pytest.importorskip("termios")
+    terminal, theirs = os.openpty()
+    termios.tcsetwinsize(terminal, (24, 120))
+    process = spawn("train", *files, "--iterations", "100000000", "--out", "a.npz", stderr=theirs)
+    os.close(theirs)
+    seen = _read_until(terminal, "accuracy")
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    seen += _read_until(terminal, "a.npz")
+    os.close(terminal)
+    assert (130, "") == (process.returncode, out)
+    assert " of 100,000,000" in seen and "nnengine: interrupted after" in seen
+    assert (64, 10, 3) == nnengine.load("a.npz").sizes
+
+
+def _read_until(terminal: int, word: str) -> str:
+    """Return what comes from the terminal up to a word, its end, or a minute of silence."""
+    seen = ""
+    while word not in seen and select.select([terminal], [], [], 60)[0]:
+        try:
+            seen += os.read(terminal, 4096).decode(errors="replace")
+        except OSError:  # Linux says so when the other side is closed
+            break
+    return seen
+
+
+# evaluate and predict
+
+
+@pytest.fixture
+def model(files, run) -> str:
+    run("train", *files, "--epochs", 20, "--out", "model.npz")
+    return "model.npz"
+
+
+def test_evaluate_counts_what_was_taken_for_what(files, model, run, stripes):
+    status, out, _ = run("evaluate", model, *files, "--json")
+    result = json.loads(out)
+    answers = nnengine.load(model).predict(stripes[0])
+    expected = np.zeros((3, 3), int)
+    for label, answer in zip(stripes[1], answers, strict=True):
+        expected[label, answer] += 1
+    assert (0, 300) == (status, result["count"])
+    assert expected.tolist() == result["confusion"]
+    assert np.trace(expected) / 300 == result["accuracy"]
+
+
+def test_evaluate_prints_a_table_of_aligned_columns(files, model, run):
+    _, out, _ = run("evaluate", model, *files)
+    table = out.splitlines()[3:]
+    assert "accuracy" in out.splitlines()[0] and "recall" in table[0] and "precision" in table[-1]
+    assert 1 == len({len(line) for line in table[:-1]})
+
+
+def test_a_class_that_never_occurs_has_no_recall(model, run, stripes):
+    images, labels = stripes
+    write_idx("some", images[labels < 2])
+    write_idx("their", labels[labels < 2])
+    _, out, _ = run("evaluate", model, "some", "their", "--json")
+    assert json.loads(out)["recall"][2] is None
+
+
+def test_predict_gives_the_answers_to_the_chosen_images(files, model, run, stripes):
+    expected = nnengine.load(model).predict(stripes[0])
+    for index, chosen in (("2:9", slice(2, 9)), (":4", slice(4)), ("296:", slice(296, None)),
+                          ("5", slice(5, 6)), ("=-1", slice(-1, None)), ("=-3:", slice(-3, None))):
+        flag = [f"--index{index}"] if index.startswith("=") else ["--index", index]
+        _, out, _ = run("predict", model, files[0], *flag, "--json")
+        result = json.loads(out)
+        assert expected[chosen].tolist() == result["predictions"]
+        assert all(1 / 3 <= share <= 1 for share in result["probabilities"])
+    _, out, _ = run("predict", model, files[0], "--json")
+    assert 300 == json.loads(out)["count"]
+
+
+def test_predict_draws_the_images_when_they_are_few(files, model, run):
+    _, few, _ = run("predict", model, files[0], "--index", "0:2")
+    _, many, _ = run("predict", model, files[0], "--index", "0:20")
+    assert 2 * (1 + 4) == few.count("\n") and 20 == many.count("\n")
+
+
+@pytest.mark.parametrize("index", ["300:", "5:5", "300", "9:2"])
+def test_predict_refuses_to_choose_nothing(files, model, run, index):
+    said = fault(run("predict", model, files[0], "--index", index))
+    assert "300, numbered from 0 to 299" in said
+
+
+def test_a_malformed_index_is_refused(files, model, run):
+    for index in ("a", "1:2:3", ""):
+        assert "invalid index value" in fault(run("predict", model, files[0], "--index", index))
+
+
+def test_a_model_for_other_images_is_refused(files, run):
+    Network.build([9, 4, 3]).save("small.npz")
+    assert "fit a network with 9 inputs" in fault(run("evaluate", "small.npz", *files))
+    assert "fit a network with 9 inputs" in fault(run("predict", "small.npz", files[0]))
+
+
+def test_data_given_as_a_model_are_recognised(files, run):
+    assert "IDX file of labels, not a model" in fault(run("evaluate", "labels", *files))
+
+
+# info and convert
+
+
+def test_info_describes_idx_files_by_their_header(files, run, stripes):
+    _, out, _ = run("info", "images.gz", "--json")
+    facts = json.loads(out)
+    assert (2051, [300, 8, 8], True) == (facts["magic"], facts["shape"], facts["gzip"])
+    assert "00 00 08 03 00 00 01 2c 00 00 00 08 00 00 00 08" == facts["header"]
+    _, out, _ = run("info", "labels")
+    counts = ", ".join(f"{label}: {(stripes[1] == label).sum()}" for label in range(3))
+    assert "300 labels" in out and counts in out
+
+
+def test_info_describes_models_and_how_they_were_trained(model, run):
+    _, out, _ = run("info", model)
+    assert "64-10-3" in out and "sgd at 0.1, batches of 64, seed 0" in out
+    _, out, _ = run("info", model, "--json")
+    assert [64, 10, 3] == json.loads(out)["sizes"]
+
+
+def test_info_on_a_strange_training_record_does_not_fail(run, tmp_path):
+    network = Network.build([4, 2])
+    network.training = ({"history": 3, "config": []}, {"history": {"val_accuracy": []}})
+    network.save(tmp_path / "odd.npz")
+    assert 0 == run("info", tmp_path / "odd.npz")[0]
+
+
+def test_info_finds_a_truncated_file(files, run):
+    Path("short").write_bytes(Path("labels").read_bytes()[:-10])
+    assert "290 labels" in fault(run("info", "short"))
+
+
+def test_convert_goes_there_and_back_without_losing_a_weight(model, run):
+    status, out, _ = run("convert", model, "b.nnm")
+    assert 0 == status and "left behind" in out and "training records" in out
+    _, out, _ = run("convert", "b.nnm", "c.npz", "--json")
+    assert [] == json.loads(out)["left_behind"]
+    run("convert", "c.npz", "d.nnm")
+    assert Path("b.nnm").read_bytes() == Path("d.nnm").read_bytes()
+    expected, actual = nnengine.load(model), nnengine.load("c.npz")
+    np.testing.assert_array_equal(expected.theta, actual.theta)
+
+
+def test_convert_refuses_what_the_target_cannot_hold(run, tmp_path):
+    Network.build([6, 5, 4, 3]).save(tmp_path / "a.npz")
+    assert "has 4 layers" in fault(run("convert", tmp_path / "a.npz", tmp_path / "b.nnm"))
+    assert not (tmp_path / "b.nnm").exists()
+
+
+# the frame
+
+
+def test_help_is_no_fault(run):
+    status, out, _ = run("--help")
+    assert 0 == status and all(name in out for name in ("train", "evaluate", "predict", "convert"))
+    assert 0 == run("train", "--help")[0]
+
+
+def test_the_version_is_told(run):
+    assert (0, f"nnengine {nnengine.__version__}\n", "") == run("--version")
+
+
+@pytest.mark.parametrize("arguments", [[], ["fly"], ["train"], ["info"]])
+def test_a_wrong_command_is_one_line(run, arguments):
+    assert "--help" in fault(run(*arguments))
+
+
+def test_no_memory_is_one_line(files, run, monkeypatch):
+    def fail(*_):
+        raise MemoryError
+    monkeypatch.setattr(cli, "Idx3", fail)
+    assert "out of memory" in fault(run("train", *files))
+
+
+def test_python_m_runs_it_quietly(files):
+    process = spawn("train", *files, "--epochs", "1", "--json")
+    out, err = process.communicate(timeout=120)
+    assert (0, "") == (process.returncode, err)
+    assert 5 == json.loads(out)["iterations"]
+
+
+def test_a_reader_that_leaves_is_no_fault(files, model):
+    process = spawn("predict", model, files[0])
+    process.stdout.close()
+    assert "" == process.stderr.read()
+    assert cli.NO_READER == process.wait(timeout=120)
+
+
+# progress
+
+
+class _Terminal:
+    def __init__(self):
+        self.text = ""
+
+    def write(self, text):
+        self.text += text
+
+    def flush(self):
+        pass
+
+    def isatty(self):
+        return True
+
+
+def test_a_terminal_gets_a_bar_with_loss_accuracy_speed_and_time_left(monkeypatch):
+    pytest.importorskip("tqdm")
+    terminal = _Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with Progress(steps=4, images=400) as progress:
+        progress.show(StepFinished(step=1, epoch=1.0, loss=0.25, accuracy=0.5, images=100))
+        monkeypatch.setattr(progress, "_next", 0)
+        progress.show(Progressed(step=1, done=90, total=100))  # of a measurement: no new images
+        monkeypatch.setattr(progress, "_next", 0)
+        progress.show(Progressed(step=2, done=60, total=100))
+    assert "step 1 of 4" in terminal.text and "loss 0.2500, accuracy 50.0%" in terminal.text
+    assert "160/400" in terminal.text and "190/400" not in terminal.text
+    assert " images/s" in terminal.text and "<00:" in terminal.text
+
+
+def test_without_tqdm_there_is_no_bar_and_no_fault(monkeypatch):
+    terminal = _Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+    with Progress(steps=4, images=400) as progress:
+        progress.show(StepFinished(step=1, epoch=1.0, loss=0.25, accuracy=0.5, images=100))
+    assert ("", 1) == (terminal.text, progress.steps)
+
+
+@pytest.mark.skipif(not hasattr(os, "wait4"), reason="needs wait4 to measure a process's memory")
+def test_mnist_is_trained_in_less_than_400_mb(mnist_files, tmp_path):
+    arguments = [str(path) for path in mnist_files.values()]
+    process = spawn("train", *arguments[:2], "--test", *arguments[2:], "--batch-size", "all",
+                    "--iterations", "3", "--out", str(tmp_path / "a.nnm"))
+    _, status, usage = os.wait4(process.pid, 0)
+    assert 0 == status
+    assert usage.ru_maxrss / (1 if sys.platform == "darwin" else 1024) < 400
