@@ -1,0 +1,58 @@
+"""What tests of pages share: a visitor with files or a network in hand, on one page of the app."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+from streamlit.testing.v1 import AppTest
+
+from dashboard import state
+from nnengine.idx import write_idx
+
+APP = Path(__file__).resolve().parent.parent / "dashboard" / "app.py"
+
+
+def idx(array) -> bytes:
+    """Return an array as the bytes of an IDX file."""
+    stream = io.BytesIO()
+    write_idx(stream, np.asarray(array))
+    return stream.getvalue()
+
+
+def new_visit(files: dict[str, bytes]):
+    """Return a visit on the server that holds these files."""
+    visit = state.registry().create()
+    visit.files += [state.registry().shelf.load(name, raw) for name, raw in files.items()]
+    return visit
+
+
+def open_page(page: str, visit=None) -> AppTest:
+    """Open the app as this visitor, or as a new one, and go to a page ("data", "draw", ...)."""
+    at = AppTest.from_file(str(APP), default_timeout=60)
+    if visit is not None:
+        at.query_params["run"] = visit.reserved
+    at.run()
+    return at.switch_page(f"views/{page}.py").run()
+
+
+def words(at: AppTest) -> str:
+    """Return all that the page says, HTML included, without the marks that shield Markdown."""
+    said = [*at.title, *at.markdown, *at.caption, *at.error, *at.warning, *at.info]
+    html = [element.proto.body for element in at.get("html")]
+    return "\n".join([element.value for element in said] + html).replace("\\", "")
+
+
+def component(at: AppTest, key: str) -> dict:
+    """Return what the page's component of this key was given."""
+    for element in at.get("bidi_component"):
+        if element.proto.id.endswith(f"-{key}"):
+            return json.loads(element.proto.json)
+    raise AssertionError(f"no component {key!r} on the page")
+
+
+def click(at: AppTest, label: str) -> AppTest:
+    """Press the button of this label."""
+    return next(button for button in at.button if button.label == label).click().run()

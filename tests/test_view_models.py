@@ -1,0 +1,98 @@
+"""Models page: save, restore, describe, and judge a network."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dashboard import judging
+from dashboard.visits import HeldNetwork
+from nnengine import Dataset, Network, TrainingConfig, metrics, training
+from nnengine.modelfile import to_bytes
+from tests.pages import click, idx, new_visit, open_page, words
+
+
+@pytest.fixture
+def trained(stripes) -> Network:
+    network = Network.build([64, 6, 3], rng=2)
+    config = TrainingConfig(epochs=3, batch_size=16, optimiser="adam", learning_rate=0.01)
+    for _ in training(network, Dataset(*stripes), config):
+        pass
+    return network
+
+
+@pytest.fixture
+def visit(stripes, trained):
+    """A visitor with data and a restored network."""
+    images, labels = stripes
+    visit = new_visit({
+        "train-images": idx(images), "train-labels": idx(labels),
+        "t10k-images": idx(images[:60]), "t10k-labels": idx(labels[:60]),
+    })  # fmt: skip
+    visit.held = HeldNetwork(trained.snapshot(), "mine.npz", "file")
+    return visit
+
+
+def test_without_a_network_the_page_offers_both_ways_to_one():
+    at = open_page("models")
+    assert not at.exception
+    assert "Start a run" in {link.proto.label for link in at.get("page_link")}
+
+
+def test_both_formats_are_offered_where_both_can_hold_the_network(visit):
+    at = open_page("models", visit)
+    labels = {button.proto.label for button in at.get("download_button")}
+    assert {"Download .npz", "Download .nnm"} <= labels
+
+
+def test_a_network_that_nnm_cannot_hold_is_told_why(visit):
+    deep = Network.build([64, 6, 5, 3], activation="tanh")
+    visit.held = HeldNetwork(deep.snapshot(), "deep.npz", "file")
+    at = open_page("models", visit)
+    assert not at.exception
+    assert ".nnm" in words(at)
+    enabled = [b.proto.label for b in at.get("download_button") if not b.proto.disabled]
+    assert ["Download .npz"] == enabled
+
+
+def test_a_restored_file_becomes_the_network_in_hand(trained):
+    at = open_page("models")
+    at.file_uploader[0].set_value([("net.npz", to_bytes(trained), "x")]).run()
+    assert not at.exception
+    assert "64-6-3" in words(at)
+
+
+def test_a_bad_model_is_told_beside_its_name_and_the_good_one_is_kept(trained):
+    at = open_page("models")
+    files = [("bad.npz", b"PK\x03\x04 nothing", "x"), ("net.nnm", to_bytes(trained, "nnm"), "x")]
+    at.file_uploader[0].set_value(files).run()
+    assert not at.exception
+    assert "bad.npz" in words(at).split("64-6-3")[0] + words(at)
+    assert at.error
+    assert "64-6-3" in words(at)
+
+
+def test_evaluating_shows_what_the_engine_finds(visit, stripes, trained):
+    images, labels = stripes
+    expected = metrics.evaluate(trained, Dataset(images[:60], labels[:60]))
+    at = click(open_page("models", visit), "Evaluate")
+    assert not at.exception
+    values = [metric.value for metric in at.metric]
+    assert f"{100 * expected.accuracy:.2f} %" in values
+    assert f"{expected.loss:.4f}" in values
+
+
+def test_a_cell_leads_to_exactly_the_images_behind_it(stripes):
+    data, network = Dataset(*stripes), Network.build([64, 3], rng=5)
+    found = metrics.evaluate(network, data)
+    judgement = judging.Judgement(network, data, "test", found)
+    for cell in judging.cells(found.confusion):
+        behind = judging.behind(judgement, cell)
+        assert found.confusion[cell] == len(behind)
+        assert {cell[0]} == set(data.labels[behind].tolist())
+        assert {cell[1]} == set(found.predictions[behind].tolist())
+
+
+def test_cells_come_errors_first_and_the_most_frequent_of_them_first():
+    confusion = np.array([[9, 2, 0], [0, 5, 4], [0, 0, 7]])
+    assert [(1, 2), (0, 1), (0, 0), (2, 2), (1, 1)] == judging.cells(confusion)
