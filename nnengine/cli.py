@@ -312,8 +312,7 @@ def _batch_size(text: str) -> int | None:
 def _index(text: str) -> tuple[int | None, int | None]:
     """Return start and stop of "A:B", either of which may be missing, or of one number."""
     if ":" not in text:
-        start = int(text)
-        return start, start + 1 or None  # -1 is the last image: up to the end
+        return int(text), int(text) + 1 or None  # -1 is the last image: up to the end
     start, stop = (int(part) if part else None for part in text.split(":"))
     return start, stop
 

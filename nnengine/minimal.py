@@ -32,7 +32,7 @@ class _OnClassToo:
         self.method = method
         self.__doc__ = method.__doc__
 
-    def __get__(self, instance: Any, owner: type) -> Callable:
+    def __get__(self, instance: Any, owner: type[Any]) -> Callable:
         return self.method.__get__(owner.__new__(owner) if instance is None else instance)
 
 

@@ -6,7 +6,7 @@ import io
 import math
 import re
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import IO
 
 import numpy as np
 
@@ -24,7 +24,7 @@ class NpyHead:
     shape: tuple[int, ...]
 
 
-def read_head(stream: BinaryIO, what: str) -> NpyHead:
+def read_head(stream: IO[bytes], what: str) -> NpyHead:
     """Return the description an .npy begins with; ``what`` names it in messages.
 
     A parse of our own, for NumPy's evaluates Python literals. Raises FormatError for anything but
@@ -51,7 +51,7 @@ def read_head(stream: BinaryIO, what: str) -> NpyHead:
     return NpyHead(np.dtype(dtype[1]), order[1] == "True", tuple(map(int, sides)))
 
 
-def read_values(stream: BinaryIO, head: NpyHead, what: str) -> np.ndarray:
+def read_values(stream: IO[bytes], head: NpyHead, what: str) -> np.ndarray:
     """Return the values in native byte order; never more is read than the description claims.
 
     Raises FormatError when there are fewer or more of them.
