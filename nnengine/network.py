@@ -17,7 +17,7 @@ from .packed import Packed, read_only
 
 INITIALISATIONS = ("he", "glorot", "uniform")
 _PIECE_FLOATS = 1 << 16  # activations of a piece: a quarter of a megabyte, within cache
-_PIECES = 4  # in a block
+_BLOCK_WORK = 5e8  # multiply-adds: 15 to 50 ms of gradient, by the kernels in use
 
 
 class Network:
@@ -138,12 +138,13 @@ class Network:
         It depends on the sizes alone: sums over pieces have the same bits for any number of
         threads.
         """
-        return max(256, min(2048, _PIECE_FLOATS // sum(self.sizes[1:])))
+        return max(256, min(4096, _PIECE_FLOATS // sum(self.sizes[1:])))
 
     @property
     def block_images(self) -> int:
         """How many images to hand over at once, to be done in about 50 ms at the most."""
-        return _PIECES * self.piece_images
+        pieces = int(_BLOCK_WORK / (self.parameter_count * self.piece_images))
+        return max(1, pieces) * self.piece_images
 
     def parameters(self) -> dict[str, np.ndarray]:
         """Return live views by name, in `theta`'s order: "weights_1", "biases_1", ..."""

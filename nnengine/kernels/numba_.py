@@ -95,24 +95,27 @@ def _packed_forward(starts, places, values, rows, levels, w, b, z):
     width = b.size
     flat = z.ravel()
     for i in range(rows.size):
-        start, end = starts[rows[i]], starts[rows[i] + 1]
+        # Slices: numba need not ask of each index whether it counts from the end.
+        place = places[starts[rows[i]] : starts[rows[i] + 1]]
+        value = values[starts[rows[i]] : starts[rows[i] + 1]]
+        whole = place.size - place.size % 4
         for lane in range(0, width, LANES):
             s0 = splat(0)
             s1 = s0
             s2 = s0
             s3 = s0
-            for t in range(start, end - 3, 4):
-                at0 = np.int64(places[t]) * width + lane
-                at1 = np.int64(places[t + 1]) * width + lane
-                at2 = np.int64(places[t + 2]) * width + lane
-                at3 = np.int64(places[t + 3]) * width + lane
-                s0 = multiply_add(splat(levels[values[t]]), load(w, at0), s0)
-                s1 = multiply_add(splat(levels[values[t + 1]]), load(w, at1), s1)
-                s2 = multiply_add(splat(levels[values[t + 2]]), load(w, at2), s2)
-                s3 = multiply_add(splat(levels[values[t + 3]]), load(w, at3), s3)
-            for t in range(end - (end - start) % 4, end):
-                at = np.int64(places[t]) * width + lane
-                s0 = multiply_add(splat(levels[values[t]]), load(w, at), s0)
+            for t in range(0, whole, 4):
+                at0 = np.int64(place[t]) * width + lane
+                at1 = np.int64(place[t + 1]) * width + lane
+                at2 = np.int64(place[t + 2]) * width + lane
+                at3 = np.int64(place[t + 3]) * width + lane
+                s0 = multiply_add(splat(levels[value[t]]), load(w, at0), s0)
+                s1 = multiply_add(splat(levels[value[t + 1]]), load(w, at1), s1)
+                s2 = multiply_add(splat(levels[value[t + 2]]), load(w, at2), s2)
+                s3 = multiply_add(splat(levels[value[t + 3]]), load(w, at3), s3)
+            for t in range(whole, place.size):
+                at = np.int64(place[t]) * width + lane
+                s0 = multiply_add(splat(levels[value[t]]), load(w, at), s0)
             total = add(add(s0, s1), add(s2, s3))
             store(flat, i * width + lane, add(total, load(b, lane)))
 
@@ -123,13 +126,14 @@ def _packed_backward(starts, places, values, rows, levels, dz, dw, db):
     width = db.size
     flat = dz.ravel()
     for i in range(rows.size):
-        start, end = starts[rows[i]], starts[rows[i] + 1]
+        place = places[starts[rows[i]] : starts[rows[i] + 1]]
+        value = values[starts[rows[i]] : starts[rows[i] + 1]]
         for lane in range(0, width, LANES):
             d = load(flat, i * width + lane)
             store(db, lane, add(load(db, lane), d))
-            for t in range(start, end):
-                at = np.int64(places[t]) * width + lane
-                store(dw, at, multiply_add(splat(levels[values[t]]), d, load(dw, at)))
+            for t in range(place.size):
+                at = np.int64(place[t]) * width + lane
+                store(dw, at, multiply_add(splat(levels[value[t]]), d, load(dw, at)))
 
 
 @functools.lru_cache(maxsize=8)
