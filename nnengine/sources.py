@@ -31,15 +31,17 @@ _SPELLING = re.compile(r"[-.](idx\d-ubyte)(\.gz)?$")
 _PICTURE = "IDX files hold many pictures as plain bytes; pack arrays of them with write_idx"
 _UNPACK = "unpack it and give the file inside"
 _REPACK = "unpack it, or pack it with gzip instead"
+_CONVERT = "convert an array with write_idx(target, numpy.load(file))"
+_MODEL = "; a trained network opens with nnengine.load, and on the Models page"
 _LOOKS = (
     (GZIP, "gzip inside gzip", "it was compressed twice: unpack it once and give the result"),
-    (b"PK\x03\x04", "a zip archive (.zip or .npz)", _UNPACK),
+    (b"PK\x03\x04", "a zip archive (.zip or .npz)", _UNPACK + _MODEL),
     (b"PK\x05\x06", "an empty zip archive", "give the data file itself"),
     (b"\x89PNG", "a PNG picture", _PICTURE),
     (b"\xff\xd8\xff", "a JPEG picture", _PICTURE),
     (b"GIF8", "a GIF picture", _PICTURE),
     (b"%PDF", "a PDF document", "give the data file itself"),
-    (b"\x93NUMPY", "a NumPy .npy file", "convert it with write_idx(target, numpy.load(file))"),
+    (b"\x93NUMPY", "a NumPy .npy or .nnm file", _CONVERT + _MODEL),
     (b"\x89HDF", "an HDF5 file", "export its arrays with write_idx"),
     (b"PAR1", "a Parquet table", "export its columns with write_idx"),
     (b"BZh", "a bzip2 file", _REPACK),
