@@ -87,12 +87,3 @@ def _cells(row: Sequence[str], code: Sequence[int]) -> str:
         f'<td class="code">{escape(text)}</td>' if i in code else f"<td>{escape(text)}</td>"
         for i, text in enumerate(row)
     )
-
-
-def size(count: int) -> str:
-    """Return a number of bytes in words: `9.7 MB`, thousands as shops and disks count them."""
-    for unit, worth in (("MB", 10**6), ("kB", 10**3)):
-        if count >= worth:
-            amount = count / worth
-            return f"{amount:.1f} {unit}" if amount < 100 else f"{amount:,.0f} {unit}"
-    return f"{count} bytes"

@@ -54,7 +54,7 @@ def drawing_pad(*, key: str, stroke_width: int, label: str) -> np.ndarray | None
         # Newly in the page: the strokes come back from here. While it stays, the same drawing
         # must be handed in at every run, or the canvas would be drawn anew under the pen.
         state.put(f"{key}.first", state.get(f"{key}.strokes"))
-    with st.container(key=f"{key}-box"):
+    with st.container(key=f"{key}-box", gap=None):
         result = st_canvas(
             stroke_width=stroke_width,
             stroke_color=INK,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from dashboard import anatomy, figures, samples, state, units
+from dashboard import anatomy, figures, samples, state, units, words
 from dashboard.components.live_plot import live_plot
 from dashboard.components.tiles import tiles
 
@@ -98,13 +98,13 @@ def header(file) -> None:
 
 def summary(file) -> str:
     """Say in one line what a file holds and how large it is."""
-    size = anatomy.size(file.size)
+    size = words.size(file.size)
     if file.array is None:
         return f"Not used · {size}"
     shape = "".join(f" of {' × '.join(map(str, file.array.shape[1:]))}" * (file.array.ndim > 1))
     what = f"{len(file.array):,} {file.kind}{shape}" if file.good else "Not used"
     if file.header is not None and file.header.gzipped:
-        size += f", {anatomy.size(file.array.nbytes)} unpacked"
+        size += f", {words.size(file.array.nbytes)} unpacked"
     cut = " · cut short, whole items kept" if file.whole_items else ""
     return f"{what} · {size}{cut}"
 
@@ -154,7 +154,7 @@ def facts(dataset) -> None:
         st.metric("Images", f"{len(dataset):,}", border=True, width=160)
         st.metric("Size, pixels", f"{height} × {width}", border=True, width=160)
         st.metric("Classes", f"{dataset.classes:,}", border=True, width=160)
-        st.metric("In memory", anatomy.size(dataset.images.nbytes), border=True, width=160)
+        st.metric("In memory", words.size(dataset.images.nbytes), border=True, width=160)
 
 
 def grid(dataset) -> None:
@@ -178,7 +178,8 @@ def grid(dataset) -> None:
         return
     captions = [dataset.class_names[label] for label in dataset.labels[shown]]
     tiles(
-        sheet(dataset.images[shown]), columns=columns(len(shown)), shape=dataset.image_shape, captions=captions,
+        sheet(dataset.images[shown]), columns=columns(len(shown)), shape=dataset.image_shape,
+        captions=captions,
         labels=[f"Image {i:,}: {c}" for i, c in zip(shown, captions, strict=True)],
         label=f"{len(shown)} samples with their labels", key="data.samples", tile_px=64,
     )  # fmt: skip
@@ -206,10 +207,11 @@ def classes(dataset) -> None:
     spoken = ", ".join(f"{n} {c:,}" for n, c in zip(names, counts, strict=True))
     live_plot(figures.class_balance(counts, names), key="data.balance", label=f"Images: {spoken}")
     st.markdown("##### The mean image of each class")
-    words = [f"Mean of {c:,} images: {n}" for n, c in zip(names, counts, strict=True)]
+    spoken = [f"Mean of {c:,} images: {n}" for n, c in zip(names, counts, strict=True)]
     tiles(
         sheet(samples.class_means(dataset)), columns=columns(dataset.classes),
-        shape=dataset.image_shape, captions=names, labels=words, label="Mean image of each class", key="data.means", tile_px=64,
+        shape=dataset.image_shape, captions=names, labels=spoken,
+        label="Mean image of each class", key="data.means", tile_px=64,
     )  # fmt: skip
 
 

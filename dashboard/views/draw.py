@@ -7,7 +7,7 @@ from html import escape
 import numpy as np
 import streamlit as st
 
-from dashboard import figures, state, units
+from dashboard import figures, state, units, words
 from dashboard.components.drawing_pad import clear_pad, drawing_pad
 from dashboard.components.live_plot import live_plot
 from dashboard.components.tiles import tiles
@@ -46,6 +46,8 @@ def by_hand() -> np.ndarray | None:
         )
         st.button("Clear", on_click=clear_pad, args=(PAD,), key="draw.clear")
     with shown:
+        # The canvas's own tools appear above it: this line leaves them room.
+        st.caption("One digit, of any size, anywhere on the sheet.")
         return drawing_pad(
             key=PAD,
             stroke_width=width,
@@ -83,12 +85,12 @@ def from_file() -> np.ndarray | None:
 def seen(image: np.ndarray, shape: tuple[int, int], empty: bool) -> None:
     """Show what the network sees, each of its pixels as a square."""
     size = f"{shape[0]} × {shape[1]}"
-    words = "nothing yet" if empty else f"the drawing as light on dark, {size} pixels"
-    with st.container(width=200):
+    what = "nothing yet" if empty else f"the drawing as light on dark, {size} pixels"
+    with st.container(width=168):
         st.markdown("**What the network sees**")
         tiles(
             figures.png(image), columns=1, shape=shape, captions=[f"{size} pixels"],
-            labels=[f"What the network sees: {words}"], label="What the network sees",
+            labels=[f"What the network sees: {what}"], label="What the network sees",
             key="draw.seen", tile_px=168,
         )  # fmt: skip
 
@@ -102,7 +104,8 @@ def answer(network, image: np.ndarray) -> None:
         ANSWER.format(
             size=6 if len(names[first]) <= 2 else 2,
             name=escape(names[first]),
-            words=f"{p[first]:.0%} · next {escape(names[second])}, {p[second]:.0%}",
+            words=f"{words.share(p[first])} · next "
+            f"{escape(names[second])}, {words.share(p[second])}",
         )
     )
 
@@ -111,7 +114,7 @@ def bars(network, image: np.ndarray) -> None:
     """Show the probability of every class."""
     p = network.predict_proba(image)[0]
     order = np.argsort(-p)[:3]
-    spoken = ", ".join(f"{network.class_names[i]} {p[i]:.0%}" for i in order)
+    spoken = ", ".join(f"{network.class_names[i]} {words.share(p[i])}" for i in order)
     live_plot(
         figures.probability_bars(p, network.class_names), key="draw.bars",
         label=f"Probability of each answer; the highest: {spoken}",
@@ -151,7 +154,7 @@ def reading(held, pixels: np.ndarray | None) -> None:
     image = drawing.fit(framed, shape) if readable else framed
     with st.container(horizontal=True, gap="medium"):
         seen(image, image.shape, blank)
-        with st.container(width=200):
+        with st.container(width=160):
             if held and readable and not blank:
                 answer(held.network, image)
             elif held and readable:
@@ -172,7 +175,6 @@ def reading(held, pixels: np.ndarray | None) -> None:
 def page() -> None:
     """Draw the page; while the run in hand is live, ask it again every second."""
     st.title("Draw")
-    st.caption("Centred and scaled as MNIST's makers did, whatever its size and place.")
     run, held = state.current_run(), state.network()
     live = bool(run and run.live and held and held.source == "run")
     sides = st.container(horizontal=True, gap="large")

@@ -1,0 +1,21 @@
+"""Words: numbers as a page says them."""
+
+from __future__ import annotations
+
+
+def size(count: int) -> str:
+    """Return a number of bytes in words: `9.7 MB`, thousands as shops and disks count them."""
+    for unit, worth in (("MB", 10**6), ("kB", 10**3)):
+        if count >= worth:
+            amount = count / worth
+            return f"{amount:.1f} {unit}" if amount < 100 else f"{amount:,.0f} {unit}"
+    return f"{count} bytes"
+
+
+def share(value: float) -> str:
+    """Return a share in [0, 1] as `92 %`; 99.9 % and more is never called certainty."""
+    if 0.995 <= value < 1:
+        return "over 99 %"
+    if 0 < value < 0.005:
+        return "under 1 %"
+    return f"{value:.0%}".replace("%", " %")
