@@ -41,7 +41,7 @@ _LOOKS = (
     (b"\xff\xd8\xff", "a JPEG picture", _PICTURE),
     (b"GIF8", "a GIF picture", _PICTURE),
     (b"%PDF", "a PDF document", "give the data file itself"),
-    (b"\x93NUMPY", "a NumPy .npy or .nnm file", _CONVERT + _MODEL),
+    (b"\x93NUMPY", "a NumPy .npy file (or an .nnm model)", _CONVERT + _MODEL),
     (b"\x89HDF", "an HDF5 file", "export its arrays with write_idx"),
     (b"PAR1", "a Parquet table", "export its columns with write_idx"),
     (b"BZh", "a bzip2 file", _REPACK),
