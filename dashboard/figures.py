@@ -28,6 +28,7 @@ from dashboard.style import (  # noqa: F401 (passed on)
     SERIES,
     axis,
     colour_scale,
+    ink_on,
     layout,
     palette,
     rows,
@@ -219,8 +220,8 @@ def confusion(matrix: np.ndarray, class_names: Sequence[str], *, dark: bool = Fa
 
     Right answers are blue by their share of the class. Errors are orange by their share of the
     class beside the greatest such share, so that the few errors of a good network still show.
-    Trace 0 paints; trace 1 holds one square marker a cell with customdata [true, predicted,
-    count], because a heatmap reports no selection.
+    Trace 0 paints; trace 1 holds the counts and one square marker a cell with customdata [true,
+    predicted, count], because a heatmap reports no selection.
     """
     counts = np.asarray(matrix, dtype=np.int64)
     names = rows(class_names)
@@ -229,8 +230,9 @@ def confusion(matrix: np.ndarray, class_names: Sequence[str], *, dark: bool = Fa
     details = np.stack([true, predicted, counts.ravel()], axis=1)
     end = len(names) - 0.5
     figure = go.Figure()
+    painted = _right_and_wrong(share)
     figure.add_heatmap(
-        z=_right_and_wrong(share),
+        z=painted,
         x=names,
         y=names,
         zmin=-1,
@@ -239,22 +241,22 @@ def confusion(matrix: np.ndarray, class_names: Sequence[str], *, dark: bool = Fa
         showscale=False,
         xgap=1,
         ygap=1,
-        text=np.where(counts > 0, counts.astype(str), ""),
-        texttemplate="%{text}" if len(names) <= 20 else "",
         hoverinfo="skip",
     )
     figure.add_scatter(
         x=[names[i] for i in predicted],
         y=[names[i] for i in true],
-        mode="markers",
+        mode="markers+text" if len(names) <= 20 else "markers",
+        text=[str(count) if count else "" for count in counts.ravel()],
+        textfont={"color": ink_on(painted, dark=dark), "size": 11},
         # Invisible until chosen; large enough for a thumb on a phone.
         marker={"symbol": "square", "size": 28, "color": MUTED, "opacity": 0},
         selected={"marker": {"opacity": 0.45}},
         unselected={"marker": {"opacity": 0}},
         customdata=details,
-        text=[f"{share.ravel()[i]:.1%}" for i in range(counts.size)],
+        hovertext=[f"{part:.1%} of the class" for part in share.ravel()],
         hovertemplate="is %{y}, taken for %{x}: %{customdata[2]:,} images,"
-        " %{text} of the class<extra></extra>",
+        " %{hovertext}<extra></extra>",
     )
     figure.update_layout(
         layout(
@@ -290,7 +292,7 @@ def heatmap(
 
     Symmetric: the range is [-m, m] with m the largest magnitude, so zero is neutral. Otherwise
     the range is that of the values. Names replace the indices 0, 1, ... of rows and columns.
-    Up to 12 columns the cells hold their numbers; a single row needs no colour bar beside it.
+    Up to 10 columns the cells hold their numbers; a single row needs no colour bar beside it.
     """
     z = np.atleast_2d(np.asarray(matrix, dtype=np.float32))
     finite = z[np.isfinite(z)]
@@ -307,16 +309,26 @@ def heatmap(
             colorscale=colour_scale(dark),
             showscale=z.shape[0] > 1,
             colorbar={"thickness": 10, "outlinewidth": 0, "tickformat": "~g", "nticks": 5},
-            texttemplate="%{z:.2f}" if z.shape[1] <= 12 and z.shape[0] <= 40 else "",
             hovertemplate=f"{y_title} %{{y}}, {x_title.lower()} %{{x}}: %{{z:.4f}}<extra></extra>",
         )
     )
+    if symmetric and z.shape[1] <= 10 and z.shape[0] <= 40:
+        down_at, across_at = np.indices(z.shape).reshape(2, -1)
+        figure.add_scatter(
+            x=np.asarray(figure.data[0].x)[across_at],
+            y=np.asarray(figure.data[0].y)[down_at],
+            mode="text",
+            text=[f"{v:.2f}".replace("-", "\u2212") for v in z.ravel()],
+            textfont={"color": ink_on(np.nan_to_num(z) / most, dark=dark), "size": 11},
+            hoverinfo="skip",
+            showlegend=False,
+        )
     across = {"type": "category"} if x_names is not None else {"tickformat": "d"}
     down = {"type": "category", "dtick": 1} if y_names is not None else {"tickformat": "d"}
     figure.update_layout(
         layout(
-            xaxis=axis(x_title, showgrid=False, **across),
-            yaxis=axis(y_title, autorange="reversed", showgrid=False, **down),
+            xaxis=axis(x_title, showgrid=False, range=[-0.5, z.shape[1] - 0.5], **across),
+            yaxis=axis(y_title, showgrid=False, range=[z.shape[0] - 0.5, -0.5], **down),
             height=int(min(max(24 * z.shape[0], 36), 520)) + 72,
         )
     )

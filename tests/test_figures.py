@@ -1,117 +1,321 @@
-"""Figures and pictures: the numbers that go in are the numbers that are drawn."""
+"""Figures: what is drawn is what was given, zero is neutral, and every colour can be read."""
 
 from __future__ import annotations
 
 import io
+import os
+import tomllib
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from dashboard import figures, pictures
-from dashboard.style import palette
-from nnengine import History
+from dashboard import figures
+from dashboard.components import live_plot
+from dashboard.style import luminance
+from nnengine.training import Evaluated, History
+
+CONFIG = Path(figures.__file__).parent / ".streamlit" / "config.toml"
+NEUTRAL = 127
 
 
-def history(points: int, *, validation: bool = True) -> History:
-    numbers = [i / max(points, 1) for i in range(points)]
-    val = [n / 2 for n in numbers] if validation else [None] * points
-    return History(list(range(points)), numbers, numbers, numbers, val, val)
+def history(points: int, *, validated: bool = True) -> History:
+    """A made-up run: loss falls, accuracy rises."""
+    run = History()
+    for step in range(points):
+        seen = {"val_loss": 2 / (step + 1), "val_accuracy": 0.4} if validated else {}
+        run.record(
+            Evaluated(step=step, epoch=step / 10, train_loss=1 / (step + 1),
+                      train_accuracy=0.5, **seen)
+        )  # fmt: skip
+    return run
 
 
-def drawn(figure) -> list:
-    """Return the traces that hold points."""
-    return [trace for trace in figure.data if trace.x is not None and trace.x[0] is not None]
+def contrast(a: str, b: str) -> float:
+    """WCAG contrast of two "#rrggbb" colours, 1 to 21."""
+    rgb = [[int(colour[i : i + 2], 16) for i in (1, 3, 5)] for colour in (a, b)]
+    dim, bright = sorted(luminance(np.array(rgb)))
+    return (bright + 0.05) / (dim + 0.05)
 
 
-def test_a_curve_holds_the_history_solid_for_training_and_dashed_for_validation():
-    train, val = drawn(figures.curves([("Run 1", history(5))], "accuracy"))
-    assert [0.0, 0.2, 0.4, 0.6, 0.8] == list(train.y)
-    assert [0.0, 0.1, 0.2, 0.3, 0.4] == list(val.y)
-    assert ("solid", "dash") == (train.line.dash, val.line.dash)
-    assert train.line.color == val.line.color
+# Curves
 
 
-def test_without_validation_there_is_one_curve():
-    assert 1 == len(drawn(figures.curves([("Run 1", history(5, validation=False))], "loss")))
+def test_one_run_draws_training_solid_and_validation_dashed_in_one_colour():
+    training, validation = figures.curves([("Run 1", history(5))], "loss").data
+    assert ("solid", "dash") == (training.line.dash, validation.line.dash)
+    assert training.line.color == validation.line.color
+    np.testing.assert_array_equal([0, 1, 2, 3, 4], training.x)
+    np.testing.assert_allclose([1, 1 / 2, 1 / 3, 1 / 4, 1 / 5], training.y)
+    np.testing.assert_allclose([2, 1, 2 / 3, 1 / 2, 2 / 5], validation.y)
 
 
-def test_runs_laid_over_each_other_differ_in_colour_and_carry_their_names():
-    both = drawn(figures.curves([("First", history(3)), ("Second", history(3))], "loss"))
-    assert {"First", "Second"} == {trace.name for trace in both}
-    assert 2 == len({trace.line.color for trace in both})
+def test_accuracy_can_be_drawn_over_epochs():
+    training, validation = figures.curves([("a", history(3))], "accuracy", x="epoch").data
+    np.testing.assert_allclose([0, 0.1, 0.2], training.x)
+    np.testing.assert_allclose([0.4] * 3, validation.y)
 
 
-def test_long_curves_are_thinned_and_keep_both_ends():
-    train = drawn(figures.curves([("Run 1", history(10_000))], "loss"))[0]
-    assert len(train.x) <= 1_500
-    assert (0, 9_999) == (train.x[0], train.x[-1])
+def test_a_run_without_validation_draws_no_dashed_curve():
+    assert 1 == len(figures.curves([("a", history(3, validated=False))], "loss").data)
 
 
-def test_zoom_is_kept_from_one_version_of_a_curve_to_the_next():
-    short, long = (figures.curves([("Run 1", history(n))], "loss") for n in (3, 9))
-    assert short.layout.uirevision == long.layout.uirevision
+def test_two_runs_have_two_colours_and_a_legend_that_explains_the_dashes():
+    drawn = figures.curves([("a", history(3)), ("b", history(3))], "loss").data
+    assert 2 == len({trace.line.color for trace in drawn[:4]})
+    listed = [trace.name for trace in drawn if trace.showlegend is not False]
+    assert ["a", "b", "training", "validation"] == listed
 
 
-def test_an_empty_history_draws_an_empty_chart():
-    traces = figures.curves([("Run 1", History())], "loss").data
-    assert 0 == sum(len(trace.x) for trace in traces if trace.x is not None)
+def test_a_long_curve_is_thinned_but_keeps_its_first_and_newest_point():
+    training = figures.curves([("a", history(4001))], "loss").data[0]
+    assert len(training.x) <= 1500
+    assert (0, 4000) == (training.x[0], training.x[-1])
 
 
-def test_the_answers_bar_alone_is_coloured():
-    bars = figures.probability_bars(np.array([0.1, 0.7, 0.2]), ["a", "b", "c"]).data[0]
-    assert [0.1, 0.7, 0.2] == list(bars.x)
-    colours = bars.marker.color
-    assert colours[0] == colours[2] != colours[1]
+def test_no_runs_make_an_empty_chart():
+    assert () == figures.curves([], "accuracy").data
+    assert 0 == len(figures.curves([("a", History())], "loss").data[0].x)
 
 
-def test_class_balance_counts_each_class():
-    assert [5, 0, 7] == list(figures.class_balance(np.array([5, 0, 7]), ["a", "b", "c"]).data[0].x)
+def test_zoom_is_kept_until_the_axes_change():
+    first, longer = (figures.curves([("a", history(n))], "loss") for n in (3, 9))
+    other = figures.curves([("a", history(3))], "accuracy")
+    assert first.layout.uirevision == longer.layout.uirevision
+    assert first.layout.uirevision != other.layout.uirevision
 
 
-def test_a_confusion_matrix_offers_every_cell_with_its_meaning():
-    cells = figures.confusion(np.array([[3, 1], [0, 4]]), ["a", "b"]).data[1]
-    assert [[0, 0, 3], [0, 1, 1], [1, 0, 0], [1, 1, 4]] == [list(row) for row in cells.customdata]
-    assert ("b", "a") == (cells.x[1], cells.y[1])  # across the answer, down the truth
+def test_a_newcomer_does_not_change_the_colour_of_a_run():
+    alone = figures.curves([("a", history(3))], "loss").data[0]
+    first = figures.curves([("a", history(3)), ("b", history(3))], "loss").data[0]
+    assert alone.line.color == first.line.color
 
 
-def test_a_heatmap_is_centred_on_zero():
-    trace = figures.heatmap(np.array([[-1.0, 3.0]]), x_title="x", y_title="y").data[0]
-    assert trace.zmin == -trace.zmax
+# Bars
+
+
+def test_class_balance_shows_each_count():
+    bars = figures.class_balance(np.array([5, 0, 1200]), ["a", "b", "c"]).data[0]
+    np.testing.assert_array_equal([5, 0, 1200], bars.x)
+    assert ("5", "0", "1,200") == tuple(bars.text)
+
+
+def test_classes_of_one_name_keep_their_own_bars():
+    bars = figures.class_balance(np.array([1, 2, 3]), ["x", "y", "x"]).data[0]
+    assert ("x (0)", "y", "x (2)") == tuple(bars.y)
+
+
+def test_the_likeliest_class_alone_has_colour():
+    bars = figures.probability_bars(np.array([[0.2, 0.7, 0.1]]), ["a", "b", "c"]).data[0]
+    colours = list(bars.marker.color)
+    assert figures.SERIES[0] == colours[1]
+    assert {figures.MUTED} == {colours[0], colours[2]}
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(0, "0.0 %"), (1e-5, "<0.1 %"), (0.5, "50.0 %"), (0.99999, ">99.9 %"), (1, "100.0 %")],
+)
+def test_a_percentage_never_claims_more_than_it_knows(value, words):
+    assert words == figures.probability_bars([value], ["a"]).data[0].text[0]
+
+
+def test_outgoing_weights_are_orange_for_and_blue_against():
+    bars = figures.weight_bars([0.5, -1.25], ["a", "b"]).data[0]
+    assert ("+0.50", "\u22121.25") == tuple(bars.text)
+    (red, _, blue), (other_red, _, other_blue) = (
+        [int(colour[i : i + 2], 16) for i in (1, 3, 5)] for colour in bars.marker.color
+    )
+    assert red > blue
+    assert other_red < other_blue
+
+
+# Matrices
+
+
+def test_every_cell_of_the_confusion_matrix_can_be_chosen():
+    squares = figures.confusion([[8, 2], [0, 5]], ["no", "yes"]).data[1]
+    expected = [[0, 0, 8], [0, 1, 2], [1, 0, 0], [1, 1, 5]]
+    np.testing.assert_array_equal(expected, squares.customdata)
+    assert ("no", "yes", "no", "yes") == tuple(squares.x)  # predicted
+    assert ("no", "no", "yes", "yes") == tuple(squares.y)  # true
+    assert ("8", "2", "", "5") == tuple(squares.text)
+
+
+def test_right_answers_and_errors_lie_on_opposite_sides_of_neutral():
+    painted = figures.confusion([[8, 2], [0, 5]], ["no", "yes"]).data[0].z
+    assert (painted.diagonal() < 0).all()
+    assert painted[0, 1] > 0
+    assert 0 == painted[1, 0]
+
+
+def test_a_confusion_matrix_without_images_is_all_neutral():
+    np.testing.assert_array_equal(
+        np.zeros((3, 3)), figures.confusion(np.zeros((3, 3)), list("abc")).data[0].z
+    )
+
+
+def test_a_symmetric_heatmap_puts_zero_in_the_middle_of_its_range():
+    drawn = figures.heatmap([[1, -3], [0, 2]], x_title="To", y_title="From").data[0]
+    np.testing.assert_array_equal([[1, -3], [0, 2]], drawn.z)
+    assert (-3, 3) == (drawn.zmin, drawn.zmax)
+
+
+def test_an_asymmetric_heatmap_spans_its_values():
+    drawn = figures.heatmap([[1, 4]], x_title="x", y_title="y", symmetric=False).data[0]
+    assert (0, 4) == (drawn.zmin, drawn.zmax)
+
+
+def test_a_distribution_holds_shares_that_sum_to_one_in_bins_centred_on_zero():
+    narrow, wide = figures.distribution({"a": np.full(5, 0.1), "b": [-3, 0, 3, 3]}).data
+    assert 1 == pytest.approx(narrow.y.sum()) == pytest.approx(wide.y.sum())
+    np.testing.assert_allclose(narrow.x, -narrow.x[::-1], atol=1e-12)
+    assert 0.5 == wide.y[-1]
+
+
+# Pictures
+
+
+def test_a_mosaic_has_gaps_between_tiles_only_and_they_are_transparent():
+    images = np.full((5, 4, 3), 200, np.uint8)
+    picture = figures.mosaic(images, columns=3, gap=2)
+    assert (2 * 4 + 2, 3 * 3 + 2 * 2, 4) == picture.shape
+    assert [200, 200, 200, 255] == picture[0, 0].tolist()
+    assert 0 == picture[4, 0, 3]  # between the rows
+    assert 0 == picture[-1, -1, 3]  # the sixth place is empty
+
+
+def test_zoom_repeats_pixels_and_invert_turns_light_to_ink():
+    picture = figures.mosaic(np.array([[[0, 255]]], np.uint8), columns=1, zoom=3, invert=True)
+    assert (3, 6, 4) == picture.shape
+    assert (255, 0) == (picture[2, 2, 0], picture[0, 3, 0])
 
 
 @pytest.mark.parametrize("dark", [False, True])
-def test_a_weight_of_zero_has_the_neutral_colour(dark):
-    weights = np.array([[0.0, -2.0], [2.0, 0.0]])  # two inputs, two units
-    tiles = pictures.weight_mosaic(weights, (1, 2), columns=2, gap=0, dark=dark)[0, :, :3]
-    neutral = palette(dark=dark)[127]
-    np.testing.assert_array_equal(neutral, tiles[0])
-    np.testing.assert_array_equal(neutral, tiles[3])
-    assert tiles[1][0] > tiles[1][2]  # positive is orange
-    assert tiles[2][2] > tiles[2][0]  # negative is blue
+@pytest.mark.parametrize("scale", ["common", "own"])
+def test_a_weight_of_zero_has_the_neutral_colour(dark, scale):
+    weights = np.array([[0.0, 1.0], [-2.0, 0.0]])
+    picture = figures.weight_mosaic(weights, (1, 2), columns=2, gap=0, scale=scale, dark=dark)
+    neutral = figures.palette(dark=dark)[NEUTRAL].tolist()
+    assert neutral == picture[0, 0, :3].tolist()  # unit 0, first input
+    assert neutral == picture[0, 3, :3].tolist()  # unit 1, second input
+    assert neutral != picture[0, 1, :3].tolist()
 
 
-def test_a_units_own_scale_makes_weak_and_strong_units_look_alike():
-    weights = np.array([[1.0, 100.0], [-1.0, -100.0]])
-    own = pictures.weight_levels(weights, (1, 2), scale="own")
-    common = pictures.weight_levels(weights, (1, 2), scale="common")
-    np.testing.assert_array_equal(own[0], own[1])
-    assert (common[0] != common[1]).any()
+def test_equal_magnitudes_are_equally_far_from_neutral():
+    levels = figures.weight_levels(np.array([[-0.3], [0.3]]), (2, 1))
+    assert [0, 2 * NEUTRAL] == levels.ravel().tolist()
 
 
-def test_weights_that_do_not_fill_an_image_are_refused():
-    with pytest.raises(ValueError, match="do not fill images of 2x2: expected 4 rows"):
-        pictures.weight_levels(np.zeros((5, 2)), (2, 2))
+def test_an_own_scale_gives_a_faint_unit_the_full_range_and_a_common_one_does_not():
+    weights = np.array([[0.01, 1.0], [-0.01, -1.0]])
+    own = figures.weight_levels(weights, (1, 2), scale="own")
+    common = figures.weight_levels(weights, (1, 2), scale="common", limit=1.0)
+    assert own[0].tolist() == own[1].tolist()
+    assert abs(int(common[0, 0, 0]) - NEUTRAL) <= 2
 
 
-def test_a_mosaic_lays_images_out_in_rows():
-    images = np.stack([np.full((2, 3), n, np.uint8) for n in (10, 20, 30)])
-    sheet = pictures.mosaic(images, columns=2, gap=1)
-    assert (5, 7, 4) == sheet.shape
-    assert (10, 20, 30) == (sheet[0, 0, 0], sheet[0, 4, 0], sheet[3, 0, 0])
-    assert 0 == sheet[3, 4, 3]  # nothing where no image is
+def test_weights_of_a_non_square_image_keep_their_rows():
+    weights = np.arange(6.0)[:, None] / 5
+    levels = figures.weight_levels(weights, (2, 3), limit=1.0)
+    assert (1, 2, 3) == levels.shape
+    assert sorted(levels.ravel()) == levels.ravel().tolist()
 
 
-def test_a_png_holds_the_pixels_it_was_given():
-    pixels = np.arange(12, dtype=np.uint8).reshape(3, 4)
-    np.testing.assert_array_equal(pixels, np.asarray(Image.open(io.BytesIO(pictures.png(pixels)))))
+def test_weights_that_do_not_fill_the_image_are_refused_with_the_shapes():
+    with pytest.raises(ValueError, match=r"\(5, 2\) do not fill images of 2x3: expected 6 rows"):
+        figures.weight_levels(np.zeros((5, 2)), (2, 3))
+
+
+def test_a_network_of_zeros_has_a_limit_above_zero():
+    assert 1.0 == figures.weight_limit(np.zeros((4, 2)))
+
+
+def test_one_great_weight_does_not_make_the_others_pale():
+    weights = np.append(np.full(999, 0.1), 50.0)
+    assert 0.1 == pytest.approx(figures.weight_limit(weights))
+
+
+def test_a_sheet_lays_tiles_side_by_side_and_fills_up_with_neutral():
+    sheet = figures.sheet(np.array([[[1, 2]], [[3, 4]], [[5, 6]]], np.uint8), columns=2)
+    assert [[1, 2, 3, 4], [5, 6, NEUTRAL, NEUTRAL]] == sheet.tolist()
+
+
+def test_a_palette_png_shows_the_palette():
+    file = figures.palette_png(np.arange(255, dtype=np.uint8)[None], dark=True)
+    shown = np.asarray(Image.open(io.BytesIO(file)).convert("RGB"))[0]
+    np.testing.assert_array_equal(figures.palette(dark=True), shown)
+
+
+def test_a_png_gives_its_pixels_back():
+    picture = figures.mosaic(np.arange(12, dtype=np.uint8).reshape(1, 3, 4), columns=1)
+    np.testing.assert_array_equal(picture, np.asarray(Image.open(io.BytesIO(figures.png(picture)))))
+
+
+def test_the_key_runs_from_minus_the_limit_to_the_limit():
+    key = figures.colour_key(0.5)
+    assert (-0.5, 0.5) == (key.data[0].x[0], key.data[0].x[-1])
+    assert ("\u2264 \u22120.5", "0", "\u2265 0.5") == tuple(key.layout.xaxis.ticktext)
+
+
+# Colours
+
+
+def themes() -> dict[str, dict]:
+    theme = tomllib.loads(CONFIG.read_text("utf-8"))["theme"]
+    return {name: theme[name] for name in ("light", "dark")}
+
+
+@pytest.mark.parametrize("name", ["light", "dark"])
+def test_text_and_links_are_readable_on_both_backgrounds(name):
+    theme = themes()[name]
+    for ground in (theme["backgroundColor"], theme["secondaryBackgroundColor"]):
+        for ink in ("textColor", "linkColor", "primaryColor"):
+            assert contrast(theme[ink], ground) >= 4.5, (ink, ground)
+
+
+@pytest.mark.parametrize("name", ["light", "dark"])
+@pytest.mark.parametrize("colour", [*figures.SERIES, figures.MUTED])
+def test_every_mark_stands_out_from_the_page(name, colour):
+    assert contrast(colour, themes()[name]["backgroundColor"]) >= 3
+
+
+def test_the_theme_lists_the_colours_of_the_runs():
+    listed = tomllib.loads(CONFIG.read_text("utf-8"))["theme"]["chartCategoricalColors"]
+    assert list(figures.SERIES) == listed
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_numbers_are_readable_on_every_colour_of_the_palette(dark):
+    inks = figures.ink_on(np.linspace(-1, 1, 255), dark=dark)
+    grounds = ["#" + bytes(rgb).hex() for rgb in figures.palette(dark=dark)]
+    assert min(map(contrast, inks, grounds)) >= 4.5
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_both_halves_of_the_palette_move_steadily_away_from_neutral(dark):
+    light = luminance(figures.palette(dark=dark))
+    towards = np.diff(light[: NEUTRAL + 1]), -np.diff(light[NEUTRAL:])
+    for half in towards:
+        assert (half * (-1 if dark else 1) >= 0).all()
+
+
+# plotly.js
+
+
+def test_plotly_js_is_put_in_place_once_and_replaced_when_it_differs(tmp_path):
+    target = live_plot.provide_plotly(tmp_path)
+    first = target.stat()
+    assert first.st_size > 1_000_000
+    assert first.st_ino == live_plot.provide_plotly(tmp_path).stat().st_ino
+    target.write_text("half a file")
+    assert first.st_size == live_plot.provide_plotly(tmp_path).stat().st_size
+    assert ["plotly.min.js"] == os.listdir(tmp_path)
+
+
+def test_a_place_that_cannot_hold_plotly_js_is_logged_and_not_fatal(tmp_path, caplog):
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    live_plot.provide_plotly(blocked)
+    assert "charts cannot be drawn" in caplog.text

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
+from dashboard.visits import HeldNetwork
 from nnengine import Network
 from tests.pages import component, new_visit, open_page, words
 
@@ -11,8 +13,6 @@ from tests.pages import component, new_visit, open_page, words
 @pytest.fixture
 def visit():
     """A visitor with a restored network of two hidden layers on images that are not square."""
-    from dashboard.visits import HeldNetwork
-
     network = Network.build([120, 12, 5, 3], rng=1, image_shape=(12, 10))
     visit = new_visit({})
     visit.held = HeldNetwork(network.snapshot(), "mine.npz", "file")
@@ -25,13 +25,12 @@ def test_without_a_network_the_page_leads_to_one():
     assert {"Start a run", "Restore a model"} <= {link.proto.label for link in at.get("page_link")}
 
 
-def test_every_hidden_unit_of_the_first_layer_has_an_image(visit):
+def test_every_unit_of_the_first_layer_has_an_image_of_the_right_shape(visit):
     at = open_page("weights", visit)
     assert not at.exception
-    tiles = next(
-        e for e in at.get("bidi_component") if "Unit 12" in e.proto.json
-    )
-    assert "Unit 13" not in tiles.proto.json
+    shown = component(at, "weights.tiles")
+    assert [f"Unit {i}" for i in range(1, 13)] == shown["captions"]
+    assert [12, 10] == shown["shape"]
     assert "120-12-5-3" in words(at)
 
 
@@ -50,13 +49,47 @@ def test_the_distribution_covers_every_layer(visit):
 
 
 def test_units_can_be_ordered_by_strength(visit):
+    weights = visit.held.network.layers[0].weights
     at = open_page("weights", visit)
     order = next(g for g in at.get("button_group") if "Strength" in str(g.proto))
     order.set_value("Strength").run()
+    expected = np.argsort(-np.linalg.norm(weights, axis=0)).tolist()
+    assert expected == component(at, "weights.tiles")["ids"]
+
+
+def test_a_common_scale_and_an_own_one_paint_differently(visit):
+    at = open_page("weights", visit)
+    common = component(at, "weights.tiles")["sheet"]
+    next(g for g in at.get("button_group") if "Own" in str(g.proto)).set_value("Own").run()
+    assert common != component(at, "weights.tiles")["sheet"]
+
+
+def test_a_wide_layer_is_shown_in_pages(visit):
+    visit.held = HeldNetwork(Network.build([16, 100, 2]).snapshot(), "wide.npz", "file")
+    at = open_page("weights", visit)
+    assert 48 == len(component(at, "weights.tiles")["ids"])
+    place = next(box for box in at.selectbox if box.label == "Units")
+    place.select_index(2).run()
+    assert list(range(96, 100)) == component(at, "weights.tiles")["ids"]
+
+
+def test_a_network_without_hidden_layers_names_its_units_by_class(visit):
+    network = Network.build([16, 3], class_names=["cat", "dog", "*owl*"])
+    visit.held = HeldNetwork(network.snapshot(), "flat.npz", "file")
+    at = open_page("weights", visit)
     assert not at.exception
+    assert ["cat", "dog", "*owl*"] == component(at, "weights.tiles")["captions"]
+
+
+def test_inputs_that_are_no_image_are_shown_as_a_heatmap(visit):
+    visit.held = HeldNetwork(Network.build([7, 4, 2]).snapshot(), "flat.npz", "file")
+    at = open_page("weights", visit)
+    assert not at.exception
+    assert "Weights of layer 1: 7 by 4" in component(at, "weights.matrix.0")["label"]
 
 
 def test_the_large_unit_is_described_in_words(visit):
     at = open_page("weights", visit)
-    assert component(at, "weights.large")
+    (sentence,) = component(at, "weights.large")["labels"]
+    assert sentence.startswith("Unit 1: strength ")
     assert "Strength" in words(at)

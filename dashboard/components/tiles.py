@@ -87,7 +87,7 @@ def tiles(
     key: str,
     ids: Sequence[int] | None = None,
     selected: int | None = None,
-    tile_px: int = 84,
+    tile_px: int = 80,
 ) -> int | None:
     """Show the tiles of a sheet; return the id of the one just clicked, else None.
 
