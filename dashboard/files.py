@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from nnengine.dataset import Dataset
 
+from nnengine.dataset import Dataset
 from nnengine.errors import EngineError
 from nnengine.idx import IdxHeader, describe, read_idx
 
@@ -198,15 +198,41 @@ def _match(files: list[LoadedFile]) -> tuple[list[tuple[LoadedFile, LoadedFile]]
     free = [file for file in files if file.kind == "labels"]
     pairs, lonely = [], []
     for images in (file for file in files if file.kind == "images"):
-        fitting = [labels for labels in free if len(labels.array) == len(images.array)]
+        fitting = [labels for labels in free if _fit(images, labels)]
         if fitting:
             # max() keeps the first of equals: files dropped in order stay together.
-            labels = max(fitting, key=lambda file: _alike(images.name, file.name))
-            free.remove(labels)
-            pairs.append((images, labels))
+            labels = max(fitting, key=lambda file: _likeness(images, file))
+            free = [file for file in free if file is not labels]
+            whole = min(len(images.array), len(labels.array))
+            pairs.append((_first(images, whole), _first(labels, whole)))
         else:
             lonely.append(images)
     return pairs, lonely + free
+
+
+def _fit(images: LoadedFile, labels: LoadedFile) -> bool:
+    """Return whether the two belong together by count.
+
+    Of a file that was cut short the first items are left, in their order: it fits what it would
+    fit were it whole.
+    """
+    return len(images.array) == len(labels.array) or _promised(images) == _promised(labels)
+
+
+def _promised(file: LoadedFile) -> int:
+    return file.header.count if file.header and file.whole_items else len(file.array)
+
+
+def _likeness(images: LoadedFile, labels: LoadedFile) -> tuple[bool, int]:
+    equal = len(images.array) == len(labels.array)
+    return equal, _alike(images.name, labels.name)
+
+
+def _first(file: LoadedFile, count: int) -> LoadedFile:
+    """Return the file with its first items alone; a view, under a digest of its own."""
+    if len(file.array) == count:
+        return file
+    return replace(file, array=file.array[:count], digest=f"{file.digest}:{count}")
 
 
 def _alike(one: str, other: str) -> int:
@@ -226,7 +252,8 @@ def _part(name: str) -> str | None:
 
 def _sentences(parts: dict, unused: list, lonely: list[LoadedFile]) -> list[str]:
     lines = [
-        f"{part.capitalize()} set: {images.name} with {labels.name}, {len(images.array):,} images."
+        f"{part.capitalize()} set: {images.name} with {labels.name}, {len(images.array):,} images"
+        f"{_shortfall(images, labels)}."
         for part in ("training", "test")
         if part in parts
         for images, labels in [parts[part]]
@@ -242,6 +269,12 @@ def _sentences(parts: dict, unused: list, lonely: list[LoadedFile]) -> list[str]
             f"{other}: drop the {other} file that belongs to it."
         )
     return lines
+
+
+def _shortfall(images: LoadedFile, labels: LoadedFile) -> str:
+    promised = min(_promised(images), _promised(labels))
+    whole = len(images.array)
+    return f" (the first of {promised:,}: the rest was cut off)" if promised > whole else ""
 
 
 class _Named(io.BytesIO):

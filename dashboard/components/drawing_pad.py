@@ -65,7 +65,7 @@ def drawing_pad(*, key: str, stroke_width: int, label: str) -> np.ndarray | None
             return_image_data=True,
             key=widget,
         )
-        _namer(key=f"{key}-name", data={"box": f"{key}-box", "label": label})
+        _namer(key=f"{key}-name", data={"box": f"{key}-box", "label": label, "sheet": widget})
     if result.image_data is not None:  # None after a change of page, until the next stroke
         state.put(f"{key}.strokes", result.json_data)
         state.put(f"{key}.pixels", result.image_data)

@@ -74,7 +74,8 @@ def file_card(index: int, file, sentences: list[str]) -> None:
                 on_click=state.remove_file, args=(index,), help=f"Remove {units.plain(file.name)}",
             )  # fmt: skip
         if file.error:
-            st.error(units.plain(file.error))
+            # The engine names its own argument as the way out; here it is the button beneath.
+            st.error(units.plain(file.error.replace(" (keep_whole=True)", "")))
         if file.rescued is not None:
             st.button(
                 f"Keep the {file.whole_items:,} whole {file.kind}", on_click=state.keep_whole,
@@ -128,6 +129,8 @@ def files_and_pairs() -> None:
             )
         elif not any(file.good for file in files):
             st.write("None of these files can be used yet: each says why, and what to do.")
+        else:
+            st.write("No training set yet: it takes a file of images and one of as many labels.")
         st.button("Remove all files", on_click=state.clear_files, key="data.clear", type="tertiary")
 
 
