@@ -220,7 +220,7 @@ def _fit(images: LoadedFile, labels: LoadedFile) -> bool:
 
 
 def _promised(file: LoadedFile) -> int:
-    return file.header.count if file.header and file.whole_items else len(file.array)
+    return file.header.count if file.header else len(file.array)
 
 
 def _likeness(images: LoadedFile, labels: LoadedFile) -> tuple[bool, int]:
