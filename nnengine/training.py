@@ -148,11 +148,8 @@ def _steps(
     optimiser = OPTIMISERS[config.optimiser](
         network.theta, rate=config.learning_rate, momentum=config.momentum
     )
-    gradient, good, seen = (
-        kernels.aligned_zeros(network.theta.shape, network.dtype),
-        network.theta.copy(),
-        0,
-    )
+    gradient = kernels.aligned_zeros(network.theta.shape, network.dtype)
+    good, seen = network.theta.copy(), 0
     yield record.note((yield from watch.measure(Evaluated, 0, 0.0)))
     for step, (rows, epoch_ends) in enumerate(_batches(count, config), 1):
         loss, correct, size = yield from _gradient(watch, images, rows, gradient, step)
