@@ -27,11 +27,14 @@ from dashboard.style import (  # noqa: F401 (passed on)
     MUTED,
     SERIES,
     axis,
+    bar_frame,
     colour_scale,
     ink_on,
     layout,
     palette,
+    percent,
     rows,
+    signed,
 )
 
 if TYPE_CHECKING:
@@ -145,7 +148,8 @@ def class_balance(counts: np.ndarray, class_names: Sequence[str]) -> go.Figure:
             hovertemplate="%{y}: %{x:,} images, %{customdata:.1%}<extra></extra>",
         )
     )
-    return _finish_bars(figure, class_names, axis("Images", tickformat="~s", rangemode="tozero"))
+    across = axis("Images", tickformat="~s", rangemode="tozero")
+    return figure.update_layout(bar_frame(class_names, across))
 
 
 def probability_bars(probabilities: np.ndarray, class_names: Sequence[str]) -> go.Figure:
@@ -161,7 +165,7 @@ def probability_bars(probabilities: np.ndarray, class_names: Sequence[str]) -> g
                 "color": [SERIES[0] if i == best else MUTED for i in range(p.size)],
                 "line": {"width": 0},
             },
-            text=[_percent(value) for value in p],
+            text=[percent(value) for value in p],
             textposition="outside",
             cliponaxis=False,
             hovertemplate="%{y}: %{x:.2%}<extra></extra>",
@@ -169,7 +173,7 @@ def probability_bars(probabilities: np.ndarray, class_names: Sequence[str]) -> g
     )
     # Room to the right of a full bar for its number.
     across = axis(range=[0, 1.16], tickvals=[0, 0.25, 0.5, 0.75, 1], tickformat=".0%")
-    return _finish_bars(figure, class_names, across)
+    return figure.update_layout(bar_frame(class_names, across))
 
 
 def weight_bars(weights: np.ndarray, names: Sequence[str], *, dark: bool = False) -> go.Figure:
@@ -190,33 +194,18 @@ def weight_bars(weights: np.ndarray, names: Sequence[str], *, dark: bool = False
         )
     )
     most = 1.35 * (float(np.abs(w).max(initial=0)) or 1.0)  # room for the numbers beyond the bars
-    return _finish_bars(figure, names, axis(range=[-most, most], zeroline=True, nticks=5))
+    across = axis(range=[-most, most], zeroline=True, nticks=5)
+    return figure.update_layout(bar_frame(names, across))
 
 
-def _percent(value: float) -> str:
-    """Return a share in [0, 1] as words that do not claim certainty: 99.97 % is not 100 %."""
-    if 0.9995 <= value < 1:
-        return ">99.9 %"
-    if 0 < value < 0.0005:
-        return "<0.1 %"
-    return f"{value:.1%}".replace("%", " %")
-
-
-def _finish_bars(figure: go.Figure, class_names: Sequence[str], xaxis: dict) -> go.Figure:
-    figure.update_layout(
-        layout(
-            xaxis=xaxis,
-            yaxis=axis(type="category", autorange="reversed", dtick=1, showgrid=False),
-            bargap=0.25,
-            height=26 * len(class_names) + 56,
-            showlegend=False,
-        )
-    )
-    return figure
-
-
-def confusion(matrix: np.ndarray, class_names: Sequence[str], *, dark: bool = False) -> go.Figure:
-    """Draw counts (classes, classes), [true, predicted], as squares that can be chosen.
+def confusion(
+    matrix: np.ndarray,
+    class_names: Sequence[str],
+    *,
+    chosen: tuple[int, int] | None = None,
+    dark: bool = False,
+) -> go.Figure:
+    """Draw counts (classes, classes), [true, predicted], as squares; `chosen` has a frame.
 
     Right answers are blue by their share of the class. Errors are orange by their share of the
     class beside the greatest such share, so that the few errors of a good network still show.
@@ -229,6 +218,7 @@ def confusion(matrix: np.ndarray, class_names: Sequence[str], *, dark: bool = Fa
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     details = np.stack([true, predicted, counts.ravel()], axis=1)
     end = len(names) - 0.5
+    still = {"type": "category", "dtick": 1, "showgrid": False, "showspikes": False}
     figure = go.Figure()
     painted = _right_and_wrong(share)
     figure.add_heatmap(
@@ -249,10 +239,8 @@ def confusion(matrix: np.ndarray, class_names: Sequence[str], *, dark: bool = Fa
         mode="markers+text" if len(names) <= 20 else "markers",
         text=[str(count) if count else "" for count in counts.ravel()],
         textfont={"color": ink_on(painted, dark=dark), "size": 11},
-        # Invisible until chosen; large enough for a thumb on a phone.
+        # Invisible; large enough for a thumb on a phone.
         marker={"symbol": "square", "size": 28, "color": MUTED, "opacity": 0},
-        selected={"marker": {"opacity": 0.45}},
-        unselected={"marker": {"opacity": 0}},
         customdata=details,
         hovertext=[f"{part:.1%} of the class" for part in share.ravel()],
         hovertemplate="is %{y}, taken for %{x}: %{customdata[2]:,} images,"
@@ -260,13 +248,19 @@ def confusion(matrix: np.ndarray, class_names: Sequence[str], *, dark: bool = Fa
     )
     figure.update_layout(
         layout(
-            xaxis=axis("Predicted", type="category", dtick=1, showgrid=False, range=[-0.5, end]),
-            yaxis=axis("True", type="category", dtick=1, showgrid=False, range=[end, -0.5]),
-            clickmode="event+select",
+            xaxis=axis("Predicted", range=[-0.5, end], **still),
+            yaxis=axis("True", range=[end, -0.5], **still),
+            hovermode="closest",
             showlegend=False,
             height=max(320, 36 * len(names) + 70),
         )
     )
+    if chosen is not None:
+        true_at, at = chosen
+        figure.add_shape(
+            x0=at - 0.5, x1=at + 0.5, y0=true_at - 0.5, y1=true_at + 0.5,
+            line={"color": "#ffffff" if dark else "#000000", "width": 2},
+        )  # fmt: skip
     return figure
 
 
@@ -318,7 +312,7 @@ def heatmap(
             x=np.asarray(figure.data[0].x)[across_at],
             y=np.asarray(figure.data[0].y)[down_at],
             mode="text",
-            text=[f"{v:.2f}".replace("-", "\u2212") for v in z.ravel()],
+            text=[signed(v) for v in z.ravel()],
             textfont={"color": ink_on(np.nan_to_num(z) / most, dark=dark), "size": 11},
             hoverinfo="skip",
             showlegend=False,
@@ -330,6 +324,7 @@ def heatmap(
             xaxis=axis(x_title, showgrid=False, range=[-0.5, z.shape[1] - 0.5], **across),
             yaxis=axis(y_title, showgrid=False, range=[z.shape[0] - 0.5, -0.5], **down),
             height=int(min(max(24 * z.shape[0], 36), 520)) + 72,
+            margin={"l": 8, "r": 12, "t": 8, "b": 48},  # a strip is too low for automargin
         )
     )
     return figure

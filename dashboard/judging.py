@@ -36,6 +36,11 @@ class Judgement:
         """How many images were taken for another class."""
         return int(np.count_nonzero(self.evaluation.predictions != self.dataset.labels))
 
+    def is_of(self, network: Network) -> bool:
+        """Whether this network still has the weights that were judged."""
+        mine, its = self.network.theta, network.theta
+        return self.network.sizes == network.sizes and (mine is its or np.array_equal(mine, its))
+
 
 def per_class(judgement: Judgement) -> list[tuple[str, str, str, str]]:
     """Return (class, images, precision, recall) as words, one row a class."""

@@ -1,4 +1,4 @@
-"""Style: the colours and the frame that every chart and picture shares."""
+"""Style: the colours, the frame and the numbers in words that charts and pictures share."""
 
 from __future__ import annotations
 
@@ -94,3 +94,25 @@ def luminance(rgb: np.ndarray) -> np.ndarray:
     c = np.asarray(rgb, dtype=np.float64) / 255
     linear = np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
     return linear @ np.array([0.2126, 0.7152, 0.0722])
+
+
+def bar_frame(names: Sequence[str], across: dict) -> dict:
+    """Return the layout of horizontal bars, one a name, from top to bottom."""
+    down = axis(type="category", autorange="reversed", dtick=1, showgrid=False)
+    height = 26 * len(names) + 56
+    return layout(xaxis=across, yaxis=down, bargap=0.25, height=height, showlegend=False)
+
+
+def percent(value: float) -> str:
+    """Return a share in [0, 1] as words that do not claim certainty: 99.97 % is not 100 %."""
+    if 0.9995 <= value < 1:
+        return ">99.9 %"
+    if 0 < value < 0.0005:
+        return "<0.1 %"
+    return f"{value:.1%}".replace("%", " %")
+
+
+def signed(value: float) -> str:
+    """Return two decimals with a true minus, and no minus before what rounds to zero."""
+    words = f"{value:.2f}"
+    return "0.00" if words == "-0.00" else words.replace("-", "\u2212")

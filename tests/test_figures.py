@@ -143,6 +143,18 @@ def test_every_cell_of_the_confusion_matrix_can_be_chosen():
     assert ("8", "2", "", "5") == tuple(squares.text)
 
 
+def test_the_chosen_cell_alone_is_framed():
+    matrix, names = [[8, 2], [0, 5]], ["no", "yes"]
+    assert () == figures.confusion(matrix, names).layout.shapes
+    (frame,) = figures.confusion(matrix, names, chosen=(0, 1)).layout.shapes
+    assert (0.5, 1.5, -0.5, 0.5) == (frame.x0, frame.x1, frame.y0, frame.y1)
+
+
+def test_a_cell_that_rounds_to_zero_has_no_sign():
+    drawn = figures.heatmap([[-0.001, -2]], x_title="x", y_title="y")
+    assert ("0.00", "\u22122.00") == tuple(drawn.data[1].text)
+
+
 def test_right_answers_and_errors_lie_on_opposite_sides_of_neutral():
     painted = figures.confusion([[8, 2], [0, 5]], ["no", "yes"]).data[0].z
     assert (painted.diagonal() < 0).all()
@@ -271,8 +283,15 @@ def themes() -> dict[str, dict]:
 def test_text_and_links_are_readable_on_both_backgrounds(name):
     theme = themes()[name]
     for ground in (theme["backgroundColor"], theme["secondaryBackgroundColor"]):
-        for ink in ("textColor", "linkColor", "primaryColor"):
+        for ink in ("textColor", "linkColor"):
             assert contrast(theme[ink], ground) >= 4.5, (ink, ground)
+
+
+@pytest.mark.parametrize("name", ["light", "dark"])
+def test_a_button_is_readable_and_stands_out_from_the_page(name):
+    theme = themes()[name]
+    assert contrast("#ffffff", theme["primaryColor"]) >= 4.5  # Streamlit writes white on it
+    assert contrast(theme["primaryColor"], theme["backgroundColor"]) >= 3
 
 
 @pytest.mark.parametrize("name", ["light", "dark"])

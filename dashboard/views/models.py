@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import html
 import io
 
 import streamlit as st
 
 from dashboard import figures, judging, state, units
 from dashboard.components.live_plot import live_plot
+from dashboard.components.table import table
 from dashboard.components.tiles import tiles
 from nnengine import modelfile
 from nnengine.errors import EngineError
@@ -118,33 +118,14 @@ def save(held) -> None:
     st.caption(units.plain(reason) or "Both formats hold this network; .npz also its history.")
 
 
-def table(head: tuple[str, ...], rows, label: str) -> None:
-    """Draw a table; the first column names the row, the others are numbers."""
-    cells = "".join(f'<th scope="col">{html.escape(word)}</th>' for word in head)
-    body = "".join(
-        f'<tr><th scope="row">{html.escape(first)}</th>'
-        + "".join(f"<td>{html.escape(word)}</td>" for word in rest) + "</tr>"
-        for first, *rest in rows
-    )  # fmt: skip
-    st.html(
-        "<style>.nn-table{width:100%;border-collapse:collapse;font-variant-numeric:tabular-nums}"
-        ".nn-table th,.nn-table td{padding:.3rem .6rem .3rem 0;text-align:right;"
-        "border-bottom:1px solid color-mix(in srgb,currentColor 15%,transparent);"
-        "font-weight:400;overflow-wrap:anywhere}"
-        ".nn-table thead th{font-weight:600}.nn-table th:first-child{text-align:left}</style>"
-        f'<table class="nn-table" aria-label="{html.escape(label)}">'
-        f"<thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table>"
-    )
-
-
 def describe(network) -> None:
     """Say what the network is and how it came to be."""
     table(("Layer", "From", "To", "Activation", "Parameters"), units.layer_rows(network), "Layers")
-    table(("", ""), units.facts(network), "Facts")
+    table((), units.facts(network), "Facts")
     if network.training:
         with st.expander(f"Training record ({len(network.training)})"):
             for record in reversed(network.training):
-                table(("", ""), units.record_rows(record), "Training record")
+                table((), units.record_rows(record), "Training record")
 
 
 def judge(held) -> None:
@@ -178,10 +159,7 @@ def judge(held) -> None:
 def verdict(held, judged) -> None:
     """Show an evaluation: numbers, the table of classes, the confusion matrix, the images."""
     found, count = judged.evaluation, judged.dataset.count
-    if judged.network.sizes != held.network.sizes or (
-        judged.network.theta is not held.network.theta
-        and (judged.network.theta != held.network.theta).any()
-    ):
+    if not judged.is_of(held.network):
         st.info("The weights in hand have changed since this was measured: evaluate again.")
     for column, (name, value) in zip(
         st.columns(3),
@@ -191,35 +169,49 @@ def verdict(held, judged) -> None:
     ):  # fmt: skip
         column.metric(f"{name}, {judged.source} set", value, border=True)
     left, right = st.columns([3, 2], gap="large")
-    with left:
-        st.markdown("##### Which class is taken for which")
-        st.caption("Right answers in blue, errors in orange. Choose a square to see its images.")
-        clicked = live_plot(
-            figures.confusion(found.confusion, judged.names,
-                              dark=st.context.theme.type == "dark"),
-            key="models.confusion", selectable=True,
-            label="Confusion matrix, true class by predicted class; the list below it names"
-            " every square with its count",
-        )  # fmt: skip
-        if clicked:
-            state.put("models.cell", (int(clicked[0]), int(clicked[1])))
     with right:
         st.markdown("##### Class by class")
         table(("Class", "Images", "Precision", "Recall"), judging.per_class(judged), "Classes")
-    gallery(judged)
+    cell = square(judged)  # stands below the matrix, but decides which cell is framed
+    with left:
+        matrix(judged, cell)
+    gallery(judged, cell)
 
 
-def gallery(judged) -> None:
-    """Show the images behind one square of the confusion matrix."""
+def square(judged) -> tuple[int, int]:
+    """Offer the squares of the matrix by name; a click on the matrix sets this list anew."""
     st.markdown("##### The images behind a square")
-    confusion, wanted = judged.evaluation.confusion, state.get("models.cell")
+    confusion, clicks, clicked = judged.evaluation.confusion, *state.get("models.click", (0, None))
     options = judging.cells(confusion)
-    if wanted and max(wanted) < len(confusion) and wanted not in options:
-        options = [wanted, *options]
-    cell = st.selectbox(
-        "Square", options, index=options.index(wanted) if wanted in options else 0, width=400,
-        format_func=lambda c: judging.cell_words(c, confusion, judged.names),
+    if clicked and max(clicked) < len(confusion) and clicked not in options:
+        options = [clicked, *options]
+    return st.selectbox(
+        "Square", options, index=options.index(clicked) if clicked in options else 0, width=400,
+        format_func=lambda cell: judging.cell_words(cell, confusion, judged.names),
+        key=f"models.square.{clicks}",
     )  # fmt: skip
+
+
+def matrix(judged, cell: tuple[int, int]) -> None:
+    """Show the confusion matrix with this cell framed; a click chooses another."""
+    st.markdown("##### Which class is taken for which")
+    st.caption("Right answers in blue, errors in orange. Choose a square to see its images.")
+    dark = st.context.theme.type == "dark"
+    clicked = live_plot(
+        figures.confusion(judged.evaluation.confusion, judged.names, chosen=cell, dark=dark),
+        key="models.confusion",
+        selectable=True,
+        label="Confusion matrix, true class by predicted class; the list below it names"
+        " every square with its count",
+    )
+    if clicked and tuple(map(int, clicked[:2])) != cell:
+        clicks, _ = state.get("models.click", (0, None))
+        state.put("models.click", (clicks + 1, tuple(map(int, clicked[:2]))))
+        st.rerun()
+
+
+def gallery(judged, cell: tuple[int, int]) -> None:
+    """Show the images behind one square of the confusion matrix."""
     indices = judging.behind(judged, cell)
     if not len(indices):
         st.write("No image fell into this square.")

@@ -172,6 +172,8 @@ def page() -> None:
     run = state.current_run()
     held = state.network()
     st.title("Weights")
+    # Streamlit writes the chosen segment in the primary colour, in dark too dim to read (3.7:1).
+    st.html("<style>[data-testid=stBaseButton-segmented_controlActive]{color:inherit}</style>")
     if held is None:
         empty()
         return

@@ -1,0 +1,40 @@
+"""Table: a few rows of words as HTML, which a phone, a screen reader and the browser build read."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Sequence
+
+import streamlit as st
+
+_STYLE = """
+.nn-table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; }
+.nn-table th, .nn-table td { padding: .3rem .6rem .3rem 0; text-align: right; font-weight: 400;
+  border-bottom: 1px solid color-mix(in srgb, currentColor 15%, transparent);
+  overflow-wrap: anywhere; }
+.nn-table thead th { font-weight: 600; }
+.nn-table th:first-child { text-align: left; }
+.nn-facts { max-width: 40rem; }
+.nn-facts td { text-align: left; }
+"""
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], label: str) -> None:
+    """Draw a table; the first column names the row. Without a head it is a list of facts.
+
+    Every word is escaped: names of classes come from visitors' files.
+    """
+    heads = "".join(f'<th scope="col">{html.escape(word)}</th>' for word in head)
+    kind = "nn-table" if head else "nn-table nn-facts"
+    st.html(
+        f"<style>{_STYLE}</style>"
+        f'<table class="{kind}" aria-label="{html.escape(label)}">'
+        + (f"<thead><tr>{heads}</tr></thead>" if head else "")
+        + f"<tbody>{''.join(map(_row, rows))}</tbody></table>"
+    )
+
+
+def _row(words: Sequence[str]) -> str:
+    first, *rest = map(html.escape, words)
+    cells = "".join(f"<td>{word}</td>" for word in rest)
+    return f'<tr><th scope="row">{first}</th>{cells}</tr>'
