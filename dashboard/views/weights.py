@@ -173,7 +173,7 @@ def page() -> None:
     held = state.network()
     st.title("Weights")
     # Streamlit writes the chosen segment in the primary colour, in dark too dim to read (3.7:1).
-    st.html("<style>[data-testid=stBaseButton-segmented_controlActive]{color:inherit}</style>")
+    st.html("<style>.stButtonGroup [aria-checked=true] { color: inherit !important }</style>")
     if held is None:
         empty()
         return
