@@ -172,8 +172,6 @@ def page() -> None:
     run = state.current_run()
     held = state.network()
     st.title("Weights")
-    # Streamlit writes the chosen segment in the primary colour, in dark too dim to read (3.7:1).
-    st.html("<style>.stButtonGroup [aria-checked=true] { color: inherit !important }</style>")
     if held is None:
         empty()
         return
