@@ -15,7 +15,7 @@ def size(count: int) -> str:
 def share(value: float) -> str:
     """Return a share in [0, 1] as `92 %`; 99.9 % and more is never called certainty."""
     if 0.995 <= value < 1:
-        return "over 99 %"
+        return "over 99\u00a0%"
     if 0 < value < 0.005:
-        return "under 1 %"
-    return f"{value:.0%}".replace("%", " %")
+        return "under 1\u00a0%"
+    return f"{value:.0%}".replace("%", "\u00a0%")  # the sign stays with its number

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 import nnengine
 from nnengine.drawing import fit, is_empty, to_image
@@ -119,6 +120,107 @@ def test_another_size_keeps_the_mass_in_proportion():
     assert (14, 14) == small.shape
     assert small.mean() == pytest.approx(image.mean(), rel=0.02)
     np.testing.assert_array_equal(image, fit(image, (28, 28)))
+
+
+def test_a_drawing_of_twenty_pixels_is_only_moved():
+    """Worked by hand: a 2x20 bar at (3, 5) goes unscaled to rows 4..23, columns 13..14."""
+    pixels = sheet(40)
+    pixels[3:23, 5:7] = 200
+    expected = np.zeros((28, 28), np.uint8)
+    expected[4:24, 13:15] = 255  # the strongest ink becomes 255
+    np.testing.assert_array_equal(expected, to_image(pixels))
+
+
+def test_shrinking_averages_areas():
+    """Worked by hand: 30 rows go into 20 cells of 1.5; an empty row takes a third of two cells."""
+    pixels = sheet(60)
+    pixels[10:40, 10:40] = 255
+    pixels[11, 10:40] = 0  # the second row: half of it lies in each of the first two cells
+    image = to_image(pixels)
+    rows = np.flatnonzero(image.any(axis=1))
+    assert [170, 170, 255] == image[rows[0] : rows[0] + 3, 14].tolist()
+
+
+def test_a_small_picture_is_enlarged_without_inventing_ink():
+    small = np.zeros((8, 8), np.uint8)
+    small[1:7, 3:5] = 16
+    small[6, 3:5] = 60
+    image = to_image(small)
+    rows = np.flatnonzero(image.any(axis=1))
+    assert (20, 255) == (rows[-1] - rows[0] + 1, image.max())
+    down = image[rows, 14].astype(int)
+    assert (np.diff(down) >= 0).all()  # from weak to strong, as drawn, without ripples
+
+
+@given(
+    ink=arrays(np.uint8, st.tuples(st.integers(1, 60), st.integers(1, 60))),
+    margin=st.integers(1, 30),
+)
+@settings(max_examples=60, deadline=None)
+def test_any_ink_within_a_margin_is_framed_whole_and_in_either_polarity(ink, margin):
+    pixels = np.pad(ink, margin)
+    image = to_image(pixels, polarity="light on dark")
+    assert ((28, 28), np.uint8) == (image.shape, image.dtype)
+    inverted = to_image(255 - pixels, polarity="dark on light")
+    np.testing.assert_array_equal(image, inverted)
+    if is_empty(pixels, polarity="light on dark"):
+        assert not image.any()
+    else:
+        assert 255 == image.max()
+        spans = [np.ptp(np.flatnonzero(image.any(axis=axis))) + 1 for axis in (0, 1)]
+        assert max(spans) <= 20
+
+
+@given(
+    pixels=arrays(
+        st.sampled_from([np.uint8, np.int16, np.float32, np.bool_]),
+        st.one_of(
+            st.tuples(st.integers(0, 9), st.integers(0, 9)),
+            st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(0, 5)),
+        ),
+    )
+)
+@settings(max_examples=150, deadline=None)
+def test_any_array_gives_an_image_or_a_format_error(pixels):
+    try:
+        image = to_image(pixels)
+    except FormatError:
+        return
+    assert ((28, 28), np.uint8) == (image.shape, image.dtype)
+    assert image.any() != is_empty(pixels)
+
+
+def test_a_drawing_that_touches_every_border_keeps_its_polarity():
+    pixels = np.full((100, 100), 255, np.uint8)
+    pixels[:, 45:55] = 0
+    pixels[45:55] = 0  # a cross, dark on light, from edge to edge
+    image = to_image(pixels)
+    assert image[14, 14] == 255 and image[5, 5] == 0
+
+
+def test_a_pen_that_fills_more_than_half_of_the_sheet_is_still_ink():
+    pixels = sheet(100)
+    pixels[10:90, 10:90] = 255
+    image = to_image(pixels)
+    assert 400 == np.count_nonzero(image)
+    assert not image[0].any()
+
+
+def test_rounded_transparent_corners_are_not_ink():
+    card = np.full((100, 100, 4), 255, np.uint8)
+    card[20:80, 45:55, :3] = 0
+    plain = to_image(card)
+    for corner in (np.s_[:6, :6], np.s_[:6, -6:], np.s_[-6:, :6], np.s_[-6:, -6:]):
+        card[corner] = 0
+    np.testing.assert_array_equal(plain, to_image(card))
+
+
+def test_the_grain_of_a_photograph_is_not_ink():
+    rng = np.random.default_rng(0)
+    paper = 200 + rng.normal(0, 6, (280, 280))
+    paper[a_seven() > 0] = 40
+    photo = np.clip(paper, 0, 255).astype(np.uint8)
+    np.testing.assert_allclose(to_image(photo), to_image(a_seven()), atol=20)
 
 
 @pytest.mark.parametrize(

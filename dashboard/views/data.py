@@ -48,10 +48,9 @@ def empty() -> None:
         )
         st.html(
             anatomy.table(
-                ("File", "What is in it", "Size"), WANTED, label="The four files of MNIST",
-                code=[0],
+                ("File", "What is in it", "Size"), WANTED, label="The four files of MNIST"
             )
-        )  # fmt: skip
+        )
         st.write(
             "Search for the first name and you find them on many mirrors; Fashion-MNIST, ten "
             "kinds of clothing, uses the same names and the same format (IDX). Drop them as "

@@ -104,8 +104,8 @@ def answer(network, image: np.ndarray) -> None:
         ANSWER.format(
             size=6 if len(names[first]) <= 2 else 2,
             name=escape(names[first]),
-            words=f"{words.share(p[first])} · next "
-            f"{escape(names[second])}, {words.share(p[second])}",
+            words=f"{words.share(p[first])}<br>"
+            f"next {escape(names[second])}, {words.share(p[second])}",
         )
     )
 
@@ -134,6 +134,15 @@ def no_network() -> None:
             st.page_link("views/models.py", label="Restore a model", icon=":material/folder_open:")
 
 
+def invitation(blank: bool) -> str:
+    """Say what to do for an answer; `blank` when there is a picture without anything on it."""
+    if state.widget_value("draw.source") != FROM_FILE:
+        return "Draw a digit, and the answer appears here at once."
+    if blank:
+        return "Nothing stands out in this picture: choose one with more contrast."
+    return "Choose a picture of a digit, and the answer appears here at once."
+
+
 def cannot_read(network) -> None:
     """Say which networks can read drawings, and that this one cannot."""
     h, w = network.image_shape
@@ -158,7 +167,7 @@ def reading(held, pixels: np.ndarray | None) -> None:
             if held and readable and not blank:
                 answer(held.network, image)
             elif held and readable:
-                st.write("Draw a digit, and the answer appears here at once.")
+                st.write(invitation(pixels is not None))
     if held is None:
         no_network()
     elif not readable:
