@@ -161,7 +161,7 @@ def reading(held, pixels: np.ndarray | None) -> None:
     shape = held.network.image_shape if held else framed.shape
     readable = min(shape) >= 8 and max(shape) <= 64
     image = drawing.fit(framed, shape) if readable else framed
-    with st.container(horizontal=True, gap="medium"):
+    with st.container(horizontal=True, gap="small"):  # the two fit side by side in 358 pixels
         seen(image, image.shape, blank)
         with st.container(width=160):
             if held and readable and not blank:
