@@ -204,8 +204,8 @@ def empty() -> None:
     with st.container(border=True):
         st.markdown("#### No training data yet")
         st.write(
-            "A network learns from images with their labels. Drop the files, or take the "
-            "published MNIST ones, and this page offers recipes to train on them."
+            "A network learns from images with their labels. Drop the files on the Data page, "
+            "and this page offers recipes to train on them."
         )
         st.page_link("views/data.py", label="Add data", icon=":material/upload_file:")
 
