@@ -337,6 +337,11 @@ def set_widget(name: str, value: Any, *, over: bool = True) -> None:
         st.session_state[KEEP + name] = value
 
 
+def in_page(key: str) -> bool:
+    """Return whether a widget of this key was in the page a moment ago."""
+    return key in st.session_state
+
+
 def put(key: str, value: Any) -> None:
     """Remember a value across pages, as long as the session lasts."""
     st.session_state.setdefault(_MEMORY, {})[key] = value

@@ -50,7 +50,7 @@ def drawing_pad(*, key: str, stroke_width: int, label: str) -> np.ndarray | None
     a screen reader says in place of the canvas.
     """
     widget = canvas_key(key)
-    if widget not in st.session_state:
+    if not state.in_page(widget):
         # Newly in the page: the strokes come back from here. While it stays, the same drawing
         # must be handed in at every run, or the canvas would be drawn anew under the pen.
         state.put(f"{key}.first", state.get(f"{key}.strokes"))
