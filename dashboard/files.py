@@ -87,7 +87,12 @@ class Shelf:
         header = describe(raw)
         kind, error = _recognise(name, array)
         return LoadedFile(
-            name=name, size=len(raw), digest=digest, kind=kind, error=error, array=array,
+            name=name,
+            size=len(raw),
+            digest=digest,
+            kind=kind,
+            error=error,
+            array=array,
             header=replace(header, name=name),
         )
 

@@ -150,15 +150,11 @@ def _choice(label: str, name: str, options) -> None:
 
 
 def _number(label: str, name: str, low, high, **more) -> None:
-    st.number_input(
-        label, low, high, key=state.widget(f"train.{name}"), on_change=_edited, **more
-    )
+    st.number_input(label, low, high, key=state.widget(f"train.{name}"), on_change=_edited, **more)
 
 
 def _either(label: str, name: str, options: list[str]) -> None:
-    st.radio(
-        label, options, horizontal=True, key=state.widget(f"train.{name}"), on_change=_edited
-    )
+    st.radio(label, options, horizontal=True, key=state.widget(f"train.{name}"), on_change=_edited)
 
 
 def _validations() -> list[str | float]:

@@ -129,11 +129,15 @@ def _new_network(arguments: argparse.Namespace, data: Dataset) -> Network:
     sizes = arguments.layers or [data.inputs, 10, data.classes]
     height, width = data.image_shape
     if sizes[0] != data.inputs:
-        raise ConfigError(f"--layers begins with {sizes[0]}, but the images have {height}x{width} "
-                          f"pixels: it has to begin with {data.inputs}")
+        raise ConfigError(
+            f"--layers begins with {sizes[0]}, but the images have {height}x{width} "
+            f"pixels: it has to begin with {data.inputs}"
+        )
     if sizes[-1] != data.classes or len(sizes) < 2:
-        raise ConfigError(f"--layers ends with {sizes[-1]}, but the labels have {data.classes} "
-                          f"classes: it has to end with {data.classes}")
+        raise ConfigError(
+            f"--layers ends with {sizes[-1]}, but the labels have {data.classes} "
+            f"classes: it has to end with {data.classes}"
+        )
     return Network.build(
         sizes,
         activation=arguments.activation,
@@ -148,13 +152,21 @@ def _new_network(arguments: argparse.Namespace, data: Dataset) -> Network:
 def _warm_up() -> None:
     """Have the kernels compiled, so that it counts neither as training nor as a standstill."""
     if not kernels.warm and sys.stderr.isatty():
-        print("preparing kernels (some seconds, the first time on this machine) ...",
-              end="\r", file=sys.stderr)
+        print(
+            "preparing kernels (some seconds, the first time on this machine) ...",
+            end="\r",
+            file=sys.stderr,
+        )
     kernels.warm_up()
 
 
-def _run(network: Network, data: Dataset, config: TrainingConfig, test: Dataset | None,
-         arguments: argparse.Namespace) -> TrainingFinished:
+def _run(
+    network: Network,
+    data: Dataset,
+    config: TrainingConfig,
+    test: Dataset | None,
+    arguments: argparse.Namespace,
+) -> TrainingFinished:
     """Train to the end and return its last event; interrupted or diverged, keep what there is."""
     events = training(network, data, config, test)
     steps = config.total_steps(len(data))
@@ -226,8 +238,10 @@ def _predict(arguments: argparse.Namespace) -> None:
     images = Idx3(arguments.images).data
     start, stop, _ = slice(*arguments.index).indices(len(images))
     if start >= stop:
-        raise ConfigError(f"--index chooses no image: the file holds {len(images):,}, numbered "
-                          f"from 0 to {len(images) - 1:,}")
+        raise ConfigError(
+            f"--index chooses no image: the file holds {len(images):,}, numbered "
+            f"from 0 to {len(images) - 1:,}"
+        )
     probabilities = network.predict_proba(images[start:stop])
     answers = probabilities.argmax(axis=1)
     result = {
@@ -277,8 +291,11 @@ def _convert(arguments: argparse.Namespace) -> None:
         "layers": list(network.sizes),
         "left_behind": [
             words
-            for words, name in (("class names", "class_names"), ("image shape", "image_shape"),
-                                ("training records", "training"))
+            for words, name in (
+                ("class names", "class_names"),
+                ("image shape", "image_shape"),
+                ("training records", "training"),
+            )
             if getattr(kept, name) != getattr(network, name)
         ],
     }
@@ -335,8 +352,13 @@ def _parser() -> argparse.ArgumentParser:
     command = _add(commands, "predict", _predict, "name what is on images")
     command.add_argument("model", help=".nnm or .npz file")
     command.add_argument("images", help="IDX images")
-    command.add_argument("--index", metavar="A:B", type=_index, default=(None, None),
-                         help="images A up to but not B, or just A (all)")
+    command.add_argument(
+        "--index",
+        metavar="A:B",
+        type=_index,
+        default=(None, None),
+        help="images A up to but not B, or just A (all)",
+    )
 
     command = _add(commands, "info", _info, "say what an IDX or model file holds")
     command.add_argument("file")
@@ -348,8 +370,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add(commands: Any, name: str, run: Callable, purpose: str) -> argparse.ArgumentParser:
-    command = commands.add_parser(name, help=purpose, description=purpose.capitalize() + ".",
-                                  allow_abbrev=False)
+    command = commands.add_parser(
+        name, help=purpose, description=purpose.capitalize() + ".", allow_abbrev=False
+    )
     command.add_argument("--json", action="store_true", help="print one JSON object")
     command.set_defaults(run=run)
     return command
@@ -361,8 +384,12 @@ def _add_train(commands: Any) -> None:
     add("images", help="IDX images, gzip or not")
     add("labels", help="IDX labels, gzip or not")
     add("--test", nargs=2, metavar=("IMAGES", "LABELS"), help="measured too, never trained on")
-    add("--layers", type=_layers, metavar="784,10,10",
-        help="widths from inputs to classes (inputs,10,classes)")
+    add(
+        "--layers",
+        type=_layers,
+        metavar="784,10,10",
+        help="widths from inputs to classes (inputs,10,classes)",
+    )
     add("--activation", choices=ACTIVATIONS, default="relu", help="of hidden layers (relu)")
     add("--init", choices=INITIALISATIONS, default="he", help="of the weights (he)")
     add("--dtype", choices=("float32", "float64"), default="float32", help="(float32)")

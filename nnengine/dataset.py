@@ -16,8 +16,18 @@ from .idxheader import encode_header
 
 MAX_CLASSES = 256  # labels are bytes
 
-FASHION_NAMES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt",
-                 "Sneaker", "Bag", "Ankle boot")
+FASHION_NAMES = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
 # SHA-256 of the unpacked label file: `gunzip -c train-labels-idx1-ubyte.gz | sha256sum`. The
 # labels are enough to know the data, and hashing them costs 60 kB in place of the images' 47 MB.
 NAMES_BY_LABEL_DIGEST = {
@@ -111,8 +121,10 @@ class Dataset:
         if indices.dtype == bool and indices.shape == self.labels.shape:
             return np.flatnonzero(indices)
         if indices.ndim != 1 or (indices.size and indices.dtype.kind not in "iu"):
-            raise ConfigError("indices are one row of whole numbers or a mask of "
-                              f"{self.count:,} booleans, got {indices.dtype} {indices.shape}")
+            raise ConfigError(
+                "indices are one row of whole numbers or a mask of "
+                f"{self.count:,} booleans, got {indices.dtype} {indices.shape}"
+            )
         outside = (indices < -self.count) | (indices >= self.count)
         if outside.any():
             raise ConfigError(f"index {indices[outside][0]} is outside 0 to {self.count - 1:,}")
@@ -191,32 +203,43 @@ def _dimensions(data: Any) -> int:
 
 def _check_not_swapped(images: Any, labels: Any) -> None:
     if _dimensions(images) == 1 and _dimensions(labels) >= 2:
-        raise FormatError(f"images and labels are swapped: {_called(images, 'the first')} holds "
-                          f"labels and {_called(labels, 'the second')} images; it is "
-                          "Dataset(images, labels)")
+        raise FormatError(
+            f"images and labels are swapped: {_called(images, 'the first')} holds "
+            f"labels and {_called(labels, 'the second')} images; it is "
+            "Dataset(images, labels)"
+        )
 
 
 def _checked_images(images: Any, what: str) -> np.ndarray:
     array = _as_array(images, what)
     if array.ndim == 1:
-        raise FormatError(f"{what}: images have shape (count, height, width) or (count, pixels), "
-                          f"got {array.shape}: these are labels or a single row; give images")
+        raise FormatError(
+            f"{what}: images have shape (count, height, width) or (count, pixels), "
+            f"got {array.shape}: these are labels or a single row; give images"
+        )
     if array.ndim not in (2, 3):
-        raise FormatError(f"{what}: images have shape (count, height, width) or (count, pixels), "
-                          f"got {array.shape}; colour becomes grey by a mean over its channels")
+        raise FormatError(
+            f"{what}: images have shape (count, height, width) or (count, pixels), "
+            f"got {array.shape}; colour becomes grey by a mean over its channels"
+        )
     if array.dtype != np.uint8:
         whole = array.dtype.kind in "iub"
-        remedy = "images.astype(np.uint8) where they lie in 0 to 255" if whole else (
-            "(images * 255).round().astype(np.uint8) where they lie in 0 to 1")
-        raise FormatError(f"{what}: images are bytes (uint8, 0 to 255), got {array.dtype}; "
-                          f"convert them: {remedy}")
+        remedy = (
+            "images.astype(np.uint8) where they lie in 0 to 255"
+            if whole
+            else ("(images * 255).round().astype(np.uint8) where they lie in 0 to 1")
+        )
+        raise FormatError(
+            f"{what}: images are bytes (uint8, 0 to 255), got {array.dtype}; convert them: {remedy}"
+        )
     if array.ndim == 2:
         side = isqrt(array.shape[1])
         square = (side, side) if side * side == array.shape[1] else (1, array.shape[1])
         array = array.reshape(len(array), *square)
     if array.size == 0:
-        raise FormatError(f"{what}: no images: the shape is {array.shape}, one image of one pixel "
-                          "is the least")
+        raise FormatError(
+            f"{what}: no images: the shape is {array.shape}, one image of one pixel is the least"
+        )
     return _frozen_view(np.ascontiguousarray(array))
 
 
@@ -232,8 +255,10 @@ def _checked_labels(labels: Any, what: str) -> np.ndarray:
     if array.size == 0:
         raise FormatError(f"{what}: no labels: one label is the least")
     if array.dtype.kind not in "iu":
-        raise FormatError(f"{what}: labels are whole numbers from 0 to {MAX_CLASSES - 1}, got "
-                          f"{array.dtype}; labels.astype(np.uint8) where they are whole")
+        raise FormatError(
+            f"{what}: labels are whole numbers from 0 to {MAX_CLASSES - 1}, got "
+            f"{array.dtype}; labels.astype(np.uint8) where they are whole"
+        )
     check_labels(array, MAX_CLASSES, what=what)
     return _frozen_view(np.ascontiguousarray(array, dtype=np.uint8))
 
@@ -255,9 +280,11 @@ def _frozen_view(array: np.ndarray) -> np.ndarray:
 
 def _check_counts(images: np.ndarray, labels: np.ndarray, first: str, second: str) -> None:
     if len(images) != len(labels):
-        raise FormatError(f"{len(images):,} images ({first}) but {len(labels):,} labels "
-                          f"({second}): each image needs one label; give the two files of one "
-                          "set, both for training or both for testing")
+        raise FormatError(
+            f"{len(images):,} images ({first}) but {len(labels):,} labels "
+            f"({second}): each image needs one label; give the two files of one "
+            "set, both for training or both for testing"
+        )
 
 
 def _checked_names(class_names: Sequence[str] | None) -> tuple[str, ...] | None:

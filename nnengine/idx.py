@@ -29,9 +29,7 @@ _UNSEEN_BYTES = 1 << 20  # memory set aside before anything shows that the promi
 _LIKELY_RATIO = 8  # gzip shrinks MNIST 4.8 times, Fashion-MNIST 1.8: up to here no regrowing
 
 
-def read_idx(
-    source: Source, *, keep_whole: bool = False, max_bytes: int = MAX_BYTES
-) -> np.ndarray:
+def read_idx(source: Source, *, keep_whole: bool = False, max_bytes: int = MAX_BYTES) -> np.ndarray:
     """Return the array in an IDX file: 1 to 4 dimensions, native byte order, read-only.
 
     ``source`` is a path, the bytes themselves or a binary file (seekable or not, read from where it
@@ -139,8 +137,11 @@ def _fill(stream: Stream, header: IdxHeader, wanted: int) -> np.ndarray:
     try:
         return _collect(stream, wanted, min(wanted, likely))
     except MemoryError as error:
-        raise fault(header.name, f"{header.items(header.count)} ({header.file_bytes:,} bytes) do "
-                    "not fit into this machine's memory: give a smaller file") from error
+        raise fault(
+            header.name,
+            f"{header.items(header.count)} ({header.file_bytes:,} bytes) do "
+            "not fit into this machine's memory: give a smaller file",
+        ) from error
 
 
 def _collect(stream: Stream, wanted: int, likely: int) -> np.ndarray:
@@ -191,27 +192,37 @@ def _truncated(header: IdxHeader, held: int, *, cut: bool) -> FormatError:
     if items == 0:
         remedy = "not one is whole, download it again"
     unpacked = " once unpacked" if header.gzipped else ""
-    return fault(header.name, f"{_promise(header)}, file holds "
-                 f"{len(header.header_bytes) + held:,}{unpacked}: {reason}; {remedy}",
-                 whole_items=items)
+    return fault(
+        header.name,
+        f"{_promise(header)}, file holds "
+        f"{len(header.header_bytes) + held:,}{unpacked}: {reason}; {remedy}",
+        whole_items=items,
+    )
 
 
 def _trailing(header: IdxHeader, held: int | None) -> FormatError:
     total = f"{len(header.header_bytes) + held:,}" if held is not None else "more"
-    return fault(header.name, f"{_promise(header)}, file holds {total}: trailing bytes, so the "
-                 "header is wrong or something was appended; download it again, or cut it to "
-                 f"{header.file_bytes:,} bytes")
+    return fault(
+        header.name,
+        f"{_promise(header)}, file holds {total}: trailing bytes, so the "
+        "header is wrong or something was appended; download it again, or cut it to "
+        f"{header.file_bytes:,} bytes",
+    )
 
 
 def _too_large(stream: Stream, header: IdxHeader, limit: int) -> FormatError:
     if _is_unaddressable(header):
         text = "a size that no array can have: the header is wrong; download the file again"
     elif stream.packed_bytes is not None and header.data_bytes > (stream.most or 0):
-        text = (f"but {stream.packed_bytes:,} bytes of gzip can hold at most {stream.most:,}: the "
-                "header is wrong or the file was cut short; download it again")
+        text = (
+            f"but {stream.packed_bytes:,} bytes of gzip can hold at most {stream.most:,}: the "
+            "header is wrong or the file was cut short; download it again"
+        )
     else:
-        text = (f"more than the {limit:,} allowed: give a smaller file, or raise max_bytes if "
-                "this one can be trusted")
+        text = (
+            f"more than the {limit:,} allowed: give a smaller file, or raise max_bytes if "
+            "this one can be trusted"
+        )
     return stream.fault(f"{_promise(header)}, {text}")
 
 
@@ -235,11 +246,12 @@ class _Idx:
         found, reader = kinds.get(header.magic, (None, "read_idx"))
         if found is None:
             holds = f"{header.items(header.count)} of {header.dtype.name}"
-            text = (f"wrong magic {header.magic}: it holds {holds}, {wanted} have magic "
-                    f"{cls._magic}")
+            text = f"wrong magic {header.magic}: it holds {holds}, {wanted} have magic {cls._magic}"
         else:
-            text = (f"holds {found} (magic {header.magic}), not {wanted} (magic {cls._magic}): "
-                    "images and labels are swapped")
+            text = (
+                f"holds {found} (magic {header.magic}), not {wanted} (magic {cls._magic}): "
+                "images and labels are swapped"
+            )
         raise fault(header.name, f"{text}; {reader} reads this file")
 
     @property

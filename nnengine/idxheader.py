@@ -16,8 +16,17 @@ import numpy as np
 from .errors import ConfigError, FormatError
 from .sources import Stream, looks_like
 
-TYPES = {code: np.dtype(name) for code, name in (
-    (0x08, "u1"), (0x09, "i1"), (0x0B, "i2"), (0x0C, "i4"), (0x0D, "f4"), (0x0E, "f8"))}
+TYPES = {
+    code: np.dtype(name)
+    for code, name in (
+        (0x08, "u1"),
+        (0x09, "i1"),
+        (0x0B, "i2"),
+        (0x0C, "i4"),
+        (0x0D, "f4"),
+        (0x0E, "f8"),
+    )
+}
 CODES = {dtype.str[1:]: code for code, dtype in TYPES.items()}
 MAX_DIMENSIONS = 4
 _HEAD_BYTES = 512  # enough of a strange file to recognise it
@@ -95,14 +104,21 @@ def read_header(stream: Stream) -> IdxHeader:
     dimensions = head[3]
     size = 4 + 4 * dimensions
     if len(head) < size:
-        raise stream.fault(f"the header is cut short: {len(head)} of its {size} bytes are there; "
-                           "download the file again", whole_items=0)
+        raise stream.fault(
+            f"the header is cut short: {len(head)} of its {size} bytes are there; "
+            "download the file again",
+            whole_items=0,
+        )
     shape = struct.unpack(f">{dimensions}I", head[4:size])
     dtype = TYPES[head[2]]
     return IdxHeader(
-        magic=int.from_bytes(head[:4], "big"), dtype=dtype, shape=shape,
-        header_bytes=stream.read(size), gzipped=stream.gzipped,
-        data_bytes=math.prod(shape) * dtype.itemsize, name=stream.name,
+        magic=int.from_bytes(head[:4], "big"),
+        dtype=dtype,
+        shape=shape,
+        header_bytes=stream.read(size),
+        gzipped=stream.gzipped,
+        data_bytes=math.prod(shape) * dtype.itemsize,
+        name=stream.name,
     )
 
 
@@ -115,17 +131,25 @@ def _check_magic(stream: Stream, head: bytes) -> None:
     if len(head) < 4:
         raise stream.fault(f"too short for an IDX file ({len(head)} bytes): download it again")
     if _is_magic(head[3::-1]):
-        raise stream.fault("an IDX header with its bytes reversed (little-endian): IDX is "
-                           "big-endian; write the file again with write_idx")
+        raise stream.fault(
+            "an IDX header with its bytes reversed (little-endian): IDX is "
+            "big-endian; write the file again with write_idx"
+        )
     if head[:2] != b"\0\0":
-        raise stream.fault(f"not an IDX file: it begins with the bytes {head[:4].hex(' ')}, an IDX "
-                           "file with two zero bytes; give a file such as train-images-idx3-ubyte")
+        raise stream.fault(
+            f"not an IDX file: it begins with the bytes {head[:4].hex(' ')}, an IDX "
+            "file with two zero bytes; give a file such as train-images-idx3-ubyte"
+        )
     if head[2] not in TYPES:
         types = ", ".join(f"0x{code:02X}" for code in TYPES)
-        raise stream.fault(f"not an IDX file: element type 0x{head[2]:02X} is none of the six "
-                           f"({types}); the file is of another kind or damaged")
-    raise stream.fault(f"has {head[3]} dimensions: 1 to {MAX_DIMENSIONS} can be read; the file is "
-                       "of another kind or damaged")
+        raise stream.fault(
+            f"not an IDX file: element type 0x{head[2]:02X} is none of the six "
+            f"({types}); the file is of another kind or damaged"
+        )
+    raise stream.fault(
+        f"has {head[3]} dimensions: 1 to {MAX_DIMENSIONS} can be read; the file is "
+        "of another kind or damaged"
+    )
 
 
 def _is_magic(four: bytes) -> bool:
@@ -134,8 +158,10 @@ def _is_magic(four: bytes) -> bool:
 
 def _nothing(stream: Stream) -> FormatError:
     if stream.cut:
-        return stream.fault("the gzip data break off before the first byte of content: download "
-                            "the file again", whole_items=0)
+        return stream.fault(
+            "the gzip data break off before the first byte of content: download the file again",
+            whole_items=0,
+        )
     unpacked = " once unpacked" if stream.gzipped else ""
     rewind = "; if it was read before, rewind it with seek(0)" if stream.borrowed else ""
     return stream.fault(f"is empty{unpacked} (0 bytes): download it again{rewind}")

@@ -82,9 +82,11 @@ class NNetworkMinimal:
         images = _turned(data, self.nodes_in)
         pixels = _as_bytes(images)
         if pixels is None:
-            raise FormatError("pixels must be whole numbers from 0 to 255, and these have "
-                              "fractions or lie outside (scaled already?): give the bytes, or "
-                              "multiply by 255 and round")
+            raise FormatError(
+                "pixels must be whole numbers from 0 to 255, and these have "
+                "fractions or lie outside (scaled already?): give the bytes, or "
+                "multiply by 255 and round"
+            )
         dataset = Dataset(pixels, labels, classes=self.nodes_out)
         for event in training(self.network, dataset, self._config()):
             if isinstance(event, TrainingDiverged):
@@ -102,16 +104,20 @@ class NNetworkMinimal:
         labels = np.asarray(true_labels)
         answers = self.predict(data)
         if labels.shape != answers.shape:
-            raise FormatError(f"{len(answers):,} images but labels of shape {labels.shape}: each "
-                              "image needs one label")
+            raise FormatError(
+                f"{len(answers):,} images but labels of shape {labels.shape}: each "
+                "image needs one label"
+            )
         return float(np.mean(answers == labels))
 
     def coefficients(self) -> dict[str, np.ndarray]:
         """Return copies: IHW (hidden, inputs), HB (hidden, 1), HOW (outputs, hidden), OB."""
         w1, b1, w2, b2 = self.network.parameters().values()
         arrays = (w1.T, b1[:, np.newaxis], w2.T, b2[:, np.newaxis])
-        return {key: np.array(array, order="C")
-                for key, array in zip(modelfile.NNM_ARRAYS, arrays, strict=True)}
+        return {
+            key: np.array(array, order="C")
+            for key, array in zip(modelfile.NNM_ARRAYS, arrays, strict=True)
+        }
 
     def set_coefficients(self, coefficients: Mapping[str, Any]) -> None:
         """Start from these: the four arrays by name, of the shapes ``coefficients`` has.
@@ -122,8 +128,10 @@ class NNetworkMinimal:
         """
         shapes = _shapes(self.network)
         if set(coefficients) != set(shapes):
-            raise ConfigError(f"coefficients are {', '.join(shapes)}; found "
-                              f"{', '.join(map(str, coefficients)) or 'none'}")
+            raise ConfigError(
+                f"coefficients are {', '.join(shapes)}; found "
+                f"{', '.join(map(str, coefficients)) or 'none'}"
+            )
         arrays = {key: np.asarray(coefficients[key], self.network.dtype) for key in shapes}
         for key, array in arrays.items():
             if array.shape != shapes[key]:
@@ -158,8 +166,10 @@ class NNetworkMinimal:
         network = modelfile.load(filepath)
         reason = modelfile.why_not_nnm(network)
         if reason:
-            raise FormatError(f"NNetworkMinimal means three layers, ReLU and bytes divided by 255; "
-                              f"this network {reason}: nnengine.load opens it")
+            raise FormatError(
+                f"NNetworkMinimal means three layers, ReLU and bytes divided by 255; "
+                f"this network {reason}: nnengine.load opens it"
+            )
         if not hasattr(self, "network"):
             self.alpha, self.maxiterations = 0.1, 2500
         self.network = network
@@ -168,8 +178,11 @@ class NNetworkMinimal:
 
     def _config(self) -> TrainingConfig:
         return TrainingConfig(
-            iterations=self.maxiterations, batch_size=None, optimiser="sgd",
-            learning_rate=self.alpha, evaluate_every=self.maxiterations,
+            iterations=self.maxiterations,
+            batch_size=None,
+            optimiser="sgd",
+            learning_rate=self.alpha,
+            evaluate_every=self.maxiterations,
         )
 
     def __repr__(self) -> str:
@@ -178,34 +191,46 @@ class NNetworkMinimal:
         facts = [f"{self.network.parameter_count:,} {self.network.dtype} coefficients"]
         facts += [f"loaded from {self._origin}"] if self._origin else []
         facts.append(f"{steps:,} iterations on record" if steps else "no training on record")
-        return (f"<NNetworkMinimal({sizes}, alpha={self.alpha:g}, "
-                f"maxiterations={self.maxiterations}): {'; '.join(facts)}>")
+        return (
+            f"<NNetworkMinimal({sizes}, alpha={self.alpha:g}, "
+            f"maxiterations={self.maxiterations}): {'; '.join(facts)}>"
+        )
 
 
 def _shapes(network: Network) -> dict[str, tuple[int, int]]:
     inputs, hidden, outputs = network.sizes
-    return {"IHW": (hidden, inputs), "HB": (hidden, 1), "HOW": (outputs, hidden),
-            "OB": (outputs, 1)}
+    return {
+        "IHW": (hidden, inputs),
+        "HB": (hidden, 1),
+        "HOW": (outputs, hidden),
+        "OB": (outputs, 1),
+    }
 
 
 def _turned(data: Any, inputs: int) -> np.ndarray:
     """Return the images as rows, (N, inputs), without a copy where memory allows."""
     pixels = np.asarray(getattr(data, "images", data))
     if pixels.dtype.kind not in "uifb" or not pixels.size:
-        raise FormatError(f"pixels must be numbers, at least one image of them; found "
-                          f"{pixels.dtype} of shape {pixels.shape}")
+        raise FormatError(
+            f"pixels must be numbers, at least one image of them; found "
+            f"{pixels.dtype} of shape {pixels.shape}"
+        )
     if pixels.ndim == 3 and math.prod(pixels.shape[1:]) == inputs:
         return pixels.reshape(len(pixels), inputs)
     if pixels.ndim == 2 and inputs in pixels.shape:
         if pixels.shape == (inputs, inputs) and pixels.dtype == np.uint8:
-            raise FormatError(f"bytes of shape {pixels.shape} may be images by pixels or pixels "
-                              "by images: give (N, height, width), or floats for the latter")
+            raise FormatError(
+                f"bytes of shape {pixels.shape} may be images by pixels or pixels "
+                "by images: give (N, height, width), or floats for the latter"
+            )
         return pixels.T if len(pixels) == inputs else pixels
     if pixels.ndim <= 2 and pixels.size == inputs:
         return pixels.reshape(1, inputs)
-    raise FormatError(f"data of shape {pixels.shape} do not fit {inputs:,} input nodes: expected "
-                      f"({inputs}, N), one column an image, or images first: (N, height, width) "
-                      f"with height x width = {inputs}, or (N, {inputs})")
+    raise FormatError(
+        f"data of shape {pixels.shape} do not fit {inputs:,} input nodes: expected "
+        f"({inputs}, N), one column an image, or images first: (N, height, width) "
+        f"with height x width = {inputs}, or (N, {inputs})"
+    )
 
 
 def _as_bytes(images: np.ndarray) -> np.ndarray | None:

@@ -129,8 +129,10 @@ def _kind_of(data: bytes) -> str:
     if data.startswith(GZIP):
         raise FormatError(f"gzip, as data files are, not a model; unpack it first: {wanted}")
     if data.startswith(b"\x80"):
-        raise FormatError("this looks like a Python pickle (PyTorch, joblib), which can run any "
-                          f"program when opened, so it never is; {wanted}")
+        raise FormatError(
+            "this looks like a Python pickle (PyTorch, joblib), which can run any "
+            f"program when opened, so it never is; {wanted}"
+        )
     what = looks_like(data[:1024])
     found = what[0] if what else f"nothing known (it starts with {data[:8].hex(' ')})"
     raise FormatError(f"not a model file: this looks like {found}; {wanted}")
@@ -139,8 +141,10 @@ def _kind_of(data: bytes) -> str:
 def _check_finite(array: np.ndarray, what: str) -> None:
     bad = array.size - int(np.count_nonzero(np.isfinite(array)))
     if bad:
-        raise FormatError(f"{what} holds {bad:,} values that are not finite: that network can only "
-                          "answer nonsense; train again at a lower learning rate")
+        raise FormatError(
+            f"{what} holds {bad:,} values that are not finite: that network can only "
+            "answer nonsense; train again at a lower learning rate"
+        )
 
 
 # .nnm
@@ -150,11 +154,14 @@ def _from_nnm(data: bytes) -> Network:
     stream = io.BytesIO(data)
     head = read_head(stream, "the vector")
     if head.dtype.newbyteorder("=") != np.float64 or len(head.shape) != 1:
-        raise FormatError(f"an .npy of {head.dtype} with shape {head.shape}; an .nnm model is one "
-                          "float64 vector")
+        raise FormatError(
+            f"an .npy of {head.dtype} with shape {head.shape}; an .nnm model is one float64 vector"
+        )
     if head.shape[0] * 8 > len(data):
-        raise FormatError(f"the vector claims {head.shape[0]:,} numbers, the file holds "
-                          f"{len(data):,} bytes: it was cut short")
+        raise FormatError(
+            f"the vector claims {head.shape[0]:,} numbers, the file holds "
+            f"{len(data):,} bytes: it was cut short"
+        )
     vector = read_values(stream, head, "the vector")
     arrays = dict(zip(NNM_ARRAYS, _split_nnm(vector), strict=True))
     for key, array in arrays.items():
@@ -169,8 +176,10 @@ def _split_nnm(vector: np.ndarray) -> list[np.ndarray]:
         raise FormatError(f"{vector.size} numbers; an .nnm model starts with eight")
     claims = vector[:8].tolist()
     if not all(1 <= claim <= 2**31 and claim == int(claim) for claim in claims):
-        raise FormatError("the first eight numbers of an .nnm model are rows and columns of IHW, "
-                          f"HB, HOW and OB; found {claims}")
+        raise FormatError(
+            "the first eight numbers of an .nnm model are rows and columns of IHW, "
+            f"HB, HOW and OB; found {claims}"
+        )
     shapes = list(zip(*[iter(map(int, claims))] * 2, strict=True))
     hidden, outputs = shapes[0][0], shapes[2][0]
     expected = [shapes[0], (hidden, 1), (outputs, hidden), (outputs, 1)]
@@ -179,8 +188,9 @@ def _split_nnm(vector: np.ndarray) -> list[np.ndarray]:
             raise FormatError(f"{name}: expected shape {wanted}, found {found}")
     counts = [rows * columns for rows, columns in shapes]
     if 8 + sum(counts) != vector.size:
-        raise FormatError(f"shapes {shapes} need {8 + sum(counts):,} numbers, the vector has "
-                          f"{vector.size:,}")
+        raise FormatError(
+            f"shapes {shapes} need {8 + sum(counts):,} numbers, the vector has {vector.size:,}"
+        )
     pieces = np.split(vector[8:], np.cumsum(counts)[:-1])
     return [piece.reshape(shape) for piece, shape in zip(pieces, shapes, strict=True)]
 
@@ -191,10 +201,15 @@ def _survives_float32(values: np.ndarray) -> bool:
 
 
 def _nnm_network(arrays: dict[str, np.ndarray]) -> Network:
-    parameters = {"weights_1": arrays["IHW"].T, "biases_1": arrays["HB"][:, 0],
-                  "weights_2": arrays["HOW"].T, "biases_2": arrays["OB"][:, 0]}
-    return Network.from_parameters(parameters, activations=("relu", "identity"),
-                                   input_scale=NNM_INPUT_SCALE)
+    parameters = {
+        "weights_1": arrays["IHW"].T,
+        "biases_1": arrays["HB"][:, 0],
+        "weights_2": arrays["HOW"].T,
+        "biases_2": arrays["OB"][:, 0],
+    }
+    return Network.from_parameters(
+        parameters, activations=("relu", "identity"), input_scale=NNM_INPUT_SCALE
+    )
 
 
 # .npz
@@ -208,8 +223,10 @@ def _from_npz(data: bytes, max_bytes: int) -> Network:
         members = _members(archive)
         if "header" not in members:
             names = ", ".join(sorted(members)[:6]) or "nothing"
-            raise FormatError(f"a zip without header.npy, so no model of ours; it holds {names} "
-                              "(Network.from_parameters makes a network of loose arrays)")
+            raise FormatError(
+                f"a zip without header.npy, so no model of ours; it holds {names} "
+                "(Network.from_parameters makes a network of loose arrays)"
+            )
         header = _read_header(archive, members.pop("header"))
         header.check_total(len(data), max_bytes)
         parameters = _read_parameters(archive, members, header)
@@ -223,8 +240,17 @@ def _zip_faults() -> Iterator[None]:
         yield
     except (FormatError, ConfigError):
         raise
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, OverflowError,
-            ValueError, LookupError, zipfile.LargeZipFile) as error:
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        OSError,
+        RuntimeError,
+        OverflowError,
+        ValueError,
+        LookupError,
+        zipfile.LargeZipFile,
+    ) as error:
         raise FormatError(f"a damaged zip ({error}); save or download the model again") from None
 
 
@@ -237,11 +263,13 @@ def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
         if info.flag_bits & 0x1:
             raise FormatError(f"{shown} is encrypted; save the model without a password")
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise FormatError(f"{shown} is packed by method {info.compress_type}; "
-                              "expected stored or deflated")
+            raise FormatError(
+                f"{shown} is packed by method {info.compress_type}; expected stored or deflated"
+            )
         if name == info.filename:
-            raise FormatError(f"a zip that contains {shown}, not a model; every member of a model "
-                              "ends in .npy")
+            raise FormatError(
+                f"a zip that contains {shown}, not a model; every member of a model ends in .npy"
+            )
         if name in members:
             raise FormatError(f"{shown} is there twice")
         members[name] = info
@@ -254,17 +282,21 @@ def _read_header(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Header:
         if head.dtype != np.uint8 or len(head.shape) != 1:
             raise FormatError(f"header.npy: expected uint8 (n,), found {head.dtype} {head.shape}")
         if head.shape[0] > MAX_HEADER_BYTES:
-            raise FormatError(f"header.npy claims {head.shape[0]:,} bytes; at most "
-                              f"{MAX_HEADER_BYTES:,} are read")
+            raise FormatError(
+                f"header.npy claims {head.shape[0]:,} bytes; at most {MAX_HEADER_BYTES:,} are read"
+            )
         return Header.from_json(read_values(stream, head, "header.npy").tobytes())
 
 
-def _read_parameters(archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo],
-                     header: Header) -> dict[str, np.ndarray]:
+def _read_parameters(
+    archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], header: Header
+) -> dict[str, np.ndarray]:
     expected = header.shapes()
     for name in members.keys() - expected.keys():
-        raise FormatError(f"{name[:80]!r} does not belong to a network of sizes "
-                          f"{'-'.join(map(str, header.sizes))}")
+        raise FormatError(
+            f"{name[:80]!r} does not belong to a network of sizes "
+            f"{'-'.join(map(str, header.sizes))}"
+        )
     parameters = {}
     for name, shape in expected.items():
         if name not in members:
@@ -272,8 +304,10 @@ def _read_parameters(archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInf
         with archive.open(members[name]) as stream:
             head = read_head(stream, name)
             if (head.dtype.newbyteorder("="), head.shape) != (np.dtype(header.dtype), shape):
-                raise FormatError(f"{name}: expected {header.dtype} {shape}, found "
-                                  f"{head.dtype.newbyteorder('=')} {head.shape}")
+                raise FormatError(
+                    f"{name}: expected {header.dtype} {shape}, found "
+                    f"{head.dtype.newbyteorder('=')} {head.shape}"
+                )
             parameters[name] = read_values(stream, head, name)
         _check_finite(parameters[name], name)
     return parameters
@@ -298,8 +332,10 @@ def to_bytes(network: Network, kind: str = "npz") -> bytes:
     check_savable(network, kind)
     for name, array in network.parameters().items():
         if not np.isfinite(array).all():
-            raise ConfigError(f"{name} holds values that are not finite, so this network is of no "
-                              "use; train again at a lower learning rate")
+            raise ConfigError(
+                f"{name} holds values that are not finite, so this network is of no "
+                "use; train again at a lower learning rate"
+            )
     return _to_nnm(network) if kind == "nnm" else _to_npz(network)
 
 
@@ -309,8 +345,10 @@ def check_savable(network: Network, kind: str) -> None:
         raise ConfigError(f"{kind!r} is no kind of model file; expected 'npz' or 'nnm'")
     reason = why_not_nnm(network) if kind == "nnm" else None
     if reason:
-        raise ConfigError(f".nnm means three layers, ReLU, softmax and bytes divided by 255, and "
-                          f"this network {reason}; save it as .npz, which holds every network")
+        raise ConfigError(
+            f".nnm means three layers, ReLU, softmax and bytes divided by 255, and "
+            f"this network {reason}; save it as .npz, which holds every network"
+        )
 
 
 def check_target(network: Network, path: str | os.PathLike) -> None:
@@ -340,8 +378,10 @@ def _kind_for(target: Any, kind: str | None) -> str:
         return "npz"
     kind = Path(target).suffix.lower().removeprefix(".")
     if kind not in KINDS:
-        raise ConfigError(f"{Path(target).name}: the ending says how to save a model; expected "
-                          ".npz (any network) or .nnm (three layers with ReLU)")
+        raise ConfigError(
+            f"{Path(target).name}: the ending says how to save a model; expected "
+            ".npz (any network) or .nnm (three layers with ReLU)"
+        )
     return kind
 
 

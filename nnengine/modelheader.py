@@ -108,14 +108,17 @@ class Header:
     def _check_agreement(self) -> None:
         layers, outputs = len(self.sizes) - 1, self.sizes[-1]
         if len(self.activations) != layers:
-            raise FormatError(f"header.npy has {len(self.activations)} activations for {layers} "
-                              "layers")
+            raise FormatError(
+                f"header.npy has {len(self.activations)} activations for {layers} layers"
+            )
         if self.class_names is not None and len(self.class_names) != outputs:
-            raise FormatError(f"header.npy has {len(self.class_names)} class names for {outputs} "
-                              "outputs")
+            raise FormatError(
+                f"header.npy has {len(self.class_names)} class names for {outputs} outputs"
+            )
         if self.image_shape is not None and math.prod(self.image_shape) != self.sizes[0]:
-            raise FormatError(f"header.npy has images of {self.image_shape} for {self.sizes[0]} "
-                              "inputs")
+            raise FormatError(
+                f"header.npy has images of {self.image_shape} for {self.sizes[0]} inputs"
+            )
 
 
 def _tuple_or_none(values: Any) -> Any:
@@ -155,27 +158,39 @@ def _list_of_sides(value: Any) -> bool:
 
 _CHECKS = {
     "sizes": _field(
-        "sizes", "2 to 1,000 whole numbers above 0",
-        lambda v: _list_of_sides(v) and 2 <= len(v) <= 1000, tuple,
+        "sizes",
+        "2 to 1,000 whole numbers above 0",
+        lambda v: _list_of_sides(v) and 2 <= len(v) <= 1000,
+        tuple,
     ),
     "activations": _field(
-        "activations", f"names among {', '.join(ACTIVATIONS)}",
-        lambda v: _list_of(str, v) and set(v) <= set(ACTIVATIONS), tuple,
+        "activations",
+        f"names among {', '.join(ACTIVATIONS)}",
+        lambda v: _list_of(str, v) and set(v) <= set(ACTIVATIONS),
+        tuple,
     ),
     "input_scale": _field(
-        "input_scale", "a finite number above 0",
-        lambda v: type(v) in (int, float) and 0 < v < 1e300, float,
+        "input_scale",
+        "a finite number above 0",
+        lambda v: type(v) in (int, float) and 0 < v < 1e300,
+        float,
     ),
     "dtype": _field(
-        "dtype", '"float32" or "float64"', lambda v: v in ("float32", "float64"),
+        "dtype",
+        '"float32" or "float64"',
+        lambda v: v in ("float32", "float64"),
     ),
     "class_names": _field(
-        "class_names", "a list of names or null",
-        lambda v: v is None or _list_of(str, v), _tuple_or_none,
+        "class_names",
+        "a list of names or null",
+        lambda v: v is None or _list_of(str, v),
+        _tuple_or_none,
     ),
     "image_shape": _field(
-        "image_shape", "[height, width] or null",
-        lambda v: v is None or (_list_of_sides(v) and len(v) == 2), _tuple_or_none,
+        "image_shape",
+        "[height, width] or null",
+        lambda v: v is None or (_list_of_sides(v) and len(v) == 2),
+        _tuple_or_none,
     ),
     "training": _field("training", "a list of records", lambda v: _list_of(dict, v), tuple),
 }

@@ -61,8 +61,10 @@ def read_values(stream: IO[bytes], head: NpyHead, what: str) -> np.ndarray:
     if len(data) != wanted:
         fault = "is cut short: it holds" if len(data) < wanted else "has bytes after its end:"
         found = f"{len(data):,}" if len(data) < wanted else f"more than {wanted:,}"
-        raise FormatError(f"{what} {fault} {found} bytes of values, its shape {head.shape} needs "
-                          f"{wanted:,}; save or download the model again")
+        raise FormatError(
+            f"{what} {fault} {found} bytes of values, its shape {head.shape} needs "
+            f"{wanted:,}; save or download the model again"
+        )
     flat = np.frombuffer(data, head.dtype)
     array = flat.reshape(head.shape, order="F" if head.fortran else "C")
     return array.astype(head.dtype.newbyteorder("="), order="C", copy=False)

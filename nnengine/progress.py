@@ -67,5 +67,13 @@ def _tqdm_bar(images: int) -> Any:
         from tqdm import tqdm
     except ImportError:
         return None
-    return tqdm(total=images, unit=" images", unit_scale=True, leave=False, mininterval=0,
-                miniters=0, dynamic_ncols=True, file=sys.stderr)
+    return tqdm(
+        total=images,
+        unit=" images",
+        unit_scale=True,
+        leave=False,
+        mininterval=0,
+        miniters=0,
+        dynamic_ncols=True,
+        file=sys.stderr,
+    )

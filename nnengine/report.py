@@ -12,13 +12,17 @@ _SHADES = " .:-=+*#%@"
 
 def train_lines(result: dict[str, Any]) -> Iterator[str]:
     """Describe a training run that came to its end."""
-    yield (f"{_dashed(result['layers'])}, {result['parameters']:,} parameters: "
-           f"{result['iterations']:,} iterations ({result['epochs']:g} epochs) in "
-           f"{result['seconds']:.1f} s, {result['kernels']} kernels")
+    yield (
+        f"{_dashed(result['layers'])}, {result['parameters']:,} parameters: "
+        f"{result['iterations']:,} iterations ({result['epochs']:g} epochs) in "
+        f"{result['seconds']:.1f} s, {result['kernels']} kernels"
+    )
     for side in ("train", "test"):
         if result[f"{side}_accuracy"] is not None:
-            yield (f"  {side:<5}  accuracy {result[f'{side}_accuracy']:7.2%}   "
-                   f"loss {result[f'{side}_loss']:.4f}")
+            yield (
+                f"  {side:<5}  accuracy {result[f'{side}_accuracy']:7.2%}   "
+                f"loss {result[f'{side}_loss']:.4f}"
+            )
     if result["out"]:
         yield f"  saved  {result['out']}"
 
@@ -28,8 +32,10 @@ def evaluation_lines(result: dict[str, Any]) -> Iterator[str]:
     names, confusion = result["class_names"], result["confusion"]
     left = max(len("precision"), *map(len, names))
     cell = 2 + max(len("100.0"), *(len(f"{count:,}") for row in confusion for count in row))
-    yield (f"accuracy {result['accuracy']:.2%} of {result['count']:,} images, "
-           f"loss {result['loss']:.4f}")
+    yield (
+        f"accuracy {result['accuracy']:.2%} of {result['count']:,} images, "
+        f"loss {result['loss']:.4f}"
+    )
     yield "rows: what it is; columns: the answer; recall and precision in per cent"
     yield ""
     heads = [name[: cell - 2] for name in names]
@@ -76,9 +82,11 @@ def idx_lines(facts: dict[str, Any]) -> Iterator[str]:
 def model_lines(facts: dict[str, Any]) -> Iterator[str]:
     """Describe a model file."""
     height, width = facts["image_shape"]
-    yield (f"{facts['name']}: .{facts['kind']} model {_dashed(facts['sizes'])}, "
-           f"{facts['parameters']:,} parameters ({facts['dtype']}), "
-           f"{facts['file_bytes']:,} bytes")
+    yield (
+        f"{facts['name']}: .{facts['kind']} model {_dashed(facts['sizes'])}, "
+        f"{facts['parameters']:,} parameters ({facts['dtype']}), "
+        f"{facts['file_bytes']:,} bytes"
+    )
     hidden = ", ".join(facts["activations"][:-1]) or "no hidden layer"
     yield f"  layers   {hidden}; softmax over {len(facts['class_names'])} classes"
     yield f"  classes  {', '.join(facts['class_names'])}"
@@ -95,9 +103,12 @@ def _run_line(run: dict[str, Any]) -> str:
     """Describe one training record; a strange file may lack any part of it."""
     config = run.get("config") if isinstance(run.get("config"), dict) else {}
     batch = config.get("batch_size")
-    facts = [f"{run.get('steps', '?')} steps ({run.get('outcome', 'outcome unknown')})",
-             f"{config.get('optimiser', '?')} at {config.get('learning_rate', '?')}",
-             "full batch" if batch is None else f"batches of {batch}", f"seed {run.get('seed')}"]
+    facts = [
+        f"{run.get('steps', '?')} steps ({run.get('outcome', 'outcome unknown')})",
+        f"{config.get('optimiser', '?')} at {config.get('learning_rate', '?')}",
+        "full batch" if batch is None else f"batches of {batch}",
+        f"seed {run.get('seed')}",
+    ]
     history = run.get("history")
     for side in ("train", "val"):
         column = history.get(f"{side}_accuracy") if isinstance(history, dict) else None

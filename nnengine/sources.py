@@ -198,8 +198,9 @@ class _Gunzip(Stream):
             reason = str(error).rpartition(": ")[2]
             if reason in ("incorrect data check", "incorrect length check"):
                 reason = "the checksum does not match"
-            raise self.fault(f"the gzip data are damaged ({reason}): download or copy the file "
-                             "again") from error
+            raise self.fault(
+                f"the gzip data are damaged ({reason}): download or copy the file again"
+            ) from error
         self._input = self._inflate.unused_data or self._inflate.unconsumed_tail
         return part
 
@@ -211,8 +212,10 @@ class _Gunzip(Stream):
         if not rest:
             return False
         if not rest.startswith(GZIP):
-            raise self.fault("trailing bytes after the end of the gzip data: the file was joined "
-                             "with something else or damaged; download it again")
+            raise self.fault(
+                "trailing bytes after the end of the gzip data: the file was joined "
+                "with something else or damaged; download it again"
+            )
         self._inflate = zlib.decompressobj(zlib.MAX_WBITS | 16)
         self._input = rest
         return True

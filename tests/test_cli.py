@@ -35,9 +35,11 @@ def files(stripes, tmp_path, monkeypatch) -> list[str]:
 @pytest.fixture
 def run(capsys):
     """Run one command; return (exit status, standard output, standard error)."""
+
     def run(*arguments: object) -> tuple[int, str, str]:
         status = cli.main([str(argument) for argument in arguments])
         return status, *capsys.readouterr()
+
     return run
 
 
@@ -53,8 +55,19 @@ def fault(result: tuple[int, str, str]) -> str:
 
 
 def test_train_prints_one_json_object_with_the_promised_keys(files, run):
-    status, out, err = run("train", *files, "--test", *files, "--layers", "64,8,3", "--epochs", 20,
-                           "--batch-size", 30, "--json")
+    status, out, err = run(
+        "train",
+        *files,
+        "--test",
+        *files,
+        "--layers",
+        "64,8,3",
+        "--epochs",
+        20,
+        "--batch-size",
+        30,
+        "--json",
+    )
     result = json.loads(out)
     assert (0, "") == (status, err)
     assert (200, 20, [64, 8, 3]) == (result["iterations"], result["epochs"], result["layers"])
@@ -69,16 +82,33 @@ def test_train_without_test_images_says_null(files, run):
 
 
 def test_train_follows_every_option(files, run):
-    options = {"layers": "64,7,5,3", "iterations": 6, "batch-size": "all", "optimiser": "momentum",
-               "momentum": 0.5, "learning-rate": 0.02, "activation": "tanh", "init": "glorot",
-               "seed": 4, "dtype": "float64", "out": "deep.npz"}
+    options = {
+        "layers": "64,7,5,3",
+        "iterations": 6,
+        "batch-size": "all",
+        "optimiser": "momentum",
+        "momentum": 0.5,
+        "learning-rate": 0.02,
+        "activation": "tanh",
+        "init": "glorot",
+        "seed": 4,
+        "dtype": "float64",
+        "out": "deep.npz",
+    }
     flags = [part for name, value in options.items() for part in (f"--{name}", value)]
     assert 0 == run("train", *files, *flags)[0]
     actual = nnengine.load("deep.npz")
-    expected = Network.build([64, 7, 5, 3], activation="tanh", initialisation="glorot", rng=4,
-                             dtype=np.float64)
-    config = nnengine.TrainingConfig(iterations=6, batch_size=None, optimiser="momentum",
-                                     momentum=0.5, learning_rate=0.02, seed=4)
+    expected = Network.build(
+        [64, 7, 5, 3], activation="tanh", initialisation="glorot", rng=4, dtype=np.float64
+    )
+    config = nnengine.TrainingConfig(
+        iterations=6,
+        batch_size=None,
+        optimiser="momentum",
+        momentum=0.5,
+        learning_rate=0.02,
+        seed=4,
+    )
     data = nnengine.Dataset(nnengine.Idx3("images.gz"), nnengine.Idx1("labels"))
     for _ in nnengine.training(expected, data, config):
         pass
@@ -105,27 +135,30 @@ def test_the_summary_for_people_is_short(files, run):
     assert 3 == out.count("\n") and "64-10-3" in out and "accuracy" in out and "a.nnm" in out
 
 
-@pytest.mark.parametrize(("flags", "message"), [
-    (["--layers", "784,10,3"], "begins with 784.*8x8 pixels.*begin with 64"),
-    (["--layers", "64,10,10"], "ends with 10.*3 classes.*end with 3"),
-    (["--layers", "64"], "ends with 64"),
-    (["--layers", "64,x,3"], "invalid layers value"),
-    (["--layers", "64,0,3"], "layer sizes"),
-    (["--epochs", "0"], "epochs is 0"),
-    (["--epochs", "1", "--iterations", "1"], "not allowed with"),
-    (["--batch-size", "some"], "invalid batch size value"),
-    (["--learning-rate", "nan"], "learning_rate"),
-    (["--momentum", "1"], "momentum is 1"),
-    (["--seed", "-1"], "seed is -1"),
-    (["--activation", "swish"], "choose from.*relu"),
-    (["--out", "model.h5"], r"\.npz"),
-    (["--out", "none/model.npz"], "none/model.npz: No such file"),
-    (["--out", "."], "ending"),
-    (["--out", "a.nnm", "--activation", "tanh"], "uses tanh"),
-    (["--test", "images.gz", "none"], "none: No such file"),
-    (["--test", "labels", "images.gz"], "swapped"),
-    (["--what"], "unrecognized|unrecognised"),
-])
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--layers", "784,10,3"], "begins with 784.*8x8 pixels.*begin with 64"),
+        (["--layers", "64,10,10"], "ends with 10.*3 classes.*end with 3"),
+        (["--layers", "64"], "ends with 64"),
+        (["--layers", "64,x,3"], "invalid layers value"),
+        (["--layers", "64,0,3"], "layer sizes"),
+        (["--epochs", "0"], "epochs is 0"),
+        (["--epochs", "1", "--iterations", "1"], "not allowed with"),
+        (["--batch-size", "some"], "invalid batch size value"),
+        (["--learning-rate", "nan"], "learning_rate"),
+        (["--momentum", "1"], "momentum is 1"),
+        (["--seed", "-1"], "seed is -1"),
+        (["--activation", "swish"], "choose from.*relu"),
+        (["--out", "model.h5"], r"\.npz"),
+        (["--out", "none/model.npz"], "none/model.npz: No such file"),
+        (["--out", "."], "ending"),
+        (["--out", "a.nnm", "--activation", "tanh"], "uses tanh"),
+        (["--test", "images.gz", "none"], "none: No such file"),
+        (["--test", "labels", "images.gz"], "swapped"),
+        (["--what"], "unrecognized|unrecognised"),
+    ],
+)
 def test_a_wrong_setting_is_one_line_and_no_training(files, run, monkeypatch, flags, message):
     monkeypatch.setattr(cli, "training", None)
     assert re.search(message, fault(run("train", *files, *flags)))
@@ -146,8 +179,20 @@ def test_bad_data_are_one_line_with_the_files_name(files, run):
 
 
 def test_divergence_keeps_the_last_good_weights(files, run):
-    said = fault(run("train", *files, "--learning-rate", "1e30", "--iterations", 200,
-                     "--batch-size", "all", "--out", "a.npz"))
+    said = fault(
+        run(
+            "train",
+            *files,
+            "--learning-rate",
+            "1e30",
+            "--iterations",
+            200,
+            "--batch-size",
+            "all",
+            "--out",
+            "a.npz",
+        )
+    )
     assert "diverged" in said and "learning rate" in said and "a.npz" in said
     network = nnengine.load("a.npz")
     assert np.isfinite(network.theta).all() and "diverged" == network.training[0]["outcome"]
@@ -171,8 +216,9 @@ def test_ctrl_c_keeps_the_weights_of_the_last_whole_step(files, run, monkeypatch
                 os.kill(os.getpid(), signal.SIGINT)
 
     monkeypatch.setattr(cli, "Progress", Pressed)
-    status, out, err = run("train", *files, "--batch-size", "all", "--iterations", 9999,
-                           "--out", "a.npz")
+    status, out, err = run(
+        "train", *files, "--batch-size", "all", "--iterations", 9999, "--out", "a.npz"
+    )
     assert (130, "", 1) == (status, out, len(seen))
     assert "nnengine: interrupted after 7 iterations; " in err and "a.npz" in err
     run("train", *files, "--batch-size", "all", "--iterations", 7, "--out", "b.npz")
@@ -184,8 +230,9 @@ def test_ctrl_c_keeps_the_weights_of_the_last_whole_step(files, run, monkeypatch
 def spawn(*arguments: str, **options) -> subprocess.Popen:
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen([sys.executable, "-m", "nnengine", *arguments], env=environment,
-                            **pipes | options)
+    return subprocess.Popen(
+        [sys.executable, "-m", "nnengine", *arguments], env=environment, **pipes | options
+    )
 
 
 def test_ctrl_c_at_a_real_terminal(files):
@@ -255,8 +302,14 @@ def test_a_class_that_never_occurs_has_no_recall(model, run, stripes):
 
 def test_predict_gives_the_answers_to_the_chosen_images(files, model, run, stripes):
     expected = nnengine.load(model).predict(stripes[0])
-    for index, chosen in (("2:9", slice(2, 9)), (":4", slice(4)), ("296:", slice(296, None)),
-                          ("5", slice(5, 6)), ("=-1", slice(-1, None)), ("=-3:", slice(-3, None))):
+    for index, chosen in (
+        ("2:9", slice(2, 9)),
+        (":4", slice(4)),
+        ("296:", slice(296, None)),
+        ("5", slice(5, 6)),
+        ("=-1", slice(-1, None)),
+        ("=-3:", slice(-3, None)),
+    ):
         flag = [f"--index{index}"] if index.startswith("=") else ["--index", index]
         _, out, _ = run("predict", model, files[0], *flag, "--json")
         result = json.loads(out)
@@ -363,6 +416,7 @@ def test_a_wrong_command_is_one_line(run, arguments):
 def test_no_memory_is_one_line(files, run, monkeypatch):
     def fail(*_):
         raise MemoryError
+
     monkeypatch.setattr(cli, "Idx3", fail)
     assert "out of memory" in fault(run("train", *files))
 
@@ -425,8 +479,18 @@ def test_without_tqdm_there_is_no_bar_and_no_fault(monkeypatch):
 @pytest.mark.skipif(not hasattr(os, "wait4"), reason="needs wait4 to measure a process's memory")
 def test_mnist_is_trained_in_less_than_400_mb(mnist_files, tmp_path):
     arguments = [str(path) for path in mnist_files.values()]
-    process = spawn("train", *arguments[:2], "--test", *arguments[2:], "--batch-size", "all",
-                    "--iterations", "3", "--out", str(tmp_path / "a.nnm"))
+    process = spawn(
+        "train",
+        *arguments[:2],
+        "--test",
+        *arguments[2:],
+        "--batch-size",
+        "all",
+        "--iterations",
+        "3",
+        "--out",
+        str(tmp_path / "a.nnm"),
+    )
     _, status, usage = os.wait4(process.pid, 0)
     assert 0 == status
     assert usage.ru_maxrss / (1 if sys.platform == "darwin" else 1024) < 400

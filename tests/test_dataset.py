@@ -82,8 +82,16 @@ def test_rows_of_pixels_become_square_images_where_they_can():
     assert (1, 783) == Dataset(np.zeros((2, 783), np.uint8), [0, 1]).image_shape
 
 
-@pytest.mark.parametrize("labels", [[0, 255], np.array([0, 255], np.int64), (0, 255),
-                                    np.array([0, 255], np.uint64), np.array([0, 255], ">i2")])
+@pytest.mark.parametrize(
+    "labels",
+    [
+        [0, 255],
+        np.array([0, 255], np.int64),
+        (0, 255),
+        np.array([0, 255], np.uint64),
+        np.array([0, 255], ">i2"),
+    ],
+)
 def test_whole_numbers_of_any_type_become_bytes(labels):
     dataset = Dataset(np.zeros((2, 1, 1), np.uint8), labels)
     assert np.uint8 == dataset.labels.dtype
@@ -131,8 +139,10 @@ def test_digest_depends_on_images_labels_and_shape(stripes):
     other_images[-1, -1, -1] ^= 1
     other_labels[-1] ^= 1
     digests = {
-        Dataset(images, labels).digest, Dataset(other_images, labels).digest,
-        Dataset(images, other_labels).digest, Dataset(images.reshape(300, 4, 16), labels).digest,
+        Dataset(images, labels).digest,
+        Dataset(other_images, labels).digest,
+        Dataset(images, other_labels).digest,
+        Dataset(images.reshape(300, 4, 16), labels).digest,
     }
     assert 4 == len(digests)
 
@@ -168,7 +178,8 @@ def test_counts_that_differ_name_both_files(tmp_path):
 
 def test_labels_out_of_range_name_the_first_by_index_and_value():
     assert "labels: label 2 at index 2 is out of range: with 2 classes labels go from 0 to 1" in (
-        refusal(IMAGES, LABELS, classes=2))
+        refusal(IMAGES, LABELS, classes=2)
+    )
     assert "label 256 at index 1" in refusal(IMAGES, [0, 256, -1])
     assert "(2 such labels)" in refusal(IMAGES, [0, 256, -1])
 
@@ -201,10 +212,13 @@ def test_other_data_are_refused_with_a_way_out(images, labels, said):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"classes": 0}, "1 to 256"), ({"classes": 257}, "1 to 256"),
-        ({"classes": 2.5}, "whole number"), ({"classes": True}, "whole number"),
+        ({"classes": 0}, "1 to 256"),
+        ({"classes": 257}, "1 to 256"),
+        ({"classes": 2.5}, "whole number"),
+        ({"classes": True}, "whole number"),
         ({"classes": 4, "class_names": ["a", "b", "c"]}, "3 class names for 4 classes"),
-        ({"class_names": []}, "at least one string"), ({"class_names": "abc"}, "sequence"),
+        ({"class_names": []}, "at least one string"),
+        ({"class_names": "abc"}, "sequence"),
         ({"class_names": [1, 2, 3]}, "string"),
     ],
 )
@@ -243,8 +257,9 @@ def test_taking_by_mask_and_by_slice():
     assert np.shares_memory(dataset.images, dataset.take(slice(2, 4)).images)
 
 
-@pytest.mark.parametrize("indices", [[], [9], [-10], [0.5], [[0]], np.zeros(9, bool),
-                                     np.ones(8, bool), slice(5, 5), 3])
+@pytest.mark.parametrize(
+    "indices", [[], [9], [-10], [0.5], [[0]], np.zeros(9, bool), np.ones(8, bool), slice(5, 5), 3]
+)
 def test_taking_what_is_not_there_is_refused(indices):
     with pytest.raises(ConfigError):
         numbered(9).take(indices)
@@ -353,7 +368,8 @@ def test_mnist_is_held_without_copies_and_with_the_digest_of_its_files(mnist_fil
     assert tuple("0123456789") == names
     assert "18489308deedfe2f7bd3a11e599a597126f161d991b1ffcffb71642aa76f7f62" == digest
     assert [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009] == (
-        dataset.class_counts().tolist())
+        dataset.class_counts().tolist()
+    )
 
 
 @pytest.mark.parametrize("part", ["train", "t10k"])

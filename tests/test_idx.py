@@ -99,9 +99,16 @@ def test_images_read_alike_from_path_bytes_file_and_pipe(tmp_path):
     path.write_bytes(TWO_IMAGES)
     expected = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
     sources = [
-        path, str(path), TWO_IMAGES, bytearray(TWO_IMAGES), memoryview(TWO_IMAGES),
-        io.BytesIO(TWO_IMAGES), Pipe(TWO_IMAGES), gzip.compress(TWO_IMAGES),
-        io.BytesIO(gzip.compress(TWO_IMAGES)), Pipe(gzip.compress(TWO_IMAGES), 1),
+        path,
+        str(path),
+        TWO_IMAGES,
+        bytearray(TWO_IMAGES),
+        memoryview(TWO_IMAGES),
+        io.BytesIO(TWO_IMAGES),
+        Pipe(TWO_IMAGES),
+        gzip.compress(TWO_IMAGES),
+        io.BytesIO(gzip.compress(TWO_IMAGES)),
+        Pipe(gzip.compress(TWO_IMAGES), 1),
         gzip.GzipFile(fileobj=io.BytesIO(gzip.compress(TWO_IMAGES))),
     ]
     for source in sources:
@@ -194,8 +201,15 @@ def test_arrays_larger_than_a_piece_are_written_whole():
 
 @pytest.mark.parametrize(
     "array",
-    [np.zeros(3), np.zeros(3, np.int64), np.zeros(3, bool), np.zeros(3, complex),
-     np.zeros((), np.uint8), np.zeros((1,) * 5, np.uint8), np.array(["a"])],
+    [
+        np.zeros(3),
+        np.zeros(3, np.int64),
+        np.zeros(3, bool),
+        np.zeros(3, complex),
+        np.zeros((), np.uint8),
+        np.zeros((1,) * 5, np.uint8),
+        np.array(["a"]),
+    ],
     ids=lambda array: f"{array.dtype}-{array.ndim}",
 )
 def test_arrays_idx_cannot_hold_are_refused_before_the_file_is_touched(tmp_path, array):
@@ -299,10 +313,12 @@ def test_repr_says_name_count_size_and_label_range(tmp_path):
     assert "Idx1(0 labels)" == repr(Idx1(header(8, 0)))
 
 
-@pytest.mark.parametrize("on_disk", ["a-idx1-ubyte", "a.idx1-ubyte", "a-idx1-ubyte.gz",
-                                     "a.idx1-ubyte.gz"])
-@pytest.mark.parametrize("asked", ["a-idx1-ubyte", "a.idx1-ubyte", "a-idx1-ubyte.gz",
-                                   "a.idx1-ubyte.gz"])
+@pytest.mark.parametrize(
+    "on_disk", ["a-idx1-ubyte", "a.idx1-ubyte", "a-idx1-ubyte.gz", "a.idx1-ubyte.gz"]
+)
+@pytest.mark.parametrize(
+    "asked", ["a-idx1-ubyte", "a.idx1-ubyte", "a-idx1-ubyte.gz", "a.idx1-ubyte.gz"]
+)
 def test_both_spellings_of_a_name_find_the_file(tmp_path, on_disk, asked):
     write_idx(tmp_path / on_disk, np.array([7, 2, 1], np.uint8))
     found = Idx1(tmp_path / asked)
@@ -527,10 +543,14 @@ HUGE = 2**32 - 1
 @pytest.mark.parametrize(
     "head",
     [
-        header(8, HUGE, 28, 28), header(8, HUGE), header(0x0E, HUGE, HUGE, HUGE, HUGE),
+        header(8, HUGE, 28, 28),
+        header(8, HUGE),
+        header(0x0E, HUGE, HUGE, HUGE, HUGE),
         header(8, 2**16, 2**16, 2**16, 2**16),  # 2**64: zero in 64-bit arithmetic
-        header(0x0E, 2**31, 2**30), header(8, 0, HUGE, HUGE, HUGE),
-        header(8, 2**21, 2**10), header(8, 2**31 - 1),  # within max_bytes, and yet not there
+        header(0x0E, 2**31, 2**30),
+        header(8, 0, HUGE, HUGE, HUGE),
+        header(8, 2**21, 2**10),
+        header(8, 2**31 - 1),  # within max_bytes, and yet not there
     ],
     ids=lambda head: head.hex(),
 )
@@ -540,8 +560,13 @@ def test_a_lying_header_costs_nothing(tmp_path, head, wrap):
     packed = gzip.compress(data)
     path = tmp_path / "liar"
     path.write_bytes(data)
-    source = {"bytes": data, "gzip": packed, "pipe": Pipe(data), "gzip pipe": Pipe(packed),
-              "path": path}[wrap]
+    source = {
+        "bytes": data,
+        "gzip": packed,
+        "pipe": Pipe(data),
+        "gzip pipe": Pipe(packed),
+        "path": path,
+    }[wrap]
     refusal(head)  # imports and caches are not part of the cost
     assert peak_bytes(source) < 2_000_000
 
@@ -580,8 +605,9 @@ def test_a_bomb_whose_header_admits_it_is_bounded_by_max_bytes():
 def test_keeping_what_is_whole_of_a_bomb_is_bounded_by_max_bytes():
     data = bomb(header(8, HUGE), 40)
     limit = 5_000_000
-    assert "more than the 5,000,000 allowed" in str(refusal(
-        io.BytesIO(data + bomb(b"", 40) * 120), keep_whole=True, max_bytes=limit))
+    assert "more than the 5,000,000 allowed" in str(
+        refusal(io.BytesIO(data + bomb(b"", 40) * 120), keep_whole=True, max_bytes=limit)
+    )
     assert peak_bytes(Pipe(data, 1 << 16), keep_whole=True, max_bytes=limit) < 3 * limit
 
 

@@ -145,8 +145,17 @@ def test_every_way_to_give_the_images_gives_the_same_network(stripes, columns, t
     images, labels = stripes
     flat = images.reshape(len(images), -1)
     write_idx(tmp_path / "i", images)
-    ways = [columns[0], columns[0].astype(np.float32), flat.T, flat, images, Idx3(tmp_path / "i"),
-            flat.astype(float), flat.T.astype(np.int64), Dataset(images, labels)]
+    ways = [
+        columns[0],
+        columns[0].astype(np.float32),
+        flat.T,
+        flat,
+        images,
+        Idx3(tmp_path / "i"),
+        flat.astype(float),
+        flat.T.astype(np.int64),
+        Dataset(images, labels),
+    ]
     fitted = [NNetworkMinimal(64, 5, 3, maxiterations=5).fit(way, labels) for way in ways]
     for network in fitted[1:]:
         first = fitted[0].coefficients()
@@ -220,12 +229,15 @@ def test_coefficients_come_back_as_they_were_set():
     assert largest_difference(other.coefficients(), ours.coefficients()) == 0
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    ({"IHW": np.zeros((6, 4))}, r"IHW: expected shape \(4, 6\), found \(6, 4\)"),
-    ({"OB": np.zeros(3)}, r"OB: expected shape \(3, 1\), found \(3,\)"),
-    ({"HB": np.full((4, 1), np.nan)}, "HB: expected finite"),
-    ({"XX": np.zeros(3)}, "coefficients are IHW, HB, HOW, OB; found.*XX"),
-])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"IHW": np.zeros((6, 4))}, r"IHW: expected shape \(4, 6\), found \(6, 4\)"),
+        ({"OB": np.zeros(3)}, r"OB: expected shape \(3, 1\), found \(3,\)"),
+        ({"HB": np.full((4, 1), np.nan)}, "HB: expected finite"),
+        ({"XX": np.zeros(3)}, "coefficients are IHW, HB, HOW, OB; found.*XX"),
+    ],
+)
 def test_coefficients_that_do_not_fit_are_named_and_change_nothing(change, message):
     ours = NNetworkMinimal(6, 4, 3)
     before = ours.coefficients()
@@ -288,8 +300,9 @@ def test_the_repr_tells_the_truth(columns, tmp_path):
     assert f"{facts}loaded from a.nnm; 7 iterations on record>" == repr(ours)
 
 
-@pytest.mark.parametrize("options", [{"alpha": 0}, {"alpha": float("nan")}, {"maxiterations": 0},
-                                     {"nodes_hid": 0}])
+@pytest.mark.parametrize(
+    "options", [{"alpha": 0}, {"alpha": float("nan")}, {"maxiterations": 0}, {"nodes_hid": 0}]
+)
 def test_settings_that_cannot_be_are_refused_at_birth(options):
     with pytest.raises(ConfigError):
         NNetworkMinimal(**({"nodes_in": 6, "nodes_hid": 4, "nodes_out": 3} | options))

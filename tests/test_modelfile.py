@@ -17,8 +17,14 @@ import nnengine
 from nnengine import ConfigError, FormatError, Network, modelfile, modelheader
 from nnengine.modelfile import describe_model, load, save, to_bytes
 
-RECORD = {"data_digest": "ab", "seed": 1, "config": {"batch_size": 64}, "steps": 5,
-          "outcome": "finished", "history": {"step": [0, 5], "train_loss": [2.3, None]}}
+RECORD = {
+    "data_digest": "ab",
+    "seed": 1,
+    "config": {"batch_size": 64},
+    "steps": 5,
+    "outcome": "finished",
+    "history": {"step": [0, 5], "train_loss": [2.3, None]},
+}
 
 
 def small(sizes=(6, 4, 3), **options) -> Network:
@@ -81,8 +87,14 @@ def assert_same(expected: Network, actual: Network) -> None:
 @pytest.mark.parametrize("sizes", [(6, 3), (6, 4, 3), (6, 5, 4, 3)])
 def test_npz_brings_back_every_bit_and_every_setting(sizes, dtype):
     hidden = ["tanh", "leaky_relu"][: len(sizes) - 2]
-    network = Network.build(list(sizes), activation=hidden, dtype=dtype, input_scale=0.5,
-                            class_names=["a", "ü", "🙂"], image_shape=(2, 3))
+    network = Network.build(
+        list(sizes),
+        activation=hidden,
+        dtype=dtype,
+        input_scale=0.5,
+        class_names=["a", "ü", "🙂"],
+        image_shape=(2, 3),
+    )
     network.training = (RECORD,)
     back = load(to_bytes(network))
     assert_same(network, back)
@@ -113,8 +125,9 @@ def test_numpy_opens_an_npz_without_pickle(tmp_path):
 
 def test_numpy_may_have_written_the_npz_deflated_in_column_order_and_big_endian():
     network = small()
-    arrays = {name: np.asfortranarray(array.astype(">f4"))
-              for name, array in network.parameters().items()}
+    arrays = {
+        name: np.asfortranarray(array.astype(">f4")) for name, array in network.parameters().items()
+    }
     header = np.load(io.BytesIO(members_of(to_bytes(network))["header.npy"]))
     stream = io.BytesIO()
     np.savez_compressed(stream, header=header, **arrays)
@@ -162,12 +175,16 @@ def test_nnm_may_be_big_endian():
     assert_same(network, load(saved_by_numpy(nnm_vector(network).astype(">f8"))))
 
 
-@pytest.mark.parametrize(("network", "reason"), [
-    (small((6, 5, 4, 3)), "has 4 layers"),
-    (small((6, 3)), "has 2 layers"),
-    (small(activation="tanh"), "uses tanh"),
-    (small(input_scale=1.0), "multiplies its inputs by 1"),
-], ids=["deep", "shallow", "tanh", "unscaled"])
+@pytest.mark.parametrize(
+    ("network", "reason"),
+    [
+        (small((6, 5, 4, 3)), "has 4 layers"),
+        (small((6, 3)), "has 2 layers"),
+        (small(activation="tanh"), "uses tanh"),
+        (small(input_scale=1.0), "multiplies its inputs by 1"),
+    ],
+    ids=["deep", "shallow", "tanh", "unscaled"],
+)
 def test_nnm_refuses_what_it_cannot_say_and_points_to_npz(network, reason, tmp_path):
     with pytest.raises(ConfigError, match=f"{reason}.*npz"):
         network.save(tmp_path / "a.nnm")
@@ -179,27 +196,30 @@ def numbers(*sides: float, extra: int = 0) -> bytes:
     return saved_by_numpy(np.concatenate([sides, np.ones(max(0, count))]))
 
 
-@pytest.mark.parametrize(("data", "message"), [
-    (numbers(4, 6, 5, 1, 3, 4, 3, 1), r"HB: expected shape \(4, 1\), found \(5, 1\)"),
-    (numbers(4, 6, 4, 1, 3, 5, 3, 1), r"HOW: expected shape \(3, 4\), found \(3, 5\)"),
-    (numbers(4, 6, 4, 1, 3, 4, 2, 1), r"OB: expected shape \(3, 1\), found \(2, 1\)"),
-    (numbers(4, 6, 4, 1, 3, 4, 3, 1, extra=2), "need 51 numbers, the vector has 53"),
-    (numbers(4, 6, 4, 1, 3, 4, 3, 1, extra=-1), "need 51 numbers, the vector has 50"),
-    (saved_by_numpy(np.array([0.0, 6, 4, 1, 3, 4, 3, 1])), "first eight numbers"),
-    (saved_by_numpy(np.array([4.5, 6, 4, 1, 3, 4, 3, 1])), "first eight numbers"),
-    (saved_by_numpy(np.array([np.nan] * 8)), "first eight numbers"),
-    (saved_by_numpy(np.array([2e9, 2e9, 2e9, 1, 9, 2e9, 9, 1])), "the vector has 8"),
-    (saved_by_numpy(np.ones(3)), "starts with eight"),
-    (saved_by_numpy(np.ones(51, np.float32)), "one float64 vector"),
-    (saved_by_numpy(np.ones((3, 17))), "one float64 vector"),
-    (saved_by_numpy(np.ones(51, np.int64)), "type '<i8'"),
-    (saved_by_numpy(np.ones(9))[:-3], "cut short"),
-    (saved_by_numpy(np.ones(9)) + b"x", "after its end"),
-    (saved_by_numpy(np.ones(9))[:50], "cut short or damaged"),
-    (saved_by_numpy(np.ones(9)).replace(b"(9,)", b"(9" + b"0" * 30 + b",)"), "damaged|absurd"),
-    (b"\x93NUMPY\x09\x00", "version 1, 2 or 3"),
-    (b"\x93NUMPY\x02\x00\xff\xff\xff\xff", "describes itself in 4,294,967,295 bytes"),
-])
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (numbers(4, 6, 5, 1, 3, 4, 3, 1), r"HB: expected shape \(4, 1\), found \(5, 1\)"),
+        (numbers(4, 6, 4, 1, 3, 5, 3, 1), r"HOW: expected shape \(3, 4\), found \(3, 5\)"),
+        (numbers(4, 6, 4, 1, 3, 4, 2, 1), r"OB: expected shape \(3, 1\), found \(2, 1\)"),
+        (numbers(4, 6, 4, 1, 3, 4, 3, 1, extra=2), "need 51 numbers, the vector has 53"),
+        (numbers(4, 6, 4, 1, 3, 4, 3, 1, extra=-1), "need 51 numbers, the vector has 50"),
+        (saved_by_numpy(np.array([0.0, 6, 4, 1, 3, 4, 3, 1])), "first eight numbers"),
+        (saved_by_numpy(np.array([4.5, 6, 4, 1, 3, 4, 3, 1])), "first eight numbers"),
+        (saved_by_numpy(np.array([np.nan] * 8)), "first eight numbers"),
+        (saved_by_numpy(np.array([2e9, 2e9, 2e9, 1, 9, 2e9, 9, 1])), "the vector has 8"),
+        (saved_by_numpy(np.ones(3)), "starts with eight"),
+        (saved_by_numpy(np.ones(51, np.float32)), "one float64 vector"),
+        (saved_by_numpy(np.ones((3, 17))), "one float64 vector"),
+        (saved_by_numpy(np.ones(51, np.int64)), "type '<i8'"),
+        (saved_by_numpy(np.ones(9))[:-3], "cut short"),
+        (saved_by_numpy(np.ones(9)) + b"x", "after its end"),
+        (saved_by_numpy(np.ones(9))[:50], "cut short or damaged"),
+        (saved_by_numpy(np.ones(9)).replace(b"(9,)", b"(9" + b"0" * 30 + b",)"), "damaged|absurd"),
+        (b"\x93NUMPY\x09\x00", "version 1, 2 or 3"),
+        (b"\x93NUMPY\x02\x00\xff\xff\xff\xff", "describes itself in 4,294,967,295 bytes"),
+    ],
+)
 def test_a_bad_nnm_is_told_what_is_wrong_with_it(data, message):
     with pytest.raises(FormatError, match=message):
         load(data)
@@ -222,17 +242,20 @@ class _Trap:
 # what is no model
 
 
-@pytest.mark.parametrize(("data", "message"), [
-    (b"", "empty file"),
-    (bytes([0, 0, 8, 3, 0, 0, 0, 0]), "IDX file of images, not a model"),
-    (bytes([0, 0, 8, 1, 0, 0, 0, 0]), "IDX file of labels, not a model"),
-    (b"\x1f\x8b\x08\x00", "gzip"),
-    (b"<!DOCTYPE html><html>", "HTML"),
-    (b"\x89PNG\r\n\x1a\n", "PNG"),
-    (b"\x89HDF\r\n\x1a\n", "HDF5"),
-    (b"a,b,c\n1,2,3\n", "CSV"),
-    (b"\x01\x02\x03", "starts with 01 02 03"),
-])
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "empty file"),
+        (bytes([0, 0, 8, 3, 0, 0, 0, 0]), "IDX file of images, not a model"),
+        (bytes([0, 0, 8, 1, 0, 0, 0, 0]), "IDX file of labels, not a model"),
+        (b"\x1f\x8b\x08\x00", "gzip"),
+        (b"<!DOCTYPE html><html>", "HTML"),
+        (b"\x89PNG\r\n\x1a\n", "PNG"),
+        (b"\x89HDF\r\n\x1a\n", "HDF5"),
+        (b"a,b,c\n1,2,3\n", "CSV"),
+        (b"\x01\x02\x03", "starts with 01 02 03"),
+    ],
+)
 def test_what_is_no_model_is_called_by_its_name(data, message):
     with pytest.raises(FormatError, match=message):
         load(data)
@@ -271,65 +294,83 @@ def array(shape: tuple[int, ...], dtype: str = "f4", value: float = 0) -> bytes:
     return saved_by_numpy(np.full(shape, value, dtype))
 
 
-@pytest.mark.parametrize(("data", "message"), [
-    (changed(header=None), "without header.npy.*weights_1"),
-    (changed(weights_2=None), r"weights_2 is missing; expected float32 \(4, 3\)"),
-    (changed(weights_9=array((1,))), "'weights_9' does not belong"),
-    (changed(weights_1=array((6, 5))), r"weights_1: expected float32 \(6, 4\), found .* \(6, 5\)"),
-    (changed(weights_1=array((4, 6))), r"weights_1: expected float32 \(6, 4\), found .* \(4, 6\)"),
-    (changed(biases_1=array((4, 1))), r"biases_1: expected float32 \(4,\), found float32 \(4, 1\)"),
-    (changed(biases_1=array((4,), "f8")), r"biases_1: expected float32 \(4,\), found float64"),
-    (changed(biases_1=array((4,), "i4")), "biases_1 holds numbers of type '<i4'"),
-    (changed(biases_1=array((4,))[:-2]), "biases_1 is cut short"),
-    (changed(biases_1=array((4,)) + b"!"), "biases_1 has bytes after its end"),
-    (changed(biases_1=array((4,), value=np.nan)), "biases_1 holds 4 values that are not finite"),
-    (changed(biases_1=b"text"), "biases_1 is not a NumPy array"),
-    (changed(header=array((4,), "f8")), "header.npy: expected uint8"),
-    (changed(header=saved_by_numpy(np.frombuffer(b"{no", np.uint8))), "not JSON"),
-    (changed(header=saved_by_numpy(np.full(200_000, ord("["), np.uint8))), "not JSON"),
-    (changed(header=saved_by_numpy(np.frombuffer(b"\xff\xfe", np.uint8))), "not JSON"),
-    (changed(header=saved_by_numpy(np.frombuffer(b"[]", np.uint8))), "does not say"),
-    (zipped({"word/document.xml": b"<w/>"}), "contains 'word/document.xml', not a model"),
-    (zipped({}), "without header.npy.*nothing"),
-    (to_bytes(small())[:-30], "damaged zip"),
-    (to_bytes(small())[:40], "damaged zip"),
-    (zipped(members_of(to_bytes(small())), zipfile.ZIP_BZIP2), "packed by method 12"),
-])
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (changed(header=None), "without header.npy.*weights_1"),
+        (changed(weights_2=None), r"weights_2 is missing; expected float32 \(4, 3\)"),
+        (changed(weights_9=array((1,))), "'weights_9' does not belong"),
+        (
+            changed(weights_1=array((6, 5))),
+            r"weights_1: expected float32 \(6, 4\), found .* \(6, 5\)",
+        ),
+        (
+            changed(weights_1=array((4, 6))),
+            r"weights_1: expected float32 \(6, 4\), found .* \(4, 6\)",
+        ),
+        (
+            changed(biases_1=array((4, 1))),
+            r"biases_1: expected float32 \(4,\), found float32 \(4, 1\)",
+        ),
+        (changed(biases_1=array((4,), "f8")), r"biases_1: expected float32 \(4,\), found float64"),
+        (changed(biases_1=array((4,), "i4")), "biases_1 holds numbers of type '<i4'"),
+        (changed(biases_1=array((4,))[:-2]), "biases_1 is cut short"),
+        (changed(biases_1=array((4,)) + b"!"), "biases_1 has bytes after its end"),
+        (
+            changed(biases_1=array((4,), value=np.nan)),
+            "biases_1 holds 4 values that are not finite",
+        ),
+        (changed(biases_1=b"text"), "biases_1 is not a NumPy array"),
+        (changed(header=array((4,), "f8")), "header.npy: expected uint8"),
+        (changed(header=saved_by_numpy(np.frombuffer(b"{no", np.uint8))), "not JSON"),
+        (changed(header=saved_by_numpy(np.full(200_000, ord("["), np.uint8))), "not JSON"),
+        (changed(header=saved_by_numpy(np.frombuffer(b"\xff\xfe", np.uint8))), "not JSON"),
+        (changed(header=saved_by_numpy(np.frombuffer(b"[]", np.uint8))), "does not say"),
+        (zipped({"word/document.xml": b"<w/>"}), "contains 'word/document.xml', not a model"),
+        (zipped({}), "without header.npy.*nothing"),
+        (to_bytes(small())[:-30], "damaged zip"),
+        (to_bytes(small())[:40], "damaged zip"),
+        (zipped(members_of(to_bytes(small())), zipfile.ZIP_BZIP2), "packed by method 12"),
+    ],
+)
 def test_a_bad_npz_is_told_what_is_wrong_with_it(data, message):
     with pytest.raises(FormatError, match=message):
         load(data)
 
 
-@pytest.mark.parametrize(("field", "value", "message"), [
-    ("version", 2, "version 2, and this nnengine reads version 1"),
-    ("version", True, "version True"),
-    ("format", "other", "does not say"),
-    ("sizes", "absent", "sizes: expected 2 to 1,000 whole numbers above 0, found None"),
-    ("sizes", [6], "sizes: expected"),
-    ("sizes", [6, 4, -3], "sizes: expected"),
-    ("sizes", [6, 4.0, 3], "sizes: expected"),
-    ("sizes", [6, True, 3], "sizes: expected"),
-    ("sizes", [6, 10**9, 3], "promises 40,000,000,012 bytes"),
-    ("sizes", [6, 5, 3], r"weights_1: expected float32 \(6, 5\), found float32 \(6, 4\)"),
-    ("sizes", [6, 4, 4, 3], "2 activations for 3 layers"),
-    ("activations", ["relu", "swish"], "activations: expected names among relu"),
-    ("activations", ["relu", "relu"], "must be 'identity'"),
-    ("activations", [["relu"], "identity"], "activations: expected"),
-    ("activations", ["identity"], "1 activations for 2 layers"),
-    ("input_scale", 0, "input_scale: expected a finite number above 0"),
-    ("input_scale", float("nan"), "input_scale: expected"),
-    ("input_scale", float("inf"), "input_scale: expected"),
-    ("input_scale", "1", "input_scale: expected"),
-    ("dtype", "float16", 'dtype: expected "float32" or "float64"'),
-    ("dtype", ["float32"], "dtype: expected"),
-    ("class_names", ["a"], "1 class names for 3 outputs"),
-    ("class_names", ["a", "b", "\ud800"], "not JSON text"),
-    ("class_names", "abc", "class_names: expected"),
-    ("image_shape", [2, 2], r"images of \(2, 2\) for 6 inputs"),
-    ("image_shape", [2, 3, 1], "image_shape: expected"),
-    ("training", [1], "training: expected"),
-    ("training", None, "training: expected"),
-])
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("version", 2, "version 2, and this nnengine reads version 1"),
+        ("version", True, "version True"),
+        ("format", "other", "does not say"),
+        ("sizes", "absent", "sizes: expected 2 to 1,000 whole numbers above 0, found None"),
+        ("sizes", [6], "sizes: expected"),
+        ("sizes", [6, 4, -3], "sizes: expected"),
+        ("sizes", [6, 4.0, 3], "sizes: expected"),
+        ("sizes", [6, True, 3], "sizes: expected"),
+        ("sizes", [6, 10**9, 3], "promises 40,000,000,012 bytes"),
+        ("sizes", [6, 5, 3], r"weights_1: expected float32 \(6, 5\), found float32 \(6, 4\)"),
+        ("sizes", [6, 4, 4, 3], "2 activations for 3 layers"),
+        ("activations", ["relu", "swish"], "activations: expected names among relu"),
+        ("activations", ["relu", "relu"], "must be 'identity'"),
+        ("activations", [["relu"], "identity"], "activations: expected"),
+        ("activations", ["identity"], "1 activations for 2 layers"),
+        ("input_scale", 0, "input_scale: expected a finite number above 0"),
+        ("input_scale", float("nan"), "input_scale: expected"),
+        ("input_scale", float("inf"), "input_scale: expected"),
+        ("input_scale", "1", "input_scale: expected"),
+        ("dtype", "float16", 'dtype: expected "float32" or "float64"'),
+        ("dtype", ["float32"], "dtype: expected"),
+        ("class_names", ["a"], "1 class names for 3 outputs"),
+        ("class_names", ["a", "b", "\ud800"], "not JSON text"),
+        ("class_names", "abc", "class_names: expected"),
+        ("image_shape", [2, 2], r"images of \(2, 2\) for 6 inputs"),
+        ("image_shape", [2, 3, 1], "image_shape: expected"),
+        ("training", [1], "training: expected"),
+        ("training", None, "training: expected"),
+    ],
+)
 def test_a_bad_header_field_is_named(field, value, message):
     with pytest.raises(FormatError, match=message):
         load(with_header(small(), **{field: value}))
@@ -370,8 +411,9 @@ def test_a_changed_byte_is_noticed_by_its_checksum():
 def bomb(size: int) -> bytes:
     """A file of some thousand bytes whose header honestly promises size x size numbers."""
     network = Network.build([size, 1], rng=0)
-    members = members_of(with_header(network, sizes=[size, size], image_shape=None,
-                                     class_names=None))
+    members = members_of(
+        with_header(network, sizes=[size, size], image_shape=None, class_names=None)
+    )
     head = saved_by_numpy(np.zeros((1, 1), np.float32))[:128]
     head = head.replace(b"(1, 1), }" + b" " * 12, f"({size}, {size}), }}".ljust(21).encode())
     members["weights_1.npy"] = head + bytes(10_000_000)
@@ -391,12 +433,14 @@ def _only_headers(data, dtype=float, **options):
 
 
 def test_a_member_longer_than_its_shape_is_not_unpacked(monkeypatch):
-    data = zipped(members_of(changed(biases_1=array((4,)) + bytes(300_000_000))),
-                  zipfile.ZIP_DEFLATED)
+    data = zipped(
+        members_of(changed(biases_1=array((4,)) + bytes(300_000_000))), zipfile.ZIP_DEFLATED
+    )
     asked = []
     read = zipfile.ZipExtFile.read
-    monkeypatch.setattr(zipfile.ZipExtFile, "read",
-                        lambda self, n=-1: asked.append(n) or read(self, n))
+    monkeypatch.setattr(
+        zipfile.ZipExtFile, "read", lambda self, n=-1: asked.append(n) or read(self, n)
+    )
     with pytest.raises(FormatError, match="biases_1 has bytes after its end"):
         load(data)
     assert 0 < min(asked) and max(asked) < 10_000
@@ -408,15 +452,21 @@ def test_a_directory_of_countless_members_is_not_opened(monkeypatch):
         load(b"PK\x03\x04" + b"PK\x01\x02" * 10_001)
 
 
-FUZZ = settings(max_examples=300, deadline=None,
-                suppress_health_check=[HealthCheck.function_scoped_fixture])
-SEEDS = [to_bytes(small()), to_bytes(original(), "nnm"), zipped(members_of(to_bytes(small())),
-                                                                zipfile.ZIP_DEFLATED)]
+FUZZ = settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+SEEDS = [
+    to_bytes(small()),
+    to_bytes(original(), "nnm"),
+    zipped(members_of(to_bytes(small())), zipfile.ZIP_DEFLATED),
+]
 
 
 @FUZZ
-@given(st.sampled_from([b"", b"PK\x03\x04", b"PK\x05\x06", b"\x93NUMPY\x01\x00v\x00"]),
-       st.binary(max_size=400))
+@given(
+    st.sampled_from([b"", b"PK\x03\x04", b"PK\x05\x06", b"\x93NUMPY\x01\x00v\x00"]),
+    st.binary(max_size=400),
+)
 def test_any_bytes_give_a_network_or_a_format_error(start, rest):
     _load_or_refuse(start + rest)
 
@@ -433,10 +483,21 @@ def test_any_damage_gives_a_network_or_a_format_error(seed, data):
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner,
-                                                                max_size=3), max_leaves=8)
-FIELDS = ["version", "sizes", "activations", "input_scale", "dtype", "class_names", "image_shape",
-          "training"]
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+FIELDS = [
+    "version",
+    "sizes",
+    "activations",
+    "input_scale",
+    "dtype",
+    "class_names",
+    "image_shape",
+    "training",
+]
 
 
 @FUZZ
@@ -518,6 +579,13 @@ def test_a_description_is_json_and_says_what_the_file_holds(tmp_path):
     small().save(tmp_path / "a.npz")
     facts = describe_model(tmp_path / "a.npz")
     assert facts == json.loads(json.dumps(facts))
-    expected = {"kind": "npz", "name": "a.npz", "sizes": [6, 4, 3], "parameters": 43,
-                "dtype": "float32", "trained_steps": 5, "training": [RECORD]}
+    expected = {
+        "kind": "npz",
+        "name": "a.npz",
+        "sizes": [6, 4, 3],
+        "parameters": 43,
+        "dtype": "float32",
+        "trained_steps": 5,
+        "training": [RECORD],
+    }
     assert expected == {name: facts[name] for name in expected}

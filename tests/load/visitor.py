@@ -61,9 +61,7 @@ class Visitor:
 
     async def rerun(self, *widgets: WidgetState, **more: object) -> None:
         """Run the script with changed widgets and wait until it has finished."""
-        state = ClientState(
-            query_string=self.query, page_script_hash=self.page, **more
-        )
+        state = ClientState(query_string=self.query, page_script_hash=self.page, **more)
         state.widget_states.widgets.extend(widgets)
         await self.socket.send(BackMsg(rerun_script=state).SerializeToString())
         await asyncio.wait_for(self._finish(), PATIENCE_S)

@@ -90,8 +90,9 @@ def server(log: Path) -> Iterator[Server]:
 def _wait_until_up(found: Server, log: Path) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and found.process.poll() is None:
-        with contextlib.suppress(OSError), urllib.request.urlopen(
-            f"http://{found.base}/_stcore/health", timeout=2
+        with (
+            contextlib.suppress(OSError),
+            urllib.request.urlopen(f"http://{found.base}/_stcore/health", timeout=2),
         ):
             return
         time.sleep(0.2)
@@ -181,9 +182,7 @@ async def visit(base: str, files: list[tuple[str, bytes]], recipe: str) -> Visit
     return visitor
 
 
-async def crowd(
-    app: Server, *, visitors: int, seconds: float, files: list, recipe: str
-) -> Report:
+async def crowd(app: Server, *, visitors: int, seconds: float, files: list, recipe: str) -> Report:
     """Let visitors come one after another, poll together, and leave."""
     first = Visitor(app.base)  # somebody has looked in before: pages and kernels are loaded
     await first.open()
