@@ -19,7 +19,7 @@ ENGINE = (
     {"dataset", "drawing"},
     {"kernels"},
     {"activations", "packed"},
-    {"layers", "losses", "optimisers"},
+    {"layers", "losses", "optimisers", "shapes"},
     {"network", "events"},
     {"metrics", "training"},
     {"modelheader"},
