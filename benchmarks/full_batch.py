@@ -22,7 +22,7 @@ import nnengine
 from nnengine import Dataset, Network, StepFinished, TrainingConfig, kernels, read_idx
 from nnengine.kernels.workers import threads
 
-ITERATIONS = 5  # of each side in a round
+ITERATIONS = 20  # of each side in a round: both get their own data back into cache
 REST_S = 0.3  # before each side: the other's BLAS threads go on spinning for a while
 
 
