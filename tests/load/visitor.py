@@ -42,6 +42,7 @@ class Visitor:
     total: int = 0
     query: str = ""
     page: str = ""
+    leaving: bool = False
 
     async def open(self) -> None:
         """Connect and see the first page."""
@@ -64,7 +65,8 @@ class Visitor:
         state = ClientState(query_string=self.query, page_script_hash=self.page, **more)
         state.widget_states.widgets.extend(widgets)
         await self.socket.send(BackMsg(rerun_script=state).SerializeToString())
-        await asyncio.wait_for(self._finish(), PATIENCE_S)
+        async with asyncio.timeout(PATIENCE_S):
+            await self._finish()
 
     async def go(self, name: str) -> None:
         """Change to the page of this name, as its link in the navigation does."""
@@ -96,11 +98,11 @@ class Visitor:
             )
         await self.rerun(change)
 
-    async def poll(self, seconds: float) -> None:
-        """Do for so long what a browser does with an open page: run its polling fragments."""
-        started = time.monotonic()
-        due = dict.fromkeys(self.polls, started)
-        while (now := time.monotonic()) < started + seconds:
+    async def poll(self) -> None:
+        """Do what a browser does with an open page: run its polling fragments, until `leaving`."""
+        due: dict[str, float] = {}
+        while not self.leaving:
+            now = time.monotonic()
             due = {name: due.get(name, now) for name in self.polls}  # they change with each run
             name = min(due, key=due.get, default=None)
             if name is None or due[name] > now:

@@ -182,17 +182,21 @@ async def visit(base: str, files: list[tuple[str, bytes]], recipe: str) -> Visit
     return visitor
 
 
-async def crowd(app: Server, *, visitors: int, seconds: float, files: list, recipe: str) -> Report:
-    """Let visitors come one after another, poll together, and leave."""
+async def crowd(
+    app: Server, *, visitors: int, seconds: float, files: list, recipe: str, stay: bool = False
+) -> Report:
+    """Let visitors come one after another, poll together, and leave.
+
+    `stay` spares the wait until they are forgotten: the last memory is then that of the peak.
+    """
     first = Visitor(app.base)  # somebody has looked in before: pages and kernels are loaded
     await first.open()
     await first.close()
-    await asyncio.sleep(2)
-    idle = app.rss_mb[-1]
+    idle = await _settled(app)
     people, waiting = [], []
     for _ in range(visitors):  # those who have come poll while the next ones arrive
         people.append(await visit(app.base, files, recipe))
-        waiting.append(asyncio.create_task(people[-1].poll(float("inf"))))
+        waiting.append(asyncio.create_task(people[-1].poll()))
     await asyncio.sleep(2)
     before = [person.steps for person in people]
     for person in people:
@@ -200,13 +204,13 @@ async def crowd(app: Server, *, visitors: int, seconds: float, files: list, reci
     await asyncio.sleep(seconds)
     steps = [person.steps - start for person, start in zip(people, before, strict=True)]
     peak = max(app.rss_mb)
-    for task in waiting:
-        task.cancel()
+    for person in people:
+        person.leaving = True
     results = await asyncio.gather(*waiting, return_exceptions=True)
-    faults = [repr(r) for r in results if not isinstance(r, asyncio.CancelledError)]
+    faults = [repr(fault) for fault in results if fault is not None]
     for person in people:
         await person.close()
-    after = await _after(app)
+    after = peak if stay else await _after(app)
     return Report(
         steps=steps,
         ticks_s=[tick for person in people for tick in person.ticks_s],
@@ -215,6 +219,13 @@ async def crowd(app: Server, *, visitors: int, seconds: float, files: list, reci
         rss_peak_mb=peak,
         rss_after_mb=after,
     )
+
+
+async def _settled(app: Server) -> float:
+    """Return the memory once it has stood still for two seconds: the kernels are compiled."""
+    while len(app.rss_mb) < 10 or np.ptp(app.rss_mb[-4:]) > 2:
+        await asyncio.sleep(0.5)
+    return app.rss_mb[-1]
 
 
 async def _after(app: Server) -> float:
