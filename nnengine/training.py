@@ -314,9 +314,13 @@ class _Record:
         return event
 
     def stop(self) -> None:
-        """Put on record that the run was stopped, and after how many steps."""
-        if len(self.network.training) > len(self.earlier):
-            run = {**self.network.training[-1], "steps": self.steps, "outcome": "stopped"}
+        """Put on record that the run was stopped, and after how many steps; unless it had ended.
+
+        Whoever leaves the loop at the last event closes a run that is over.
+        """
+        run = self.network.training[-1] if len(self.network.training) > len(self.earlier) else {}
+        if run.get("outcome") == "unfinished":
+            run = {**run, "steps": self.steps, "outcome": "stopped"}
             self.network.training = (*self.earlier, run)
 
     def end(self, event: Event) -> Event:

@@ -176,6 +176,14 @@ def test_a_closed_run_leaves_what_was_learnt_and_says_so(easy):
     assert ("stopped", 13) == (network.training[-1]["outcome"], network.training[-1]["steps"])
 
 
+def test_a_run_left_at_its_last_event_has_finished(easy):
+    network = build()
+    for event in training(network, easy, TrainingConfig(epochs=1)):
+        if isinstance(event, TrainingFinished):
+            break
+    assert "finished" == network.training[-1]["outcome"]
+
+
 def test_a_trained_network_can_go_on(easy):
     network = build()
     run(network, easy, epochs=1)
