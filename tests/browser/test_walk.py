@@ -126,6 +126,7 @@ def test_from_the_published_files_to_a_drawn_digit(visit, mnist_files, tmp_path)
 
     page.get_by_role("button", name="Pause").click()
     expect(page.get_by_text("Paused", exact=True)).to_be_visible()
+    settle(page, pause_ms=1000)  # the badge is drawn before the numbers below it
     held = steps_done(page)
     page.wait_for_timeout(1500)
     assert held == steps_done(page)
