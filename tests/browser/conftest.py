@@ -96,8 +96,8 @@ def wait_until_up(address: str, process: subprocess.Popen, log: Path) -> None:
 def visit(browser, server):
     """Open a fresh visitor's page: `visit("/train", width=390)`; it tells what went wrong.
 
-    The page's `faults` collects errors of its scripts, failed answers and requests to hosts
-    other than the server; a test that ends with any has failed.
+    The page's `faults` collects errors of its scripts and requests to hosts other than
+    the server; a test that ends with any has failed.
     """
     contexts = []
 
