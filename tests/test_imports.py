@@ -16,7 +16,7 @@ ENGINE = (
     {"_version", "errors"},
     {"idxheader", "sources", "npy"},
     {"idx"},
-    {"dataset", "drawing"},
+    {"dataset", "drawing", "pen"},
     {"synthetic", "forms"},
     {"kernels"},
     {"augment"},
