@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import nnengine
-from nnengine.drawing import fit, is_empty, to_image
+from nnengine import drawing, pen
+from nnengine.drawing import fit, is_empty, to_image, to_images
 from nnengine.errors import FormatError
 
 
@@ -134,11 +135,62 @@ def test_a_drawing_of_twenty_pixels_is_only_moved():
 def test_shrinking_averages_areas():
     """Worked by hand: 30 rows go into 20 cells of 1.5; an empty row takes a third of two cells."""
     pixels = sheet(60)
-    pixels[10:40, 10:40] = 255
-    pixels[11, 10:40] = 0  # the second row: half of it lies in each of the first two cells
+    pixels[10:40, 10:14] = pixels[10:40, 36:40] = 255  # two strokes of four pixels
+    pixels[11] = 0  # the second row: half of it lies in each of the first two cells
     image = to_image(pixels)
-    rows = np.flatnonzero(image.any(axis=1))
-    assert [170, 170, 255] == image[rows[0] : rows[0] + 3, 14].tolist()
+    row, column = (np.flatnonzero(image.any(axis=1 - axis))[0] for axis in (0, 1))
+    assert [170, 170, 255] == image[row : row + 3, column].tolist()
+
+
+def a_drawn_seven(pen_px: float) -> np.ndarray:
+    """A 7 as a canvas of 280 pixels shows it."""
+    return pen.draw([np.array([(80, 60), (200, 60), (130, 220)])], pen_px=pen_px)
+
+
+def pen_width(image: np.ndarray) -> float:
+    """Return the width of a 7's bar: the ink of a column near its left end."""
+    top, left = (np.flatnonzero(image.any(axis=1 - axis))[0] for axis in (0, 1))
+    return image[top : top + 7, left + 4].sum() / 255
+
+
+@pytest.mark.parametrize(("pen_px", "least", "most"), [(4, 1.4, 2.4), (22, 2, 3), (44, 3.2, 4.4)])
+def test_thin_and_thick_pens_come_near_those_of_mnist(pen_px, least, most):
+    """Unchanged, a pen of 4 would be half a pixel wide and one of 44 more than five."""
+    assert least < pen_width(to_image(a_drawn_seven(pen_px))) < most
+
+
+def test_a_pen_like_mnists_is_left_as_it_is():
+    image = to_image(a_drawn_seven(20))
+    plain = drawing._resample(drawing._trim(a_drawn_seven(20) / np.float32(255)), (20, 16))
+    rows, columns = np.flatnonzero(image.any(axis=1)), np.flatnonzero(image.any(axis=0))
+    found = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    assert np.abs(found.astype(int) - 255 * plain / plain.max()).max() <= 1
+
+
+def test_a_solid_block_is_no_thick_pen():
+    pixels = sheet()
+    pixels[60:220, 60:220] = 255
+    assert 400 == np.count_nonzero(to_image(pixels) == 255)
+
+
+def test_thinning_by_a_whole_pixel_takes_one_from_every_side():
+    ink = np.zeros((9, 9), np.float32)
+    ink[2:7, 2:7] = 1
+    thin = drawing._thinner(ink, 1.0)
+    assert {(y, x) for y in (3, 4, 5) for x in (3, 4, 5)} == set(
+        map(tuple, np.argwhere(thin == 1).tolist())
+    )
+
+
+def test_pictures_of_several_sizes_are_framed_as_one_batch():
+    pictures = [a_seven(280), a_bar(), np.stack([a_seven(280)] * 3, axis=2)]
+    assert np.array_equal([to_image(p) for p in pictures], to_images(pictures))
+    assert (0, 28, 28) == to_images([]).shape
+
+
+def test_a_batch_names_the_picture_that_is_none():
+    with pytest.raises(FormatError, match="picture 1: picture of shape"):
+        to_images([sheet(), np.zeros((2, 2, 7), np.uint8)])
 
 
 def test_a_small_picture_is_enlarged_without_inventing_ink():
