@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from types import ModuleType
+from typing import TypeVar
 
 from ..errors import ConfigError
 from . import workers
@@ -22,6 +23,7 @@ NAMES = (
     "pack_pixels",
     "packed_forward",
     "packed_backward",
+    "distort",
     "dense_forward",
     "dense_backward",
     "activate",
@@ -32,7 +34,8 @@ NAMES = (
     "momentum",
     "adam",
 )
-__all__ = ["NAMES", "aligned_zeros", "available", "fan_out", "use", "warm_up"]
+__all__ = ["NAMES", "ahead", "aligned_zeros", "available", "fan_out", "use", "warm_up"]
+T = TypeVar("T")
 BACK_ENDS = ("numba", "numpy")  # in the order `auto` prefers them
 
 name: str  # the back end in use
@@ -101,6 +104,11 @@ def fan_out(work: Callable[[int], None], pieces: int) -> None:
             work(piece)
     else:
         workers.fan_out(work, pieces)
+
+
+def ahead(items: Generator[T, None, None]) -> Generator[T, None, None]:
+    """Return the same items, made one ahead by another thread where kernels are free of the GIL."""
+    return items if name == "numpy" else workers.ahead(items)
 
 
 def warm_up() -> None:

@@ -16,7 +16,32 @@ import numba
 import numpy as np
 
 from . import numpy_
-from .numpy_ import LEAK, LEAKY_RELU, RELU, SIGMOID, TANH, aligned_zeros
+from .numpy_ import (
+    BEND_X,
+    BEND_Y,
+    FAINT,
+    FIELD_X,
+    FIELD_Y,
+    GRAIN,
+    INVERT,
+    LEAK,
+    LEAKY_RELU,
+    NOISE,
+    NUMBERS,
+    ONE,
+    RELU,
+    SIGMOID,
+    STEP,
+    TANH,
+    WIDTH,
+    X0,
+    XX,
+    XY,
+    Y0,
+    YX,
+    YY,
+    aligned_zeros,
+)
 from .simd import LANES, add, load, multiply_add, splat, store
 
 _SMALL = 2048  # weights: up to here a dense product is faster than the way to BLAS
@@ -157,6 +182,103 @@ def packed_backward(starts, places, values, rows, scale, dz, dw, db):
     _packed_backward(*lists, _levels(scale), wide_dz, wide_dw.reshape(-1), wide_db)
     _bring_home(wide_dw, dw)
     _bring_home(wide_db, db)
+
+
+@compiled
+def _frame(image, framed):
+    """Put the image into the middle of framed, (h + 3, w + 3), and its corners' shade around."""
+    h, w = image.shape
+    a, b = image[0, 0], image[0, w - 1]
+    c, d = image[h - 1, 0], image[h - 1, w - 1]
+    shade = min(max(a, b), max(c, d), max(min(a, b), min(c, d)))  # the second darkest
+    for j in range(w + 3):
+        framed[0, j] = shade
+        framed[h + 1, j] = shade
+        framed[h + 2, j] = shade
+    for i in range(h):
+        framed[i + 1, 0] = shade
+        framed[i + 1, w + 1] = shade
+        framed[i + 1, w + 2] = shade
+        for j in range(w):
+            framed[i + 1, j + 1] = image[i, j]
+
+
+@compiled
+def _widen(framed, spare, width):
+    """Have strokes wider or narrower, in place; see `numpy_.widen`. spare: as framed."""
+    h, w = framed.shape[0] - 2, framed.shape[1] - 2
+    left = abs(width)
+    while left > 0:
+        part = min(left, STEP)
+        left -= part
+        for i in range(h + 2):
+            for j in range(w + 2):
+                spare[i, j] = framed[i, j]
+        for i in range(1, h + 1):
+            for j in range(1, w + 1):
+                p, q, r = spare[i - 1, j], spare[i, j - 1], spare[i, j]
+                s, t = spare[i, j + 1], spare[i + 1, j]
+                goal = max(p, q, r, s, t) if width > 0 else min(p, q, r, s, t)
+                inner = np.int32(r)
+                framed[i, j] = inner + ((goal - inner) * part + STEP // 2 >> 8)
+
+
+@compiled
+def _move(framed, number, bends, out):
+    """Put into out what stands where each of its pixels comes from; see `numpy_._move`."""
+    h, w = out.shape
+    wide = bends.shape[1]
+    flat = bends.ravel()
+    for i in range(h):
+        for j in range(w):
+            x = number[XX] * j + number[XY] * i + number[X0]
+            y = number[YX] * j + number[YY] * i + number[Y0]
+            x += flat[number[FIELD_X] + i * wide + j] * number[BEND_X] >> 3
+            y += flat[number[FIELD_Y] + i * wide + j] * number[BEND_Y] >> 3
+            x = min(max(x + 128, -ONE), w << 16)
+            y = min(max(y + 128, -ONE), h << 16)
+            fx, fy = x >> 8 & 255, y >> 8 & 255
+            column, row = (x >> 16) + 1, (y >> 16) + 1
+            top = (framed[row, column] * (256 - fx)) + framed[row, column + 1] * fx
+            below = (framed[row + 1, column] * (256 - fx)) + framed[row + 1, column + 1] * fx
+            grey = top * (256 - fy) + below * fy + (1 << 15) >> 16
+            out[i, j] = grey if grey >= FAINT or fx | fy == 0 else 0
+
+
+@compiled
+def _distort(images, rows, numbers, bends, grains, framed, spare, out):
+    """Do `distort`, with room for two framed images."""
+    for n in range(rows.size):
+        number = numbers[n]
+        _frame(images[rows[n]], framed)
+        if number[WIDTH] != 0:
+            _widen(framed, spare, number[WIDTH])
+        _move(framed, number, bends, out[n])
+        flat = out[n].ravel()
+        if number[NOISE] != 0:
+            for j in range(flat.size):
+                grain = grains[number[GRAIN] + j] * number[NOISE] + 64 >> 7
+                flat[j] = min(max(flat[j] + grain, 0), 255)
+        if number[INVERT] != 0:
+            for j in range(flat.size):
+                flat[j] = 255 - flat[j]
+
+
+def _read_only(array: np.ndarray) -> np.ndarray:
+    """Return a view that cannot be written, so that one compiled kernel serves all callers."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def distort(images, rows, numbers, bends, grains, out):
+    """Put the images at `rows` into out, each changed as its row of `numbers` says."""
+    h, w = out.shape[1:]
+    if bends.size == 1:  # one stretch for all who have no bend
+        bends = np.zeros((h, w), np.int16)
+    images, bends, grains = map(_read_only, (images, bends, grains))
+    framed, spare = np.empty((2, h + 3, w + 3), np.uint8)
+    _distort(images, rows, numbers, bends, grains, framed, spare, out)
 
 
 @compiled
@@ -364,6 +486,14 @@ def warm_up() -> None:
     lists = starts, places, values, np.arange(n)
     packed_forward(*lists, f(1), w, b, z)
     packed_backward(*lists, f(1), z, w, b)
+    distort(
+        x[None],
+        np.zeros(1, np.int64),
+        np.zeros((1, NUMBERS), np.int32),
+        np.zeros((1, 1), np.int16),
+        np.zeros(1, np.int8),
+        np.empty((1, *x.shape), np.uint8),
+    )
     bytes_forward(x, f(1), w, b, z)
     dense_forward(z, w[:2], b, z.copy())
     dense_backward(z, w[:2], z.copy(), w[:2], b, z.copy())

@@ -13,6 +13,16 @@ import numpy as np
 RELU, LEAKY_RELU, TANH, SIGMOID, IDENTITY = range(5)
 LEAK = 0.01  # slope of the leaky ReLU left of zero
 
+# What `distort` is told about an image: the columns of its numbers, all int32.
+XX, XY, X0, YX, YY, Y0 = range(6)  # from x = xx column + xy row + x0, y likewise; in 1 / ONE
+BEND_X, BEND_Y, FIELD_X, FIELD_Y = range(6, 10)  # bends in 1/256 px, and where they are cut
+WIDTH, NOISE, GRAIN, INVERT = range(10, 14)  # 1 / STEP; grey levels, where cut; 1: dark on light
+NUMBERS = 14
+ONE = 1 << 16  # a pixel in fixed point
+STEP = 256  # both edges of a stroke moved by a pixel
+BEND = 1 << 11  # a pixel in the texture of bends
+FAINT = 16  # grey between two pixels and below this is black: a trace costs as much as ink
+
 
 def aligned_zeros(shape, dtype):
     """Return zeros that begin at a cache line (64 bytes), as vectors like it."""
@@ -70,6 +80,112 @@ def packed_forward(starts, places, values, rows, scale, w, b, z):
 def packed_backward(starts, places, values, rows, scale, dz, dw, db):
     """Do `bytes_backward` for the images `rows`, int64 (n,), of packed lists."""
     bytes_backward(unpack(starts, places, values, rows, dw.shape[0]), scale, dz, dw, db)
+
+
+def distort(images, rows, numbers, bends, grains, out):
+    """Put the images at `rows` into out, each changed as its row of `numbers` says.
+
+    images: uint8 (m, h, w); rows: int64 (n,); numbers: int32 (n, NUMBERS), see there; bends:
+    int16 (H, W), displacements; grains: int8, noise; out: uint8 (n, h, w). Strokes are widened,
+    then everything is moved, then comes noise, then inversion. Whole numbers alone are used: all
+    back ends give the same bytes. What comes in from outside has the shade of the corners.
+    """
+    per_turn = max(1, (1 << 15) // out[0].size)  # images at once: what stays in cache
+    for start in range(0, len(rows), per_turn):
+        part = slice(start, start + per_turn)
+        sources = _framed(images[rows[part]])
+        widen(sources, numbers[part, WIDTH])
+        _move(sources, numbers[part], bends, out[part])
+        _soil(numbers[part], grains, out[part])
+
+
+def _framed(images):
+    """Return uint8 (n, h + 3, w + 3): images with a margin in the shade of their corners.
+
+    The second darkest of the four: one corner that is covered tells nothing.
+    """
+    n, h, w = images.shape
+    framed = np.empty((n, h + 3, w + 3), np.uint8)
+    shade = np.sort(images[:, [0, 0, -1, -1], [0, -1, 0, -1]], axis=1)[:, 1]
+    framed[:] = shade[:, None, None]
+    framed[:, 1 : h + 1, 1 : w + 1] = images
+    return framed
+
+
+def widen(framed, width):
+    """Have strokes wider (width above 0) or narrower, in place; width: int32 (n,) in 1 / STEP.
+
+    A whole step takes of each pixel and its four neighbours the brightest, or the darkest; part
+    of a step goes part of the way there.
+    """
+    left = np.abs(width)
+    while left.any():
+        some = np.flatnonzero(left)
+        part = np.minimum(left[some], STEP)[:, None, None]
+        left[some] -= part[:, 0, 0]
+        old = framed[some]
+        brighter = _extreme(np.maximum, old)
+        darker = _extreme(np.minimum, old)
+        goal = np.where(width[some, None, None] > 0, brighter, darker)
+        inner = old[:, 1:-1, 1:-1].astype(np.int32)
+        step = (goal - inner) * part + STEP // 2 >> 8
+        framed[some, 1:-1, 1:-1] = inner + step
+
+
+def _extreme(choose, framed):
+    """Return the largest or smallest of each inner pixel and its four neighbours."""
+    inner = choose(framed[:, 1:-1, 1:-1], framed[:, :-2, 1:-1])
+    inner = choose(inner, framed[:, 2:, 1:-1])
+    inner = choose(inner, framed[:, 1:-1, :-2])
+    return choose(inner, framed[:, 1:-1, 2:])
+
+
+def _move(framed, numbers, bends, out):
+    """Put into out what stands where each of its pixels comes from, between four neighbours."""
+    n, h, w = out.shape
+    x, y = _sources(numbers, bends, n, h, w)
+    wide = w + 3
+    at = (y >> 16) * wide + (x >> 16) + (wide + 1)
+    at += (np.arange(n, dtype=np.int32) * ((h + 3) * wide))[:, None, None]
+    flat = framed.reshape(-1)
+    fx, fy = x >> 8 & 255, y >> 8 & 255
+    top = flat[at].astype(np.int32)
+    top = (top << 8) + (flat[at + 1] - top) * fx
+    below = flat[at + wide].astype(np.int32)
+    below = (below << 8) + (flat[at + (wide + 1)] - below) * fx
+    grey = (top << 8) + (below - top) * fy + (1 << 15) >> 16
+    grey[(grey < FAINT) & (fx | fy != 0)] = 0
+    out[:] = grey
+
+
+def _sources(numbers, bends, n, h, w):
+    """Return x and y, int32 (n, h, w) in 1 / ONE: where the pixels of n images come from."""
+    column, row = np.arange(w, dtype=np.int32), np.arange(h, dtype=np.int32)[:, None]
+    number = numbers.T[:, :, None, None]
+    x = number[XX] * column + (number[XY] * row + number[X0])
+    y = number[YX] * column + (number[YY] * row + number[Y0])
+    for z, bend, field in ((x, BEND_X, FIELD_X), (y, BEND_Y, FIELD_Y)):
+        if numbers[:, bend].any():
+            cut = number[field] + row * np.int32(bends.shape[1]) + column
+            z += bends.reshape(-1)[cut] * number[bend] >> 3
+    half = 128  # of the 256 parts that a pixel is divided into: rounds to the nearest
+    for z, side in ((x, w), (y, h)):
+        z += half
+        np.clip(z, -ONE, side << 16, out=z)
+    return x, y
+
+
+def _soil(numbers, grains, out):
+    """Add noise to the images that have some, and turn those around that are to be inverted."""
+    noisy = np.flatnonzero(numbers[:, NOISE])
+    if noisy.size:
+        size = out[0].size
+        cut = numbers[noisy, GRAIN][:, None] + np.arange(size, dtype=np.int32)
+        grain = grains[cut] * numbers[noisy, NOISE][:, None] + 64 >> 7
+        sum_ = out[noisy].reshape(-1, size) + grain
+        out[noisy] = np.clip(sum_, 0, 255).reshape(-1, *out.shape[1:])
+    inverted = numbers[:, INVERT] != 0
+    out[inverted] = 255 - out[inverted]
 
 
 def dense_forward(x, w, b, z):

@@ -7,10 +7,13 @@ GIL and touch disjoint memory.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Generator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import cache
 from itertools import count
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 def threads() -> int:
@@ -46,3 +49,27 @@ def fan_out(work: Callable[[int], None], pieces: int) -> None:
     draw()
     for helper in waiting:
         helper.result()
+
+
+def ahead(items: Generator[T, None, None]) -> Generator[T, None, None]:
+    """Yield the same items, each made by a helper while its forerunner is in use.
+
+    With one thread they are made when asked for. Closed, it waits for the one in the making and
+    closes `items`: nothing goes on behind anybody's back. Raises what `items` raises.
+    """
+    if threads() < 2:
+        yield from items
+        return
+    end = object()
+    waiting: Future | None = None
+    try:
+        while True:
+            item = next(items, end) if waiting is None else waiting.result()
+            if item is end:
+                return
+            waiting = _pool(threads(), os.getpid()).submit(next, items, end)
+            yield item
+    finally:
+        if waiting is not None:
+            wait([waiting])
+        items.close()
