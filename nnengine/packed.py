@@ -65,8 +65,15 @@ def pack(images: np.ndarray) -> Packed | None:
     packs the same array while its lists are in use shares them.
     """
     known = _KNOWN.get(id(images))
-    if known is not None:
-        return known
+    if known is None:
+        known = pack_once(images)
+        if known is not None:
+            _KNOWN[id(images)] = known
+    return known
+
+
+def pack_once(images: np.ndarray) -> Packed | None:
+    """Do `pack` for images that nobody else has."""
     flat = read_only(images.reshape(len(images), -1))
     starts = np.zeros(len(flat) + 1, np.int64)
     kernels.count_pixels(flat, starts)
@@ -75,6 +82,4 @@ def pack(images: np.ndarray) -> Packed | None:
     places = np.empty(starts[-1], np.uint16)
     values = np.empty(starts[-1], np.uint8)
     kernels.pack_pixels(flat, starts, places, values)
-    packed = Packed(starts, places, values, flat.shape[1], np.arange(len(flat)), images)
-    _KNOWN[id(images)] = packed
-    return packed
+    return Packed(starts, places, values, flat.shape[1], np.arange(len(flat)), images)

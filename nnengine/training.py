@@ -9,12 +9,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Generator, Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from . import kernels
+from .augment import Augmentation, Distorter
 from .dataset import Dataset, check_labels
 from .errors import ConfigError
 from .events import (
@@ -29,12 +31,14 @@ from .events import (
 )
 from .network import Network
 from .optimisers import OPTIMISERS, check_optimiser
-from .packed import Packed, pack
+from .packed import Packed, pack, pack_once
 
 _SAMPLE = 10_000  # images at most on which a curve's point is measured
 _POINTS = 200  # of a full-batch run's curve, unless asked otherwise
 _PACE_S = 0.03  # between two signs of life
 _KEEP_EVERY = 32  # steps between two copies of weights known to be good
+_AHEAD_PIXELS = 1 << 19  # distorted at once: some milliseconds, 668 images of MNIST's size
+SCHEDULES = ("constant", "cosine")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +49,10 @@ class TrainingConfig:
     None: all of them, the full batch. optimiser: "sgd", "momentum" or "adam". learning_rate:
     above zero. momentum: in [0, 1), for the optimiser of that name. seed: of the shuffling.
     evaluate_every: steps between two points of the curves; None: once an epoch, or 200 times
-    a run for the full batch. Raises ConfigError for settings that cannot be.
+    a run for the full batch. augmentation: distortions drawn anew for each image of each batch,
+    None for none; curves are measured on images as they are. schedule: "constant", or "cosine":
+    the learning rate falls to zero along half a cosine over the run (Loshchilov & Hutter 2017,
+    without restarts). Raises ConfigError for settings that cannot be.
     """
 
     epochs: int | None = None
@@ -56,6 +63,8 @@ class TrainingConfig:
     momentum: float = 0.9
     seed: int = 0
     evaluate_every: int | None = None
+    augmentation: Augmentation | None = None
+    schedule: str = "constant"
 
     def __post_init__(self) -> None:
         check_optimiser(self.optimiser)
@@ -71,6 +80,14 @@ class TrainingConfig:
             raise ConfigError(f"momentum is {self.momentum!r}: give a number from 0 to below 1")
         if not isinstance(self.seed, int | np.integer) or self.seed < 0:
             raise ConfigError(f"seed is {self.seed!r}: give a whole number, zero or above")
+        if self.augmentation is not None and not isinstance(self.augmentation, Augmentation):
+            raise ConfigError(
+                f"augmentation is {self.augmentation!r}: give an Augmentation, or None for none"
+            )
+        if self.schedule not in SCHEDULES:
+            raise ConfigError(
+                f"schedule {self.schedule!r} is not known: choose {' or '.join(SCHEDULES)}"
+            )
 
     def steps_per_epoch(self, count: int) -> int:
         """Return how many optimiser steps a pass over `count` images takes."""
@@ -79,6 +96,13 @@ class TrainingConfig:
     def total_steps(self, count: int) -> int:
         """Return how many optimiser steps a run over `count` images takes."""
         return self.iterations or (self.epochs or 10) * self.steps_per_epoch(count)
+
+    def rate_at(self, step: int, count: int) -> float:
+        """Return the learning rate of a step, counted from 1, of a run over `count` images."""
+        if self.schedule == "constant":
+            return self.learning_rate
+        done = (step - 1) / self.total_steps(count)
+        return self.learning_rate * (1 + math.cos(math.pi * done)) / 2
 
     def steps_between_points(self, count: int) -> int:
         """Return how many steps apart the curves' points are, for `count` images."""
@@ -89,7 +113,7 @@ class TrainingConfig:
         return self.steps_per_epoch(count)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the settings as plain numbers and words."""
+        """Return the settings as plain numbers and words, the augmentation as a dict of them."""
         return asdict(self)
 
 
@@ -102,8 +126,9 @@ def training(
     """Train `network` in place; return a generator of events, at most about 50 ms of work apart.
 
     Mean cross-entropy over each batch is descended. Full batch: every step sees all images,
-    gathered block by block. Mini-batches: every epoch is shuffled anew from `config.seed`. The
-    same seed on the same back end gives the same run. The run's record joins
+    gathered block by block. Mini-batches: every epoch is shuffled anew from `config.seed`.
+    Augmentation draws from a stream of its own. The same seed on the same back end gives the
+    same run, on any number of threads. The run's record joins
     `network.training`. Raises ConfigError or FormatError at once when the parts do not fit.
     """
     config = config or TrainingConfig()
@@ -132,17 +157,23 @@ def _run(
     """Do what `training` promises, for parts that are known to fit."""
     record = _Record(network, dataset, config, validation)
     try:
-        yield from _steps(network, _sides(network, dataset, validation), config, record)
+        sides = _sides(network, dataset, validation)
+        with closing(_parts(network, sides[0], dataset, config)) as parts:
+            yield from _steps(network, sides, parts, config, record)
     except GeneratorExit:
         record.stop()
         raise
 
 
 def _steps(
-    network: Network, sides: list[_Side], config: TrainingConfig, record: _Record
+    network: Network,
+    sides: list[_Side],
+    parts: Iterator[_Part],
+    config: TrainingConfig,
+    record: _Record,
 ) -> Generator[Event, None, None]:
     """Take every step of the run. sides: the training data, and the validation data if any."""
-    images, count = sides[0], len(sides[0])
+    count = len(sides[0])
     total, every = config.total_steps(count), config.steps_between_points(count)
     watch = _Watch(network, [side.sample(_SAMPLE, config.seed) for side in sides])
     optimiser = OPTIMISERS[config.optimiser](
@@ -151,15 +182,18 @@ def _steps(
     gradient = kernels.aligned_zeros(network.theta.shape, network.dtype)
     good, seen = network.theta.copy(), 0
     yield record.note((yield from watch.measure(Evaluated, 0, 0.0)))
-    for step, (rows, epoch_ends) in enumerate(_batches(count, config), 1):
-        loss, correct, size = yield from _gradient(watch, images, rows, gradient, step)
+    for step in range(1, total + 1):
+        loss, correct, batch = yield from _gradient(watch, parts, gradient, step)
         if not math.isfinite(loss):
             network.theta[:] = good
             yield record.end(_diverged(step, seen / count, loss, config))
             return
         if step % _KEEP_EVERY == 1:
             good[:] = network.theta
+        if config.schedule != "constant":
+            optimiser.rate = type(optimiser.rate)(config.rate_at(step, count))
         optimiser.step(gradient)
+        size = batch.count
         seen += size
         record.steps = step
         yield watch.sign(
@@ -173,8 +207,8 @@ def _steps(
         )
         if step == total:
             break
-        if step % every == 0 or (epoch_ends and config.batch_size is not None):
-            kind = EpochFinished if epoch_ends else Evaluated
+        if step % every == 0 or (batch.ends_epoch and config.batch_size is not None):
+            kind = EpochFinished if batch.ends_epoch else Evaluated
             yield record.note((yield from watch.measure(kind, step, seen / count)))
     watch.sides = sides
     final = yield from watch.measure(TrainingFinished, total, seen / count)
@@ -216,33 +250,122 @@ def _sides(network: Network, dataset: Dataset, validation: Dataset | None) -> li
     return sides
 
 
-def _batches(count: int, config: TrainingConfig) -> Iterator[tuple[slice | np.ndarray, bool]]:
-    """Yield for ever the rows of each batch, and whether it ends an epoch."""
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """The images of one step: where they stand, how many, and whether an epoch ends with them."""
+
+    rows: slice | np.ndarray
+    count: int
+    ends_epoch: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """As much of a batch as is handed over at once, which mostly is all of it."""
+
+    images: _Side
+    batch: _Batch
+    last: bool
+
+
+def _batches(count: int, config: TrainingConfig) -> Iterator[_Batch]:
+    """Yield for ever the batches of a run."""
     if config.batch_size is None:
         while True:
-            yield slice(0, count), True
+            yield _Batch(slice(0, count), count, True)
     rng = np.random.default_rng(config.seed)
     while True:
         order = rng.permutation(count)
         for start in range(0, count, config.batch_size):
-            end = start + config.batch_size
-            yield order[start:end], end >= count
+            rows = order[start : start + config.batch_size]
+            yield _Batch(rows, len(rows), start + config.batch_size >= count)
+
+
+def _pieces(
+    batches: Iterator[_Batch], most: int
+) -> Iterator[tuple[slice | np.ndarray, _Batch, bool]]:
+    """Yield the rows of each batch, `most` at a time; with the batch, and whether it is done."""
+    for batch in batches:
+        for start in range(0, batch.count, most):
+            end = min(start + most, batch.count)
+            whole = isinstance(batch.rows, slice)
+            rows = slice(start, end) if whole else batch.rows[start:end]
+            yield rows, batch, end == batch.count
+
+
+def _parts(
+    network: Network, images: _Side, dataset: Dataset, config: TrainingConfig
+) -> Generator[_Part, None, None]:
+    """Return a generator, for ever, of what the steps see: the images, or their distortions."""
+    batches, block = _batches(len(images), config), network.block_images
+    if not config.augmentation:
+        return (
+            _Part(images.take(rows), batch, last) for rows, batch, last in _pieces(batches, block)
+        )
+    distorter = Distorter(dataset.images, config.augmentation)
+    most = max(1, _AHEAD_PIXELS // dataset.inputs)
+    # Another stream than the shuffling's, so that distortions do not change the order.
+    rng = np.random.default_rng([config.seed, 2])
+    packs = kernels.packs and network.dtype == np.float32
+    portions = _portions(_pieces(batches, min(block, most)), most)
+    return _flat(kernels.ahead(_distorted(portions, distorter, dataset.labels, rng, packs)))
+
+
+def _portions(pieces: Iterator[tuple], most: int) -> Iterator[list[tuple]]:
+    """Yield lists of the next pieces, of about `most` images together."""
+    portion, size = [], 0
+    for piece in pieces:
+        portion.append(piece)
+        rows = piece[0]
+        size += rows.stop - rows.start if isinstance(rows, slice) else len(rows)
+        if size >= most:
+            yield portion
+            portion, size = [], 0
+
+
+def _distorted(
+    portions: Iterator[list[tuple]],
+    distorter: Distorter,
+    labels: np.ndarray,
+    rng: np.random.Generator,
+    packs: bool,
+) -> Generator[list[_Part], None, None]:
+    """Yield the parts of each portion, distorted together: it saves calls."""
+    for portion in portions:
+        rows = np.concatenate([np.r_[rows] for rows, _, _ in portion])
+        images = distorter.distort(rows, rng)
+        packed = pack_once(images) if packs else None
+        side = _Side(images if packed is None else packed, labels[rows])
+        parts, start = [], 0
+        for piece, batch, last in portion:
+            end = start + (piece.stop - piece.start if isinstance(piece, slice) else len(piece))
+            parts.append(_Part(side.take(slice(start, end)), batch, last))
+            start = end
+        yield parts
+
+
+def _flat(lists: Generator[list[_Part], None, None]) -> Generator[_Part, None, None]:
+    """Yield the parts of every list in turn; closing it closes the lists' maker."""
+    with closing(lists):
+        for parts in lists:
+            yield from parts
 
 
 def _gradient(
-    watch: _Watch, images: _Side, rows: slice | np.ndarray, gradient: np.ndarray, step: int
-) -> Generator[Event, None, tuple[float, int, int]]:
-    """Put the batch's mean gradient into `gradient`; return (loss summed, right, images)."""
-    batch = images if isinstance(rows, slice) else images.take(rows)
+    watch: _Watch, parts: Iterator[_Part], gradient: np.ndarray, step: int
+) -> Generator[Event, None, tuple[float, int, _Batch]]:
+    """Put the next batch's mean gradient into `gradient`; return (loss summed, right, batch)."""
     gradient[:] = 0
-    loss, correct, block = 0.0, 0, watch.network.block_images
-    for start in range(0, len(batch), block):
-        part = batch.take(slice(start, start + block)) if len(batch) > block else batch
-        summed, right = watch.network.gradient(part.images, part.labels, gradient, count=len(batch))
-        loss, correct = loss + summed, correct + right
-        if start + block < len(batch) and watch.due():
-            yield watch.sign(Progressed(step=step, done=start + block, total=len(batch)))
-    return loss, correct, len(batch)
+    loss, correct, done = 0.0, 0, 0
+    while True:
+        part = next(parts)
+        images, labels, count = part.images.images, part.images.labels, part.batch.count
+        summed, right = watch.network.gradient(images, labels, gradient, count=count)
+        loss, correct, done = loss + summed, correct + right, done + len(labels)
+        if part.last:
+            return loss, correct, part.batch
+        if watch.due():
+            yield watch.sign(Progressed(step=step, done=done, total=count))
 
 
 class _Watch:
