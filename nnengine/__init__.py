@@ -1,8 +1,9 @@
 """nnengine: a neural network engine written from scratch, from IDX bytes to an answer."""
 
+from . import catalogue
 from ._version import __version__
 from .dataset import Dataset
-from .errors import ConfigError, EngineError, FormatError
+from .errors import ConfigError, EngineError, FetchError, FormatError
 from .events import (
     EpochFinished,
     Evaluated,
@@ -24,6 +25,7 @@ __all__ = [
     "EngineError",
     "EpochFinished",
     "Evaluated",
+    "FetchError",
     "FormatError",
     "History",
     "Idx1",
@@ -36,6 +38,7 @@ __all__ = [
     "TrainingDiverged",
     "TrainingFinished",
     "__version__",
+    "catalogue",
     "load",
     "read_idx",
     "training",

@@ -1,4 +1,4 @@
-"""Two kinds of refusal: the file is wrong, or the setting is wrong."""
+"""Three kinds of refusal: the file is wrong, the setting is wrong, or the network is."""
 
 from __future__ import annotations
 
@@ -21,3 +21,14 @@ class FormatError(EngineError, ValueError):
 
 class ConfigError(EngineError, ValueError):
     """A setting or an argument is outside what it may be; the message says what it may be."""
+
+
+class FetchError(EngineError):
+    """Data could not be had over the network; the message says what was tried and what else works.
+
+    ``reached`` is False where no mirror could be connected to at all, as without a network.
+    """
+
+    def __init__(self, message: str = "", *, reached: bool = True) -> None:
+        super().__init__(message)
+        self.reached = reached
