@@ -24,11 +24,13 @@ class NpyHead:
     shape: tuple[int, ...]
 
 
-def read_head(stream: IO[bytes], what: str) -> NpyHead:
+def read_head(
+    stream: IO[bytes], what: str, *, kinds: tuple[str, ...] = ("f4", "f8", "u1")
+) -> NpyHead:
     """Return the description an .npy begins with; ``what`` names it in messages.
 
     A parse of our own, for NumPy's evaluates Python literals. Raises FormatError for anything but
-    a plain array of float32, float64 or uint8, in either byte order.
+    a plain array of one of ``kinds`` (NumPy's short names), in either byte order.
     """
     start = stream.read(8)
     if len(start) < 8 or start[:6] != b"\x93NUMPY" or start[6] not in (1, 2, 3):
@@ -43,8 +45,10 @@ def read_head(stream: IO[bytes], what: str) -> NpyHead:
     if len(text) < length or not (dtype and order and shape):
         found = "an array of Python objects" if "O'" in text else "no plain array of numbers"
         raise FormatError(f"the description of {what} is cut short or damaged: {found}")
-    if dtype[1][-2:] not in ("f4", "f8", "u1"):
-        raise FormatError(f"{what} holds numbers of type {dtype[1]!r}; expected '<f8' or '<f4'")
+    if dtype[1].lstrip("<>=|") not in kinds:
+        raise FormatError(
+            f"{what} holds numbers of type {dtype[1]!r}; expected one of {', '.join(kinds)}"
+        )
     sides = [side for side in re.split(r"[\s,]+", shape[1]) if side]
     if any(len(side) > 18 for side in sides):
         raise FormatError(f"{what} claims an absurd shape")
