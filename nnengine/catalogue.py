@@ -224,12 +224,21 @@ def describe(name: str) -> Entry:
 
     Raises ConfigError for any other name; it says which there are.
     """
-    plain = name.strip().lower().replace("_", "-").replace(" ", "-")
+    plain = _plain(name)
     if plain in ENTRIES:
         return ENTRIES[plain]
     near = difflib.get_close_matches(plain, ENTRIES, n=1)
     meant = f"; did you mean {near[0]}?" if near else ""
     raise ConfigError(f"no data set is called {name!r}: there are {', '.join(ENTRIES)}{meant}")
+
+
+def knows(name: str) -> bool:
+    """Tell whether there is a data set called ``name``, in capitals or not."""
+    return _plain(name) in ENTRIES
+
+
+def _plain(name: str) -> str:
+    return name.strip().lower().replace("_", "-").replace(" ", "-")
 
 
 def find(name: str) -> Path | None:

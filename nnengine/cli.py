@@ -1,4 +1,4 @@
-"""The command line: `nnengine train | evaluate | predict | info | convert`.
+"""The command line: `nnengine train | evaluate | predict | info | convert | fetch`.
 
 Results go to standard output: a short summary, or with --json one JSON object and nothing else.
 Progress and faults go to standard error, a fault as one line. Exit status: 0 done, 2 a fault,
@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from . import kernels, modelfile, report
+from . import catalogue, kernels, modelfile, report
 from ._version import __version__
 from .activations import ACTIVATIONS
 from .dataset import Dataset
@@ -29,10 +29,11 @@ from .idx import LABELS_MAGIC, Idx1, Idx3, describe, read_idx
 from .metrics import evaluate
 from .network import INITIALISATIONS, Network
 from .optimisers import OPTIMISERS
-from .progress import Progress
+from .progress import FetchProgress, Progress
 from .training import TrainingConfig, TrainingDiverged, TrainingFinished, training
 
 FAULT, INTERRUPTED, NO_READER = 2, 130, 141
+_NAMES = ", ".join(catalogue.NAMES[:-1]) + " or " + catalogue.NAMES[-1]
 _PICTURES = 4  # predictions at most beside which the image is drawn
 
 
@@ -50,7 +51,7 @@ class _Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status; ``argv`` defaults to the process's own."""
     try:
-        arguments = _parser().parse_args(argv)
+        arguments = _arguments(argv)
     except SystemExit as end:
         return int(end.code or 0)
     try:
@@ -73,6 +74,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _complain("out of memory: use smaller layers, a smaller batch or less data")
 
 
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Parse; words of data may stand before and after options, which argparse would not have."""
+    parser = _parser()
+    arguments, rest = parser.parse_known_args(argv)
+    words = [word for word in rest if not word.startswith("-")]
+    if rest and (words != rest or not hasattr(arguments, "data")):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if hasattr(arguments, "data"):
+        arguments.data = [*arguments.data, *rest]
+    return arguments
+
+
 def _complain(message: str, status: int = FAULT) -> int:
     print("nnengine:", " ".join(message.split()), file=sys.stderr)
     return status
@@ -83,8 +96,7 @@ def _complain(message: str, status: int = FAULT) -> int:
 
 def _train(arguments: argparse.Namespace) -> None:
     config = _config(arguments)
-    data = _dataset(arguments.images, arguments.labels)
-    test = _dataset(*arguments.test, classes=data.classes) if arguments.test else None
+    data, test = _train_data(*_untangled(arguments.data, arguments.test or []))
     network = _new_network(arguments, data)
     if arguments.out:
         modelfile.check_target(network, arguments.out)
@@ -110,6 +122,28 @@ def _train(arguments: argparse.Namespace) -> None:
         "out": arguments.out,
     }
     _answer(result, report.train_lines(result), arguments)
+
+
+def _untangled(data: list[str], test: list[str]) -> tuple[list[str], list[str]]:
+    """Return the words of the data and those behind --test, which may have swallowed the former."""
+    if not data and test:
+        both_files = len(test) == 4 or (len(test) == 3 and not catalogue.knows(test[0]))
+        cut = 2 if both_files else 1
+        test, data = test[:cut], test[cut:]
+    if len(test) > 2:
+        raise ConfigError(f"--test takes IMAGES LABELS or one of {_NAMES}, got {' '.join(test)}")
+    return data, test
+
+
+def _train_data(data: list[str], test: list[str]) -> tuple[Dataset, Dataset | None]:
+    """Return what to train on and, where it is known or asked for, what to measure with."""
+    if len(data) == 1:
+        train, measured = _by_name(data[0])
+        if not test or test == data:
+            return train, measured
+    else:
+        train = _dataset(data)
+    return train, _dataset(test, classes=train.classes) if test else None
 
 
 def _config(arguments: argparse.Namespace) -> TrainingConfig:
@@ -215,7 +249,7 @@ def _ctrl_c() -> Iterator[list[int]]:
 
 def _evaluate(arguments: argparse.Namespace) -> None:
     network = modelfile.load(arguments.model)
-    found = evaluate(network, _dataset(arguments.images, arguments.labels))
+    found = evaluate(network, _dataset(arguments.data))
     result = {
         "accuracy": found.accuracy,
         "count": len(found.predictions),
@@ -235,11 +269,12 @@ def _number(value: float) -> float | None:
 
 def _predict(arguments: argparse.Namespace) -> None:
     network = modelfile.load(arguments.model)
-    images = Idx3(arguments.images).data
+    by_name = catalogue.knows(arguments.images)
+    images = _by_name(arguments.images).test.images if by_name else Idx3(arguments.images).data
     start, stop, _ = slice(*arguments.index).indices(len(images))
     if start >= stop:
         raise ConfigError(
-            f"--index chooses no image: the file holds {len(images):,}, numbered "
+            f"--index chooses no image: there are {len(images):,}, numbered "
             f"from 0 to {len(images) - 1:,}"
         )
     probabilities = network.predict_proba(images[start:stop])
@@ -302,11 +337,71 @@ def _convert(arguments: argparse.Namespace) -> None:
     _answer(result, report.convert_lines(result), arguments)
 
 
+# ------------------------------------------------------------------------------------------ fetch
+
+
+def _fetch(arguments: argparse.Namespace) -> None:
+    if arguments.force and not arguments.names:
+        raise ConfigError(f"--force needs a name: {_NAMES}")
+    entries = [catalogue.describe(name) for name in arguments.names or catalogue.NAMES]
+    rows = [_row(entry, arguments) for entry in entries]
+    lines = report.fetched_lines if arguments.names else report.catalogue_lines
+    _answer({"sets": rows}, lines(rows), arguments)
+
+
+def _row(entry: catalogue.Entry, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the facts of a data set, after fetching and checking it where it was asked for."""
+    where, progress = None, FetchProgress()
+    with progress:
+        if entry.built_in:
+            pass
+        elif arguments.force:
+            where = catalogue.fetch(entry.name, progress=progress.show, force=True)
+        else:
+            if arguments.names:
+                catalogue.load(entry.name, progress=progress.show)
+            where = catalogue.find(entry.name)
+    return {
+        "name": entry.name,
+        "title": entry.title,
+        "summary": entry.summary,
+        "makers": entry.makers,
+        "source": entry.source,
+        "licence": entry.licence,
+        "images": list(entry.images),
+        "size_bytes": entry.size_bytes,
+        "built_in": entry.built_in,
+        "where": None if where is None else str(where),
+        "fetched": progress.shown,
+    }
+
+
 # --------------------------------------------------------------------------------------- parts
 
 
-def _dataset(images: str, labels: str, *, classes: int | None = None) -> Dataset:
-    return Dataset(Idx3(images), Idx1(labels), classes=classes)
+def _dataset(words: list[str], *, classes: int | None = None) -> Dataset:
+    """Return the data in the files IMAGES LABELS, or the test part of the set called NAME."""
+    if len(words) == 2:
+        return Dataset(Idx3(words[0]), Idx1(words[1]), classes=classes)
+    if len(words) != 1:
+        got = f", got {' '.join(words)}" if words else ""
+        raise ConfigError(f"give IMAGES LABELS or one of {_NAMES}{got}; --help says more")
+    data = _by_name(words[0]).test
+    if classes is None or classes == data.classes:
+        return data
+    if data.classes > classes:
+        raise ConfigError(
+            f"{data.name} has {data.classes} classes, the data to train on {classes}: measure "
+            "with data of the same classes"
+        )
+    return Dataset(data.images, data.labels, classes=classes, name=data.name)
+
+
+def _by_name(name: str) -> catalogue.Sets:
+    if not catalogue.knows(name) and os.path.exists(name):
+        raise ConfigError(f"{name} is a file by itself: images need their labels, IMAGES LABELS")
+    with FetchProgress() as progress:
+        return catalogue.load(name, progress=progress.show)
 
 
 def _answer(result: dict[str, Any], lines: Iterator[str], arguments: argparse.Namespace) -> None:
@@ -346,12 +441,15 @@ def _parser() -> argparse.ArgumentParser:
 
     command = _add(commands, "evaluate", _evaluate, "measure a model on labelled images")
     command.add_argument("model", help=".nnm or .npz file")
-    command.add_argument("images", help="IDX images")
-    command.add_argument("labels", help="IDX labels")
+    _add_data(command, "its test images are used")
 
     command = _add(commands, "predict", _predict, "name what is on images")
     command.add_argument("model", help=".nnm or .npz file")
-    command.add_argument("images", help="IDX images")
+    command.add_argument(
+        "images",
+        metavar="IMAGES",
+        help=f"IDX images, or {_NAMES}: its test images (./NAME for a file of that name)",
+    )
     command.add_argument(
         "--index",
         metavar="A:B",
@@ -366,6 +464,12 @@ def _parser() -> argparse.ArgumentParser:
     command = _add(commands, "convert", _convert, "turn .nnm into .npz or back")
     command.add_argument("source", help="model file to read")
     command.add_argument("target", help="model file to write; its ending says the format")
+
+    command = _add(commands, "fetch", _fetch, "fetch data sets by name, or list them")
+    command.add_argument("names", nargs="*", metavar="NAME", help=f"{_NAMES} (list them all)")
+    command.add_argument(
+        "--force", action="store_true", help="into the cache, even if it lies elsewhere already"
+    )
     return parser
 
 
@@ -378,12 +482,21 @@ def _add(commands: Any, name: str, run: Callable, purpose: str) -> argparse.Argu
     return command
 
 
+def _add_data(command: argparse.ArgumentParser, use: str) -> None:
+    command.add_argument(
+        "data",
+        nargs="*",
+        metavar="DATA",
+        help=f"either IMAGES LABELS, two IDX files, gzip or not; or one name, {_NAMES}: {use}. "
+        "One word is always a name, two are always files",
+    )
+
+
 def _add_train(commands: Any) -> None:
     train = _add(commands, "train", _train, "train a network on labelled images")
     add = train.add_argument
-    add("images", help="IDX images, gzip or not")
-    add("labels", help="IDX labels, gzip or not")
-    add("--test", nargs=2, metavar=("IMAGES", "LABELS"), help="measured too, never trained on")
+    _add_data(train, "it is trained on its training images and measured with its test images")
+    add("--test", nargs="+", metavar="DATA", help="measured too, never trained on: likewise")
     add(
         "--layers",
         type=_layers,

@@ -16,6 +16,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -247,6 +248,7 @@ def _read(response: Any, done: int, total: int | None, patience: Patience) -> It
             since, came = now, 0
 
 
+@cache
 def _trusted() -> Any:
     """Return the system's certificates, or certifi's where Python came without any (macOS)."""
     import ssl  # not at the top: a browser tab has none

@@ -1,6 +1,6 @@
-"""Progress: training events on a terminal, as a bar with loss, accuracy, speed and time left.
+"""Progress: training and fetching on a terminal, as bars with speed and time left.
 
-tqdm draws it. Without tqdm, or where standard error is no terminal, there is no bar.
+tqdm draws them. Without tqdm, or where standard error is no terminal, there is no bar.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Progress:
     def __init__(self, steps: int, images: int) -> None:
         self.steps = 0
         self._total_steps = steps
-        self._bar = _tqdm_bar(images)
+        self._bar = _tqdm_bar(images, " images")
         self._seen = 0
         self._loss = self._right = self._counted = 0.0
         self._next = 0.0
@@ -59,7 +59,39 @@ class Progress:
         self._next = time.perf_counter() + _PAUSE_S
 
 
-def _tqdm_bar(images: int) -> Any:
+class FetchProgress:
+    """A bar over the bytes of a data set, from the first that comes on; a context manager.
+
+    ``shown`` is afterwards whether any came.
+    """
+
+    def __init__(self) -> None:
+        self.shown = False
+        self._bar: Any = None
+        self._drawn = 0.0
+
+    def __enter__(self) -> FetchProgress:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def show(self, done: int, total: int, file: str) -> None:
+        """Take note that ``done`` of ``total`` bytes have come, the last of them of ``file``."""
+        if not self.shown:
+            self.shown = True
+            self._bar = _tqdm_bar(total, "B")
+        if self._bar is not None:
+            self._bar.total = total
+            self._bar.set_description_str(file, False)
+            self._bar.n = done  # not update(): it goes back where a mirror fails
+            if time.perf_counter() - self._drawn >= _PAUSE_S:
+                self._bar.refresh()
+                self._drawn = time.perf_counter()
+
+
+def _tqdm_bar(total: int, unit: str) -> Any:
     """Return a bar, or None where there is nothing to draw on or nothing to draw with."""
     if not sys.stderr.isatty():
         return None
@@ -68,8 +100,8 @@ def _tqdm_bar(images: int) -> Any:
     except ImportError:
         return None
     return tqdm(
-        total=images,
-        unit=" images",
+        total=total,
+        unit=unit,
         unit_scale=True,
         leave=False,
         mininterval=0,

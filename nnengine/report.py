@@ -124,6 +124,26 @@ def convert_lines(result: dict[str, Any]) -> Iterator[str]:
         yield f"  left behind, as .nnm has no room for them: {', '.join(result['left_behind'])}"
 
 
+def catalogue_lines(rows: list[dict[str, Any]]) -> Iterator[str]:
+    """List the data sets: where each lies, or how much there would be to fetch."""
+    for row in rows:
+        train, test = row["images"]
+        where = row["where"] or f"to be fetched ({row['size_bytes'] / 1e6:.1f} MB)"
+        yield f"{row['name']:<14} {'built in' if row['built_in'] else where}"
+        yield f"    {train:,} + {test:,} images. {row['summary']}"
+        yield f"    {row['makers']}; {row['licence']}"
+
+
+def fetched_lines(rows: list[dict[str, Any]]) -> Iterator[str]:
+    """Say where the data sets asked for lie now, and whether they had to be fetched."""
+    for row in rows:
+        if row["built_in"]:
+            yield f"{row['name']}: built in, nothing to fetch"
+            continue
+        how = "fetched and checked" if row["fetched"] else "here already, checked"
+        yield f"{row['name']}: {row['where']} ({how})"
+
+
 def _dashed(sizes: list[int]) -> str:
     return "-".join(map(str, sizes))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -15,9 +16,10 @@ import numpy as np
 import pytest
 
 import nnengine
-from nnengine import Network, cli, kernels, write_idx
-from nnengine.progress import Progress
+from nnengine import Network, catalogue, cli, kernels, write_idx
+from nnengine.progress import FetchProgress, Progress
 from nnengine.training import Progressed, StepFinished
+from tests.mirror import serving
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -395,12 +397,230 @@ def test_convert_refuses_what_the_target_cannot_hold(run, tmp_path):
     assert not (tmp_path / "b.nnm").exists()
 
 
+# data sets by name
+
+
+@pytest.fixture
+def named(files, stripes, tmp_path, monkeypatch) -> Path:
+    """A data set called "bands": the stripes to train on, the last 90 of them to test with."""
+    images, labels = stripes
+    folder = tmp_path / "sets" / "bands"
+    folder.mkdir(parents=True)
+    published = []
+    for name, array in (
+        ("train-images-idx3-ubyte", images),
+        ("train-labels-idx1-ubyte", labels),
+        ("t10k-images-idx3-ubyte", images[-90:]),
+        ("t10k-labels-idx1-ubyte", labels[-90:]),
+    ):
+        write_idx(folder / name, array)
+        data = (folder / name).read_bytes()
+        digest = hashlib.sha256(data).hexdigest()
+        published.append(catalogue.Published(f"{name}.gz", len(data), len(data), digest))
+    bands = catalogue.Entry(
+        name="bands",
+        title="Bands",
+        summary="A bright band.",
+        makers="these tests",
+        source="nowhere",
+        licence="none",
+        images=(300, 90),
+        class_names=("top", "middle", "bottom"),
+        mirrors=("http://127.0.0.1:9/nobody",),
+        folders=("bands",),
+        files=tuple(published),
+    )
+    monkeypatch.setitem(catalogue.ENTRIES, "bands", bands)
+    monkeypatch.setattr(catalogue, "cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.setenv("NNENGINE_DATA", str(tmp_path / "sets"))
+    monkeypatch.delenv("NNENGINE_MIRROR", raising=False)
+    return folder
+
+
+def without_seconds(out: str) -> dict[str, object]:
+    result = json.loads(out)
+    return {name: result[name] for name in result if "second" not in name}
+
+
+def test_train_on_a_name_is_train_on_its_files_measured_with_its_test_files(named, run):
+    train = [named / "train-images-idx3-ubyte", named / "train-labels-idx1-ubyte"]
+    test = [named / "t10k-images-idx3-ubyte", named / "t10k-labels-idx1-ubyte"]
+    options = ["--epochs", 5, "--json"]
+    _, expected, _ = run("train", *train, "--test", *test, *options)
+    status, actual, err = run("train", "bands", *options)
+    assert (0, "") == (status, err)
+    assert without_seconds(expected) == without_seconds(actual)
+    assert json.loads(actual)["test_accuracy"] is not None
+
+
+def test_a_network_trained_on_a_name_knows_the_names_of_its_classes(named, run):
+    run("train", "bands", "--epochs", 20, "--out", "model.npz")
+    assert ("top", "middle", "bottom") == nnengine.load("model.npz").class_names
+    _, out, _ = run("predict", "model.npz", "bands", "--index", "0:5", "--json")
+    assert 5 == json.loads(out)["count"]
+
+
+PAIR = ["images.gz", "labels"]
+
+
+@pytest.mark.parametrize(
+    ("words", "data", "test"),
+    [
+        (["bands"], "bands", "bands"),
+        (PAIR, "files", None),
+        (["--json", *PAIR], "files", None),
+        (["images.gz", "--json", "labels"], "files", None),
+        ([*PAIR, "--test", *PAIR], "files", "files"),
+        (["--test", *PAIR, *PAIR], "files", "files"),
+        (["--test", *PAIR, "--json", *PAIR], "files", "files"),
+        ([*PAIR, "--test", "bands"], "files", "bands"),
+        (["bands", "--test", *PAIR], "bands", "files"),
+        (["bands", "--test", "bands"], "bands", "bands"),
+        (["--test", "bands", "bands"], "bands", "bands"),
+        (["--test", "bands", *PAIR], "files", "bands"),
+        (["--test", *PAIR, "bands"], "bands", "files"),
+        (["--test", "bands", "--epochs", "1", *PAIR], "files", "bands"),
+    ],
+)
+def test_data_may_be_given_in_any_order_by_files_or_names(
+    named, run, monkeypatch, words, data, test
+):
+    seen = []
+
+    def watch(network, data, config, test):
+        seen.append((data, test))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "training", watch)
+    assert 130 == run("train", *words)[0]
+    (found, measured), counts = seen[0], {"bands": 90, "files": 300}
+    assert 300 == len(found) and ("bands" if data == "bands" else "") == found.name
+    assert counts.get(test) == (None if measured is None else len(measured))
+
+
+def test_one_word_is_a_name_even_where_a_file_is_called_so(named, run):
+    Path("bands").write_text("not data")
+    assert 0 == run("train", "bands", "--epochs", 1, "--out", "model.npz")[0]
+    assert 0 == run("predict", "model.npz", "bands", "--index", 0)[0]
+    assert "bands: not an IDX file" in fault(run("predict", "model.npz", "./bands"))
+    assert "bands: not an IDX file" in fault(run("train", "bands", "labels"))
+
+
+def test_evaluate_by_name_uses_the_test_images(named, model, run, stripes):
+    _, out, _ = run("evaluate", model, "bands", "--json")
+    expected = nnengine.load(model).predict(stripes[0][-90:]) == stripes[1][-90:]
+    assert (90, expected.mean()) == (json.loads(out)["count"], json.loads(out)["accuracy"])
+
+
+def test_predict_by_name_uses_the_test_images(named, model, run, stripes):
+    _, out, _ = run("predict", model, "bands", "--json")
+    expected = nnengine.load(model).predict(stripes[0][-90:])
+    assert expected.tolist() == json.loads(out)["predictions"]
+
+
+def test_a_test_set_of_more_classes_is_refused(named, run, stripes):
+    images, labels = stripes
+    write_idx("two", images[labels < 2])
+    write_idx("of-two", labels[labels < 2])
+    said = fault(run("train", "two", "of-two", "--test", "bands"))
+    assert "bands has 3 classes, the data to train on 2" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["bonds"], "no data set is called 'bonds'.*digits, mnist.*did you mean bands"),
+        (["images.gz"], "images.gz is a file by itself: .*labels"),
+        (["a", "b", "c"], "IMAGES LABELS or one of digits.*got a b c"),
+        (["bands", "--test", "a", "b", "c"], "--test takes .* got a b c"),
+        (["bands", "--test", "bonds"], "no data set is called 'bonds'"),
+    ],
+)
+def test_wrong_words_for_data_are_one_line(named, run, words, message):
+    assert re.search(message, fault(run("train", *words)))
+
+
+def test_without_the_data_and_a_network_it_is_one_line(named, run, monkeypatch):
+    monkeypatch.delenv("NNENGINE_DATA")
+    for words in (["train", "bands"], ["fetch", "bands"], ["fetch", "bands", "--json"]):
+        said = fault(run(*words))
+        assert "bands could not be fetched" in said and "no network" in said and "digits" in said
+
+
+# fetch
+
+
+def test_fetch_alone_lists_the_sets_and_where_they_lie(named, run, monkeypatch):
+    monkeypatch.setattr(catalogue, "NAMES", ("digits", "bands", "kmnist"))
+    status, out, _ = run("fetch", "--json")
+    rows = json.loads(out)["sets"]
+    assert (0, ["digits", "bands", "kmnist"]) == (status, [row["name"] for row in rows])
+    assert [True, False, False] == [row["built_in"] for row in rows]
+    assert [None, str(named), None] == [row["where"] for row in rows]
+    _, out, _ = run("fetch")
+    assert "built in" in out and str(named) in out and "to be fetched (21.2 MB)" in out
+
+
+def test_fetch_fetches_what_is_missing_and_checks_what_is_here(named, run, monkeypatch, tmp_path):
+    files = {f"bands/{path.name}.gz": path for path in named.iterdir()}
+    with serving(files) as mirror:
+        monkeypatch.setenv("NNENGINE_MIRROR", mirror.url)
+        _, out, _ = run("fetch", "bands", "digits")
+        assert f"bands: {named} (here already, checked)" in out and "digits: built in" in out
+        assert [] == mirror.asked
+        monkeypatch.delenv("NNENGINE_DATA")
+        _, out, err = run("fetch", "bands", "--json")
+        (row,) = json.loads(out)["sets"]
+        assert (True, str(tmp_path / "cache" / "bands")) == (row["fetched"], row["where"])
+        assert (4, "") == (len(mirror.asked), err)
+        _, out, _ = run("fetch", "Bands", "--json")
+        assert not json.loads(out)["sets"][0]["fetched"]
+        assert 4 == len(mirror.asked)
+
+
+def test_fetch_by_force_fills_the_cache_though_the_set_lies_elsewhere(
+    named, run, monkeypatch, tmp_path
+):
+    with serving({f"bands/{path.name}.gz": path for path in named.iterdir()}) as mirror:
+        monkeypatch.setenv("NNENGINE_MIRROR", mirror.url)
+        _, out, _ = run("fetch", "bands", "--force")
+    assert f"bands: {tmp_path / 'cache' / 'bands'} (fetched and checked)\n" == out
+    assert "--force needs a name" in fault(run("fetch", "--force"))
+
+
+def test_an_unknown_name_is_refused_before_anything_is_fetched(named, run, monkeypatch):
+    monkeypatch.setattr(catalogue, "load", None)
+    assert "no data set is called 'what'" in fault(run("fetch", "bands", "what"))
+
+
+def test_two_processes_may_fetch_the_same_set_at_once(data_dir, tmp_path):
+    """Both with the real files from a mirror here; each finds them whole, none leaves a part."""
+    files = {f"mnist/{path.name}": path for path in (data_dir / "mnist").glob("*.gz")}
+    with serving(files) as mirror:
+        here = {"NNENGINE_MIRROR": mirror.url, "NNENGINE_DATA": "", "no_proxy": "*"}
+        home = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+        environment = os.environ | here | home | {"PYTHONPATH": str(ROOT)}
+        command = [sys.executable, "-m", "nnengine", "fetch", "mnist", "--json"]
+        both = [
+            subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+            for _ in range(2)
+        ]
+        rows = [json.loads(process.communicate(timeout=120)[0])["sets"][0] for process in both]
+    assert [0, 0] == [process.returncode for process in both]
+    (where,) = {row["where"] for row in rows}
+    assert sorted(path.name for path in (data_dir / "mnist").glob("*.gz")) == sorted(
+        os.listdir(where)
+    )
+
+
 # the frame
 
 
 def test_help_is_no_fault(run):
     status, out, _ = run("--help")
-    assert 0 == status and all(name in out for name in ("train", "evaluate", "predict", "convert"))
+    assert 0 == status and all(
+        name in out for name in ("train", "evaluate", "predict", "convert", "fetch")
+    )
     assert 0 == run("train", "--help")[0]
 
 
@@ -474,3 +694,23 @@ def test_without_tqdm_there_is_no_bar_and_no_fault(monkeypatch):
     with Progress(steps=4, images=400) as progress:
         progress.show(StepFinished(step=1, epoch=1.0, loss=0.25, accuracy=0.5, images=100))
     assert ("", 1) == (terminal.text, progress.steps)
+
+
+def test_a_terminal_gets_a_bar_of_bytes_that_may_go_back(monkeypatch):
+    pytest.importorskip("tqdm")
+    terminal = _Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with FetchProgress() as progress:
+        for done in (500_000, 250_000):
+            monkeypatch.setattr(progress, "_drawn", 0)
+            progress.show(done, 1_000_000, "images.gz")
+    assert "images.gz:  50%" in terminal.text and "500k/1.00M" in terminal.text
+    assert terminal.text.index("250k/1.00M") > terminal.text.index("500k/1.00M")
+
+
+def test_nothing_to_fetch_draws_nothing(monkeypatch):
+    terminal = _Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with FetchProgress() as progress:
+        pass
+    assert ("", False) == (terminal.text, progress.shown)
