@@ -6,8 +6,9 @@ softmax and bytes divided by 255, and it has no room for anything else.
 
 ``.npz`` holds every network: one .npy for each parameter array and ``header.npy``, the UTF-8 bytes
 of a JSON object (format, version, sizes, activations, input_scale, dtype, class_names,
-image_shape, training). ``numpy.load(path, allow_pickle=False)`` opens it. Members are stored, not
-deflated, with a fixed date, so the same network gives the same bytes on every machine.
+image_shape, training). The arrays of a float32 network may be stored as float16.
+``numpy.load(path, allow_pickle=False)`` opens it. Members are stored, not deflated, with a fixed
+date, so the same network gives the same bytes on every machine.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ KINDS = ("npz", "nnm")
 NNM_ARRAYS = ("IHW", "HB", "HOW", "OB")
 NNM_INPUT_SCALE = 1 / 255
 MAX_BYTES = 2**30
+_LARGEST_HALF = float(np.finfo(np.float16).max)
 
 _ZIP_ENTRY = b"PK\x01\x02"
 _DAY_ONE = (1980, 1, 1, 0, 0, 0)  # the first date a zip can name
@@ -303,40 +305,58 @@ def _read_parameters(
             raise FormatError(f"{name} is missing; expected {header.dtype} {shape}")
         with archive.open(members[name]) as stream:
             head = read_head(stream, name)
-            if (head.dtype.newbyteorder("="), head.shape) != (np.dtype(header.dtype), shape):
+            kinds = (header.dtype, "float16") if header.dtype == "float32" else (header.dtype,)
+            if head.dtype.newbyteorder("=") not in kinds or head.shape != shape:
                 raise FormatError(
                     f"{name}: expected {header.dtype} {shape}, found "
                     f"{head.dtype.newbyteorder('=')} {head.shape}"
                 )
-            parameters[name] = read_values(stream, head, name)
+            parameters[name] = read_values(stream, head, name).astype(header.dtype, copy=False)
         _check_finite(parameters[name], name)
     return parameters
 
 
-def save(network: Network, target: Target, *, kind: str | None = None) -> None:
+def save(network: Network, target: Target, *, kind: str | None = None, half: bool = False) -> None:
     """Write ``network`` to a path, whose ending decides the kind, or to an open binary file.
 
     A path is written beside and then put in place, so a failure leaves what was there before.
     ``kind`` ("npz" or "nnm") overrides the ending; a binary file gets an .npz unless told.
-    Raises ConfigError when the kind is unknown or cannot hold this network, and OSError.
+    ``half`` stores a float32 network's parameters in an .npz as float16: half the bytes, three
+    decimal digits a weight. Raises ConfigError when the kind is unknown or cannot hold this
+    network, and OSError.
     """
-    data = to_bytes(network, _kind_for(target, kind))
+    data = to_bytes(network, _kind_for(target, kind), half=half)
     if hasattr(target, "write"):
         target.write(data)
     else:
         _write_in_place(Path(target), data)
 
 
-def to_bytes(network: Network, kind: str = "npz") -> bytes:
+def to_bytes(network: Network, kind: str = "npz", *, half: bool = False) -> bytes:
     """Return the bytes ``save`` would write; raises ConfigError as it does."""
     check_savable(network, kind)
+    if half:
+        _check_halvable(network, kind)
     for name, array in network.parameters().items():
         if not np.isfinite(array).all():
             raise ConfigError(
                 f"{name} holds values that are not finite, so this network is of no "
                 "use; train again at a lower learning rate"
             )
-    return _to_nnm(network) if kind == "nnm" else _to_npz(network)
+    return _to_nnm(network) if kind == "nnm" else _to_npz(network, half)
+
+
+def _check_halvable(network: Network, kind: str) -> None:
+    if kind != "npz" or network.dtype != np.float32:
+        raise ConfigError(
+            f"only an .npz of a float32 network is halved, not {kind} {network.dtype}"
+        )
+    largest = float(np.abs(network.theta).max())
+    if largest > _LARGEST_HALF:
+        raise ConfigError(
+            f"a parameter of {largest:g} does not fit into float16 (at most {_LARGEST_HALF:,.0f}): "
+            "save this network whole"
+        )
 
 
 def check_savable(network: Network, kind: str) -> None:
@@ -403,11 +423,14 @@ def _to_nnm(network: Network) -> bytes:
     return npy_bytes(np.concatenate([np.array(shapes), *map(np.ravel, arrays)], dtype=np.float64))
 
 
-def _to_npz(network: Network) -> bytes:
+def _to_npz(network: Network, half: bool) -> bytes:
     header = np.frombuffer(Header.of(network).to_json(), np.uint8)
+    arrays = network.parameters()
+    if half:
+        arrays = {name: array.astype(np.float16) for name, array in arrays.items()}
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
-        for name, array in {"header": header, **network.parameters()}.items():
+        for name, array in {"header": header, **arrays}.items():
             info = zipfile.ZipInfo(f"{name}.npy", _DAY_ONE)
             info.create_system, info.external_attr = 3, 0o644 << 16  # the same on every system
             archive.writestr(info, npy_bytes(array))

@@ -25,7 +25,7 @@ class NpyHead:
 
 
 def read_head(
-    stream: IO[bytes], what: str, *, kinds: tuple[str, ...] = ("f4", "f8", "u1")
+    stream: IO[bytes], what: str, *, kinds: tuple[str, ...] = ("f2", "f4", "f8", "u1")
 ) -> NpyHead:
     """Return the description an .npy begins with; ``what`` names it in messages.
 

@@ -150,6 +150,37 @@ def test_training_records_too_long_to_be_read_again_are_not_saved():
 # .nnm
 
 
+def test_half_the_bytes_keep_three_digits_of_every_weight():
+    network = Network.build([784, 64, 10], rng=3)
+    whole, half = to_bytes(network), to_bytes(network, half=True)
+    assert len(half) < 0.51 * len(whole)
+    found = load(half)
+    assert np.float32 == found.dtype
+    assert np.array_equal(network.theta.astype(np.float16), found.theta)
+    assert np.allclose(network.theta, found.theta, rtol=2**-11, atol=1e-7)
+    assert half == to_bytes(found, half=True)
+
+
+@pytest.mark.parametrize(
+    ("network", "kind", "message"),
+    [
+        (original(), "nnm", "only an .npz of a float32 network is halved, not nnm"),
+        (original(np.float64), "npz", "not npz float64"),
+        (
+            Network.from_parameters(
+                {"weights_1": np.full((2, 2), 1e6, "f4"), "biases_1": np.zeros(2, "f4")},
+                activations=["identity"],
+            ),
+            "npz",
+            "1e.06 does not fit into float16 .at most 65,504.: save this network whole",
+        ),
+    ],
+)
+def test_what_cannot_be_halved_is_refused(network, kind, message):
+    with pytest.raises(ConfigError, match=message):
+        to_bytes(network, kind, half=True)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_nnm_is_byte_for_byte_what_numpy_saves(dtype):
     network = original(dtype)
