@@ -8,23 +8,32 @@ finds files, runs and restored model again. Wherever a visit is unknown, everyth
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+import logging
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import streamlit as st
 
+import nnengine
 from dashboard.files import MAX_VISIT_BYTES, LoadedFile, Pairing, pair
 from dashboard.recipe import Bounds, Recipe
 from dashboard.runs import Run, Scheduler
-from dashboard.visits import HeldNetwork, Registry, Visit
+from dashboard.visits import HeldNetwork, Kept, Registry, Visit
+from nnengine import catalogue
 from nnengine.dataset import Dataset
 from nnengine.errors import ConfigError, EngineError
 from nnengine.network import Network
+from nnengine.teaching import Lesson
 
 _TOKEN, _MEMORY, _NOTICE = "nn.token", "nn.memory", "nn.notice"
 Refused = ConfigError  # what a page may catch and show
+_RESTORED = "models.restored"  # networks restored in this session, by file name
 KEEP = "keep."  # widgets whose key begins so survive a change of page
+
+log = logging.getLogger(__name__)
 
 
 @st.cache_resource(show_spinner=False)
@@ -291,26 +300,186 @@ def delete_run(run_id: str) -> None:
 
 # The network in hand ---------------------------------------------------------------------
 
+SHIPPED = {"drawing": "Drawing network", "original": "The original"}
+
 
 def network() -> HeldNetwork | None:
-    """Return the restored file or else the current run's latest weights: the later choice wins."""
+    """Return the network in hand: the one chosen, else the current run's, else a shipped one.
+
+    A run's weights are the latest. None only where no network could be shipped.
+    """
     visit = _visit()
     if visit and visit.held:
         return visit.held
     run = current_run()
-    return HeldNetwork(run.snapshot, run.name, "run") if run else None
+    return _of_run(run) if run else shipped("drawing")
+
+
+def _of_run(run: Run) -> HeldNetwork:
+    return HeldNetwork(run.snapshot, run.name, "run", run.id)
+
+
+def shipped(name: str) -> HeldNetwork | None:
+    """Return a network that comes with the engine, or None where its file cannot be read."""
+    try:
+        return HeldNetwork(nnengine.shipped(name), SHIPPED[name], "shipped", name)
+    except (EngineError, OSError, AttributeError):
+        log.exception("the shipped network %r cannot be read", name)
+        return None
+
+
+def networks() -> dict[str, HeldNetwork]:
+    """Return every network this visitor can choose, by key: shipped, taught, restored, runs."""
+    visit = _visit()
+    taught = visit.taught if visit else []
+    restored = [HeldNetwork(net, name, "file") for name, net in get(_RESTORED, {}).items()]
+    found = [*filter(None, map(shipped, SHIPPED)), *taught, *restored, *map(_of_run, runs())]
+    held = network()
+    named = {one.key: one for one in found}
+    if held:  # a reload forgets the restored files, but not the one in hand
+        named[held.key] = held
+    return named
+
+
+def choose_network(key: str) -> None:
+    """Take one of `networks` in hand; an unknown key changes nothing."""
+    chosen = networks().get(key)
+    if chosen is None:
+        return
+    if chosen.source == "run":
+        select_run(chosen.id)
+    else:
+        _visit_or_new().held = chosen
 
 
 def hold_network(network: Network, name: str) -> None:
     """Make a restored network the one in hand."""
-    _visit_or_new().held = HeldNetwork(network.snapshot(), name, "file")
+    kept = network.snapshot()
+    put(_RESTORED, {**get(_RESTORED, {}), name: kept})
+    _visit_or_new().held = HeldNetwork(kept, name, "file")
 
 
 def release_network() -> None:
-    """Let go of the restored network; the current run's weights are in hand again."""
+    """Let go of the restored or taught network in hand; the current run's is in hand again."""
+    visit = _visit()
+    if visit and visit.held:
+        restored = {k: v for k, v in get(_RESTORED, {}).items() if k != visit.held.name}
+        if visit.held.source == "file":
+            put(_RESTORED, restored)
+        visit.taught = [one for one in visit.taught if one.key != visit.held.key]
+        visit.held = None
+
+
+# Lessons ---------------------------------------------------------------------------------
+
+TAUGHT = 4  # networks a visitor may have taught; the oldest makes room
+LESSON_WAIT_S = 30
+
+
+@contextlib.contextmanager
+def lesson_turn() -> Iterator[None]:
+    """Wait for this server's one place for a lesson; raises ConfigError when it takes too long."""
+    if not registry().lessons.acquire(timeout=LESSON_WAIT_S):
+        raise ConfigError("others are teaching just now: try again in a moment")
+    try:
+        yield
+    finally:
+        registry().lessons.release()
+
+
+def hold_taught(
+    lesson: Lesson, origin: HeldNetwork, reason: int | None = None, tested: str = ""
+) -> HeldNetwork:
+    """Make a taught network the one in hand, as a network of its own; the original stays.
+
+    `reason` is the number of the drawing it was taught for: undoing the lesson takes it back.
+    `tested` names the images on which forgetting was measured.
+    """
+    again = origin.source == "taught"
+    name = origin.name if again else f"{origin.name}, taught"
+    label = origin.id if again else origin.key
+    parts = (lesson, origin, reason, tested)
+    held = HeldNetwork(lesson.network, name, "taught", label, *parts).trimmed()
+    visit = _visit_or_new()
+    visit.taught = [*(one for one in visit.taught if one.key != held.key), held][-TAUGHT:]
+    visit.held = held
+    return held
+
+
+def undo_lesson() -> None:
+    """Take back the last lesson of the network in hand, and the drawing it was for."""
+    visit = _visit()
+    if not visit or not visit.held or visit.held.origin is None:
+        return
+    held, origin = visit.held, visit.held.origin
+    visit.taught = [one for one in visit.taught if one.key != held.key]
+    if origin.source == "taught":
+        visit.taught.append(origin)
+    # A run goes on meanwhile: its latest weights, not those the lesson began with.
+    visit.held = None if origin.source == "run" else origin
+    if held.reason is not None:
+        delete_kept(held.reason)
+
+
+@st.cache_resource(show_spinner=False)
+def built_in() -> catalogue.Sets:
+    """Return the built-in digits, made once for everybody."""
+    return catalogue.load("digits", offline=True)
+
+
+# My digits -------------------------------------------------------------------------------
+
+DIGITS = tuple("0123456789")
+MOST_KEPT = 500
+
+
+def kept() -> list[Kept]:
+    """Return the drawings this visitor keeps, oldest first."""
+    visit = _visit()
+    return list(visit.mine) if visit else []
+
+
+def keep(image: np.ndarray, name: str) -> Kept:
+    """Keep a framed drawing, uint8 (28, 28), as one of the class `name`.
+
+    The same drawing under another name takes the place of the first. Raises ConfigError when
+    there is no room.
+    """
+    visit = _visit_or_new()
+    for one in visit.mine:
+        if one.name == name and np.array_equal(one.image, image):
+            return one
+    others = [one for one in visit.mine if not np.array_equal(one.image, image)]
+    if len(others) >= MOST_KEPT:
+        raise ConfigError(
+            f"{MOST_KEPT} drawings are kept, as many as there is room for: delete some"
+        )
+    visit.kept += 1
+    frozen = np.array(image, np.uint8)
+    frozen.flags.writeable = False
+    visit.mine = [*others, Kept(visit.kept, frozen, name)]
+    return visit.mine[-1]
+
+
+def delete_kept(*ids: int) -> None:
+    """Delete these drawings."""
     visit = _visit()
     if visit:
-        visit.held = None
+        visit.mine = [one for one in visit.mine if one.id not in ids]
+
+
+def my_digits(names: Sequence[str] = DIGITS) -> Dataset | None:
+    """Return the kept drawings of these classes as a data set, or None without any."""
+    places = {name: place for place, name in enumerate(names)}
+    mine = [one for one in kept() if one.name in places]
+    if not mine:
+        return None
+    return Dataset(
+        np.stack([one.image for one in mine]),
+        np.array([places[one.name] for one in mine], np.uint8),
+        class_names=tuple(names),
+        name="My digits",
+    )
 
 
 # Page-scoped memory ----------------------------------------------------------------------

@@ -8,20 +8,58 @@ import gc
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+import numpy as np
 
 from dashboard.files import LoadedFile, Shelf
 from dashboard.runs import Run, Scheduler, new_id
 from nnengine.network import Network
+from nnengine.teaching import Lesson
 
 
-@dataclass(frozen=True)
+UNDOS = 8  # lessons that can be taken back: each keeps a copy of the weights
+
+
+@dataclass(frozen=True, eq=False)
 class HeldNetwork:
-    """The network that Weights, Draw and Models look at."""
+    """A network that Weights, Draw and Models can look at.
+
+    `source` is "run", "file", "shipped" or "taught"; `id` tells networks of one source apart
+    where their names may be equal. A taught network remembers its lesson, what it was taught
+    from, the number of the drawing that was the reason, and what forgetting was measured on.
+    """
 
     network: Network
     name: str
-    source: str  # "run" or "file"
+    source: str
+    id: str = ""
+    lesson: Lesson | None = None
+    origin: HeldNetwork | None = None
+    reason: int | None = None
+    tested: str = ""
+
+    @property
+    def key(self) -> str:
+        """What a list of networks knows it by."""
+        return f"{self.source}:{self.id or self.name}"
+
+    def trimmed(self, undos: int = UNDOS) -> HeldNetwork:
+        """Return it with at most so many lessons behind it."""
+        if self.origin is None:
+            return self
+        if not undos:
+            return replace(self, origin=None)
+        return replace(self, origin=self.origin.trimmed(undos - 1))
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """A drawing that a visitor keeps: its framed image, uint8 (28, 28), and its class by name."""
+
+    id: int
+    image: np.ndarray
+    name: str
 
 
 @dataclass(eq=False)
@@ -34,6 +72,9 @@ class Visit:
     files: list[LoadedFile] = field(default_factory=list)
     runs: list[Run] = field(default_factory=list)
     held: HeldNetwork | None = None
+    taught: list[HeldNetwork] = field(default_factory=list)
+    mine: list[Kept] = field(default_factory=list)
+    kept: int = 0  # drawings ever kept: the number of the next
 
     @property
     def bytes(self) -> int:
@@ -48,6 +89,7 @@ class Registry:
     def __init__(self, scheduler: Scheduler, clock: Callable[[], float] = time.monotonic) -> None:
         self.scheduler = scheduler
         self.shelf = Shelf()
+        self.lessons = threading.Lock()  # one visitor's lesson at a time
         self._clock = clock
         self._lock = threading.Lock()
         self._by_token: dict[str, Visit] = {}
