@@ -1,20 +1,26 @@
-"""Draw page: a drawing in, an answer out; and a picture file in its place."""
+"""Draw page: a drawing in, an answer out, and a lesson where the answer was wrong."""
 
 from __future__ import annotations
 
 import base64
 import io
+import zipfile
 import zlib
 
 import numpy as np
 import pytest
 from PIL import Image
 
+import nnengine
+from dashboard import answers, lesson
 from dashboard.picturefile import read_picture
-from dashboard.visits import HeldNetwork
-from nnengine import FormatError, Network
+from dashboard.visits import HeldNetwork, Kept
+from dashboard.words import share
+from nnengine import Dataset, FormatError, Network, TrainingConfig, read_idx, training
+from nnengine.calibration import fit_temperature, tempered
 from nnengine.drawing import fit, to_image
-from tests.pages import click, component, new_visit, open_page, words
+from nnengine.synthetic import digits
+from tests.pages import click, component, idx, new_visit, open_page, words
 
 
 def a_stroke() -> np.ndarray:
@@ -52,7 +58,37 @@ def network() -> Network:
     return Network.build([784, 12, 10], rng=4)
 
 
-def test_without_a_network_one_can_draw_and_is_led_on():
+@pytest.fixture(scope="module")
+def reader() -> Network:
+    """A network that reads the built-in digits, as a stand-in for those that are shipped."""
+    network = Network.build([784, 32, 10], rng=2)
+    config = TrainingConfig(epochs=3, optimiser="adam", learning_rate=0.003)
+    for _ in training(network, digits(3_000, seed=0), config):
+        pass
+    return network.snapshot()
+
+
+@pytest.fixture(autouse=True)
+def shipped(monkeypatch, reader):
+    """Ship two stand-ins with the engine."""
+    other = Network.build([784, 10, 10], rng=1).snapshot()
+    both = {"drawing": reader, "original": other}
+    monkeypatch.setattr(nnengine, "shipped", both.__getitem__, raising=False)
+
+
+def test_a_fresh_visitor_is_answered_by_the_network_that_comes_with_the_engine(reader):
+    at = draw(open_page("draw"), a_stroke())
+    assert not at.exception
+    expected = reader.predict(to_image(a_stroke()))[0]
+    assert f">{expected}</div>" in words(at)
+    assert "Drawing network (built in)" in at.selectbox[0].options
+
+
+def test_an_installation_that_ships_no_network_leads_on(monkeypatch):
+    def missing(name):
+        raise OSError(name)
+
+    monkeypatch.setattr(nnengine, "shipped", missing, raising=False)
     at = open_page("draw")
     assert not at.exception
     assert {"Start a run", "Restore a model"} <= {link.proto.label for link in at.get("page_link")}
@@ -61,22 +97,24 @@ def test_without_a_network_one_can_draw_and_is_led_on():
 def test_a_drawing_gets_the_answer_the_engine_gives(network):
     at = draw(open_page("draw", visitor(network)), a_stroke())
     assert not at.exception
-    expected = network.predict_proba(to_image(a_stroke()))[0]
+    p = network.predict_proba(to_image(a_stroke()))[0]
+    first, second = np.argsort(-p)[:2]
     said = words(at)
-    assert "The network answers" in said
-    assert f">{expected.argmax()}</div>" in said
-    assert f"{100 * expected.max():.0f}" in said.split("</div>\n<div")[2]
+    assert f">{first}</div>" in said
+    assert f"<b>{answers.sureness(p[first]).capitalize()}</b><br>{share(p[first])}<br>" in said
+    assert f"next {second}, {share(p[second])}" in said
 
 
 def test_an_empty_pad_is_not_answered(network):
     at = open_page("draw", visitor(network))
     assert "The network answers" not in words(at)
-    assert "Draw a digit" in words(at)
+    assert "The sheet is blank" in words(at)
+    assert "no answer yet" in words(at)
 
 
 def test_what_the_network_sees_stands_beside_the_drawing(network):
     at = draw(open_page("draw", visitor(network)), a_stroke())
-    assert any("What the network sees" in e.proto.json for e in at.get("bidi_component"))
+    assert "What the network sees" in component(at, "draw.seen")["label"]
 
 
 def test_the_drawing_is_kept_across_pages(network):
@@ -175,3 +213,203 @@ def test_a_photograph_on_its_side_is_set_upright():
 
 def test_a_large_photograph_is_read_small():
     assert max(read_picture("big.png", png(np.zeros((3000, 10, 3), np.uint8))).shape) <= 1024
+
+
+# How sure --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("share", "word"),
+    [(1.0, "almost certain"), (0.986, "almost certain"), (0.9, "sure"), (0.71, "fairly sure"),
+     (0.5, "unsure"), (0.494, "guessing"), (0.1, "guessing")],
+)  # fmt: skip
+def test_certainty_has_words_that_agree_with_the_percent_beside_them(share, word):
+    assert word == answers.sureness(share)
+
+
+def test_a_restored_network_says_that_its_certainty_is_only_claimed(network):
+    at = draw(open_page("draw", visitor(network)), a_stroke())
+    assert "Certainty is what this network claims" in words(at)
+
+
+def test_a_run_is_as_sure_as_its_held_out_images_allow():
+    train, held_out = digits(400, seed=3), digits(300, seed=4)
+    network = Network.build([784, 16, 10], rng=5)
+    config = TrainingConfig(epochs=30, optimiser="adam", learning_rate=0.01)
+    for _ in training(network, train, config, held_out):
+        pass
+    files = {
+        "train-images": idx(train.images), "train-labels": idx(train.labels),
+        "test-images": idx(held_out.images), "test-labels": idx(held_out.labels),
+    }  # fmt: skip
+    visit = new_visit(files)
+    visit.held = HeldNetwork(network.snapshot(), "mine.npz", "file")
+    at = draw(open_page("draw", visit), a_stroke())
+    t = fit_temperature(network.logits(held_out), held_out.labels)
+    assert f"set by 300 held-out images (temperature {t:.2f})" in words(at)
+    p = tempered(network, t).predict_proba(to_image(a_stroke()))[0]
+    assert f"<br>{share(p.max())}<br>" in words(at)
+
+
+# Teaching --------------------------------------------------------------------------------
+
+
+def tell(at, name: str):
+    """Press the button of the digit that was drawn."""
+    place = next(b for b in at.button if b.key == f"draw.tell.{name}")
+    return place.click().run()
+
+
+def wrong_for(network: Network) -> str:
+    """Return a digit that the network does not take the stroke for."""
+    return str((network.predict(to_image(a_stroke()))[0] + 4) % 10)
+
+
+def test_a_wrong_answer_is_taught_and_then_right(reader):
+    at = draw(open_page("draw"), a_stroke())
+    name = wrong_for(reader)
+    tell(at, name)
+    assert not at.exception
+    assert f">{name}</div>" in words(at)
+    assert ("1 of 1", "0 of 1 before") == (at.metric[0].value, at.metric[0].delta)
+    assert "2,000 test images" in at.metric[1].label
+    assert "before" in at.metric[1].delta
+    assert "Drawing network, taught (yours)" in at.selectbox[0].options
+
+
+def test_undo_brings_the_original_back_and_takes_the_drawing_away(reader):
+    at = draw(open_page("draw"), a_stroke())
+    before = words(at)
+    tell(at, wrong_for(reader))
+    click(at, "Undo")
+    assert not at.exception
+    assert f">{reader.predict(to_image(a_stroke()))[0]}</div>" in before
+    assert f">{reader.predict(to_image(a_stroke()))[0]}</div>" in words(at)
+    assert "None yet" in words(at)
+    assert not at.metric
+
+
+def test_the_original_stays_beside_the_taught_network(reader):
+    at = draw(open_page("draw"), a_stroke())
+    before = reader.theta.copy()
+    tell(at, wrong_for(reader))
+    np.testing.assert_array_equal(before, reader.theta)
+    assert "Drawing network (built in)" in at.selectbox[0].options
+
+
+def test_a_right_answer_is_kept_and_nothing_is_taught(reader):
+    at = draw(open_page("draw"), a_stroke())
+    right = str(reader.predict(to_image(a_stroke()))[0])
+    click(at, f"Keep this {right}")
+    assert f"Kept among my digits as {right}" in words(at)
+    assert [f"{right} ✓"] == component(at, "draw.mine")["captions"]
+    assert not at.metric
+
+
+def test_a_network_that_nothing_would_remind_of_what_it_knows_is_not_taught(network):
+    at = draw(open_page("draw", visitor(network)), a_stroke())
+    tell(at, wrong_for(network))
+    assert not at.exception
+    assert "would forget what it knows" in words(at)
+
+
+def test_a_network_of_many_classes_is_told_from_a_list():
+    names = [f"letter {i}" for i in range(26)]
+    network = Network.build([784, 5, 26], rng=1, class_names=names)
+    at = draw(open_page("draw", visitor(network)), a_stroke())
+    assert not at.exception
+    assert names == next(s for s in at.selectbox if s.label == "It is").options
+    answer = names[network.predict(to_image(a_stroke()))[0]]
+    click(at, "Say so")
+    assert [f"{answer} ✓"] == component(at, "draw.mine")["captions"]
+
+
+# My digits -------------------------------------------------------------------------------
+
+
+def keeper(*names: str):
+    """Return a visitor who keeps drawings of these names, all different."""
+    visit = new_visit({})
+    for i, name in enumerate(names, 1):
+        image = np.zeros((28, 28), np.uint8)
+        image[4:24, 4 + i] = 255
+        visit.mine.append(Kept(i, image, name))
+    visit.kept = len(names)
+    return visit
+
+
+def test_my_digits_stand_newest_first_with_marks(reader):
+    visit = keeper("3", "5")
+    at = open_page("draw", visit)
+    said = reader.predict(np.stack([one.image for one in visit.mine[::-1]]))
+    expected = [
+        f"{one.name} ✓" if one.name == str(i) else f"{one.name} ✗ {i}"
+        for one, i in zip(visit.mine[::-1], said, strict=True)
+    ]
+    assert expected == component(at, "draw.mine")["captions"]
+
+
+def test_one_of_my_digits_is_deleted_and_the_others_stay():
+    visit = keeper("3", "5", "8")
+    at = open_page("draw", visit)
+    assert next(b for b in at.button if b.key == "draw.delete").disabled
+    at.session_state["nn.memory"] = {**at.session_state["nn.memory"], "draw.chosen": 2}
+    at.run()
+    click(at, "Delete this 5")
+    assert ["3", "8"] == [one.name for one in visit.mine]
+
+
+def test_all_my_digits_are_deleted_together():
+    visit = keeper("3", "5")
+    click(open_page("draw", visit), "Delete all of them")
+    assert [] == visit.mine
+
+
+def test_my_digits_are_there_after_a_reload():
+    visit = keeper("3", "5")
+    open_page("draw", visit)
+    again = open_page("draw", visit)
+    assert 2 == len(component(again, "draw.mine")["captions"])
+
+
+def test_drawings_of_other_classes_are_kept_without_a_mark():
+    at = open_page("draw", keeper("3", "Bag"))
+    bag, three = component(at, "draw.mine")["captions"]
+    assert "Bag" == bag
+    assert three.startswith("3 ")
+    assert "1 of other classes" in words(at)
+
+
+def test_the_download_is_a_pair_of_idx_files(tmp_path):
+    images = np.arange(3 * 28 * 28).reshape(3, 28, 28).astype(np.uint8)
+    raw = lesson.idx_pair(Dataset(images, [7, 0, 9]), "my-digits")
+    assert raw == lesson.idx_pair(Dataset(images, [7, 0, 9]), "my-digits")
+    zipfile.ZipFile(io.BytesIO(raw)).extractall(tmp_path)
+    np.testing.assert_array_equal(images, read_idx(tmp_path / "my-digits-images-idx3-ubyte.gz"))
+    np.testing.assert_array_equal([7, 0, 9], read_idx(tmp_path / "my-digits-labels-idx1-ubyte.gz"))
+
+
+# Side by side ----------------------------------------------------------------------------
+
+
+def test_several_networks_answer_the_same_drawing(network):
+    at = draw(open_page("draw", visitor(network)), a_stroke())
+    asked = at.multiselect[0]
+    assert ["shipped:drawing", "shipped:original"] == asked.value
+    asked.select("file:mine.npz").run()
+    assert not at.exception
+    assert 3 == words(at).count('class="nn-above">answers<')
+
+
+def test_no_more_than_four_networks_stand_side_by_side(network):
+    assert 4 == open_page("draw", visitor(network)).multiselect[0].proto.max_selections
+
+
+def test_a_network_that_is_gone_leaves_its_place(network):
+    visit = visitor(network)
+    at = open_page("draw", visit)
+    at.multiselect[0].select("file:mine.npz").run()
+    visit.held = None
+    at.run()
+    assert not at.exception
+    assert ["shipped:drawing", "shipped:original"] == at.multiselect[0].value

@@ -1,29 +1,28 @@
-"""Draw: a digit by hand, what the network sees of it, and what it answers."""
+"""Draw: a digit by hand, what networks see of it, what they answer, and how to teach them."""
 
 from __future__ import annotations
-
-from html import escape
 
 import numpy as np
 import streamlit as st
 
-from dashboard import figures, state, units, words
+from dashboard import answers, figures, lesson, state, units
 from dashboard.components.drawing_pad import clear_pad, drawing_pad
-from dashboard.components.live_plot import live_plot
 from dashboard.components.tiles import tiles
 from dashboard.picturefile import read_picture
 from nnengine import drawing
-from nnengine.errors import FormatError
+from nnengine.errors import EngineError, FormatError
 
 TICK_S = 1.0
 PAD = "drawing-pad"
 PEN_PX = 22  # on a pad of 280: digits that fill half of it get strokes as bold as MNIST's
 BY_HAND, FROM_FILE = "Draw", "Picture file"
+MOST_BUTTONS = 12  # of more classes one is chosen from a list
+SIDE_BY_SIDE = 4
+PER_PAGE = 60  # of my digits
+OPENING = ("shipped:drawing", "shipped:original")  # side by side until something else is chosen
 
-ANSWER = """<div role="status" style="line-height:1.1">
-<div style="font-size:0.875rem;opacity:0.75">The network answers</div>
-<div style="font-size:{size}rem;font-weight:650;overflow-wrap:anywhere">{name}</div>
-<div style="font-size:0.875rem;margin-top:0.4rem;line-height:1.4">{words}</div></div>"""
+
+# What is drawn ---------------------------------------------------------------------------
 
 
 def source() -> np.ndarray | None:
@@ -82,53 +81,32 @@ def from_file() -> np.ndarray | None:
     return pixels
 
 
-def seen(image: np.ndarray, shape: tuple[int, int], empty: bool) -> None:
-    """Show what the network sees, each of its pixels as a square."""
-    size = f"{shape[0]} × {shape[1]}"
+def frame(pixels: np.ndarray | None) -> np.ndarray | None:
+    """Return what is drawn as an image, uint8 (28, 28), or None for a blank sheet."""
+    if pixels is None or drawing.is_empty(pixels):
+        return None
+    return drawing.to_image(pixels)
+
+
+# What is answered ------------------------------------------------------------------------
+
+
+def seen(image: np.ndarray, empty: bool, *, key: str = "draw.seen", tile_px: int = 168) -> None:
+    """Show what a network sees, each of its pixels as a square."""
+    size = f"{image.shape[0]} × {image.shape[1]}"
     what = "nothing yet" if empty else f"the drawing as light on dark, {size} pixels"
-    with st.container(width=168):
-        st.markdown("**What the network sees**")
-        tiles(
-            figures.png(image), columns=1, shape=shape, captions=[f"{size} pixels"],
-            labels=[f"What the network sees: {what}"], label="What the network sees",
-            key="draw.seen", tile_px=168,
-        )  # fmt: skip
-
-
-def answer(network, image: np.ndarray) -> None:
-    """Show the answer in large letters, with the runner-up."""
-    p = network.predict_proba(image)[0]
-    first, second = np.argsort(-p)[:2]
-    names = network.class_names
-    st.html(
-        ANSWER.format(
-            size=6 if len(names[first]) <= 2 else 2,
-            name=escape(names[first]),
-            words=f"{words.share(p[first])}<br>"
-            f"next {escape(names[second])}, {words.share(p[second])}",
-        )
-    )
-
-
-def bars(network, image: np.ndarray) -> None:
-    """Show the probability of every class."""
-    p = network.predict_proba(image)[0]
-    order = np.argsort(-p)[:3]
-    spoken = ", ".join(f"{network.class_names[i]} {words.share(p[i])}" for i in order)
-    live_plot(
-        figures.probability_bars(p, network.class_names), key="draw.bars",
-        label=f"Probability of each answer; the highest: {spoken}",
+    tiles(
+        figures.png(image), columns=1, shape=image.shape, captions=[f"{size} pixels"],
+        labels=[f"What the network sees: {what}"], label="What the network sees",
+        key=key, tile_px=tile_px,
     )  # fmt: skip
 
 
 def no_network() -> None:
-    """Say where a network comes from."""
+    """Say where a network comes from, in an installation that ships none."""
     with st.container(border=True):
         st.markdown("#### No network to ask yet")
-        st.write(
-            "Draw all the same: this is the image a network would get. For an answer, train a "
-            "network or restore one; it is asked here while it learns."
-        )
+        st.write("Start a run or restore a saved network: it is then asked here.")
         with st.container(horizontal=True):
             st.page_link("views/train.py", label="Start a run", icon=":material/play_arrow:")
             st.page_link("views/models.py", label="Restore a model", icon=":material/folder_open:")
@@ -136,11 +114,11 @@ def no_network() -> None:
 
 def invitation(blank: bool) -> str:
     """Say what to do for an answer; `blank` when there is a picture without anything on it."""
-    if state.widget_value("draw.source") != FROM_FILE:
-        return "Draw a digit, and the answer appears here at once."
-    if blank:
-        return "Nothing stands out in this picture: choose one with more contrast."
-    return "Choose a picture of a digit, and the answer appears here at once."
+    if state.widget_value("draw.source") == FROM_FILE:
+        if blank:
+            return "Nothing stands out in this picture: choose one with more contrast."
+        return "Choose a picture of a digit, and the answer appears here at once."
+    return "**The sheet is blank.** Draw a digit, and the answer appears here as you lift the pen."
 
 
 def cannot_read(network) -> None:
@@ -151,61 +129,296 @@ def cannot_read(network) -> None:
         "be put into that shape. Networks trained on images between 8 and 64 pixels a side read "
         "drawings; those of 28 × 28, such as MNIST's, read them best."
     )
-    st.page_link("views/models.py", label="Restore another model", icon=":material/folder_open:")
+    st.page_link("views/models.py", label="Choose another network", icon=":material/folder_open:")
 
 
-def reading(held, pixels: np.ndarray | None) -> None:
-    """Show what is seen and what is answered."""
-    blank = pixels is None or drawing.is_empty(pixels)
-    framed = np.zeros((28, 28), np.uint8) if blank else drawing.to_image(pixels)
-    shape = held.network.image_shape if held else framed.shape
-    readable = min(shape) >= 8 and max(shape) <= 64
-    image = drawing.fit(framed, shape) if readable else framed
-    with st.container(horizontal=True, gap="small"):  # the two fit side by side in 358 pixels
-        seen(image, image.shape, blank)
+def reading(held, framed: np.ndarray | None, blank: bool) -> None:
+    """Show what is seen, what is answered, and every probability."""
+    network = held.network
+    found = None if framed is None else answers.ask(held, framed)
+    sheet = np.zeros(network.image_shape, np.uint8)
+    with st.container(horizontal=True, gap="medium"):  # 168 and 160 stand together on a phone
+        with st.container(width=168):
+            st.html('<div class="nn-above">The network sees</div>')
+            seen(sheet if framed is None else answers.seen(network, framed), framed is None)
         with st.container(width=160):
-            if held and readable and not blank:
-                answer(held.network, image)
-            elif held and readable:
-                st.write(invitation(pixels is not None))
-    if held is None:
-        no_network()
-    elif not readable:
-        cannot_read(held.network)
-    elif not blank:
-        bars(held.network, image)
-    if held and readable and shape != (28, 28):
+            if found:
+                st.html(answers.headline(found))
+            else:
+                st.write(invitation(blank))
+        with st.container(width="stretch", key="draw-bars"):
+            st.html(answers.bars(network.class_names, found))
+    notes = [answers.right(held)] if found else []
+    if network.image_shape != (28, 28):
+        notes.append("Drawings are framed as MNIST's makers did, in 28 × 28, and brought to size.")
+    if any(notes):
+        st.caption(" ".join(notes))
+
+
+def choose(held) -> None:
+    """Offer every network there is to be asked."""
+    options = state.networks()
+    turn = f"draw.network.{held.key}"  # another key for another choice: Streamlit keeps its own
+    picked = st.selectbox(
+        "Network", list(options), index=list(options).index(held.key), key=turn, width=320,
+        format_func=lambda key: answers.named(options[key]), label_visibility="collapsed",
+    )  # fmt: skip
+    if picked != held.key:
+        state.choose_network(picked)
+        st.rerun()
+
+
+# Teaching --------------------------------------------------------------------------------
+
+
+def say(name: str) -> None:
+    """Take down what the drawing is: kept, and taught if the network in hand is wrong about it."""
+    held, framed = state.network(), state.get("draw.framed")
+    if held is None or framed is None:
+        return
+    try:
+        one = state.keep(framed, name)
+    except state.Refused as fault:
+        state.put("draw.fault", str(fault))
+        return
+    wrong = answers.ask(held, framed).name != name
+    state.put("draw.pending", one.id if wrong else None)
+    text = "" if wrong else f"Kept among my digits as {units.plain(name)}: it is read rightly."
+    state.put("draw.said", (text, framed))
+
+
+def again() -> None:
+    """Ask for a lesson with all kept drawings."""
+    state.put("draw.pending", 0)
+
+
+def tell(held, framed: np.ndarray) -> None:
+    """Offer to say what the drawing is: by a button, by a key, or from a list."""
+    names, found = held.network.class_names, answers.ask(held, framed)
+    state.put("draw.framed", framed)
+    with st.container(border=True):
+        st.markdown("**Is it right? Say what you drew, and the network learns it**")
+        if len(names) <= MOST_BUTTONS:
+            with st.container(horizontal=True, gap="xsmall", key="draw-tell"):
+                for i, name in enumerate(names):
+                    st.button(
+                        units.plain(name), key=f"draw.tell.{i}", on_click=say, args=(name,),
+                        type="primary" if i == found.first else "secondary",
+                        shortcut=name if name in state.DIGITS else None,
+                    )  # fmt: skip
+                keep_button(found.name)
+        else:
+            with st.container(horizontal=True, vertical_alignment="bottom"):
+                name = st.selectbox("It is", names, index=found.first, key="draw.tell", width=240)
+                st.button("Say so", on_click=say, args=(name,), key="draw.tell.list")
+                keep_button(found.name)
+        keys = " or its key" * (set(names) <= set(state.DIGITS))
         st.caption(
-            f"This network reads images of {shape[0]} × {shape[1]}: the drawing is framed as "
-            "MNIST's makers did, in 28 × 28, and then brought to that size."
+            said(framed)
+            or f"Press the button{keys}. A wrong answer is put right in a second or two; a right "
+            "one is kept among my digits."
         )
+
+
+def keep_button(name: str) -> None:
+    """Offer to keep the drawing as what it was answered to be."""
+    st.button(
+        f"Keep this {units.plain(name)}", on_click=say, args=(name,), key="draw.keep",
+        type="tertiary", icon=":material/bookmark_add:",
+    )  # fmt: skip
+
+
+def said(framed: np.ndarray) -> str:
+    """Return what became of this drawing when it was named, while it is the one on the sheet."""
+    text, image = state.get("draw.said") or ("", None)
+    return text if image is not None and np.array_equal(image, framed) else ""
+
+
+def learn(held) -> None:
+    """Give the lesson that was asked for; a click meanwhile begins it anew."""
+    reason = state.get("draw.pending")
+    if reason is None:
+        return
+    bar = st.progress(0.0, "Learning")
+    try:
+        lesson.give(held, lambda share, text: bar.progress(min(share, 1.0), text), reason or None)
+    except EngineError as fault:
+        state.put("draw.fault", str(fault))
+    state.put("draw.pending", None)
+    st.rerun()
+
+
+def outcome(held) -> None:
+    """Show what the last lesson of the network in hand brought, and what it cost."""
+    if fault := state.get("draw.fault"):
+        st.error(units.plain(fault))
+        state.put("draw.fault", None)
+    taught = held.lesson
+    if taught is None:
+        return
+    with st.container(border=True):
+        with st.container(horizontal=True, horizontal_alignment="distribute"):
+            st.markdown(
+                f"**Taught in {taught.seconds:.1f} s** · a network of its own now; "
+                f"the one it came from stays as it was"
+            )
+            if held.origin is not None:
+                st.button("Undo", on_click=state.undo_lesson, icon=":material/undo:")
+        count = len(taught.labels)
+        left, right = st.columns(2)
+        left.metric(
+            "My digits read rightly", f"{taught.right_after} of {count}",
+            f"{taught.right_before} of {count} before", delta_arrow="off", delta_color="off",
+        )  # fmt: skip
+        if taught.remembered_after is not None:
+            right.metric(
+                held.tested, f"{100 * taught.remembered_after:.2f} %",
+                f"{100 * taught.remembered_before:.2f} % before, {lesson.forgotten(taught)}",
+                delta_arrow="off", delta_color="off",
+            )  # fmt: skip
+
+
+# My digits -------------------------------------------------------------------------------
+
+
+def my_digits(held) -> None:
+    """Show the kept drawings with what the network says to them, and what can be done with them."""
+    st.subheader("My digits")
+    found = lesson.marks(held)
+    if not found:
+        st.caption(
+            "None yet. Say what a drawing is, and it is kept here: to teach networks your hand, "
+            "to download, and to train on."
+        )
+        return
+    st.caption(f"{lesson.score(found).capitalize()} by {units.plain(held.name)}, newest first.")
+    slices = units.pages(len(found), PER_PAGE)
+    place = 0
+    if len(slices) > 1:
+        place = st.selectbox(
+            "Drawings", range(len(slices)), width=200, key=f"draw.page.{len(slices)}",
+            format_func=lambda i: f"{slices[i][0] + 1}–{slices[i][-1] + 1} of {len(found)}",
+        )  # fmt: skip
+    shown = [found[i] for i in slices[place]]
+    chosen = state.get("draw.chosen")
+    columns = min(12, len(shown))
+    clicked = tiles(
+        figures.png(figures.sheet(np.stack([m.kept.image for m in shown]), columns=columns)),
+        columns=columns, shape=(28, 28), captions=[m.caption for m in shown],
+        labels=[m.sentence for m in shown], ids=[m.kept.id for m in shown], selected=chosen,
+        label="My digits; choose one to delete it", key="draw.mine", tile_px=56,
+    )  # fmt: skip
+    if clicked is not None and clicked != chosen:
+        state.put("draw.chosen", clicked)
+        st.rerun()
+    actions(held, found, next((m for m in shown if m.kept.id == chosen), None))
+
+
+def actions(held, found: list[lesson.Mark], chosen: lesson.Mark | None) -> None:
+    """Offer to delete, download and teach the kept drawings."""
+    with st.container(horizontal=True, gap="small"):
+        if lesson.mine(held.network) is not None:
+            st.button("Teach all of them", on_click=again, icon=":material/school:")
+        st.button(
+            f"Delete this {units.plain(chosen.kept.name)}" if chosen else "Delete one",
+            on_click=state.delete_kept, args=(chosen.kept.id,) if chosen else (),
+            disabled=chosen is None, icon=":material/delete:", key="draw.delete",
+            help=None if chosen else "Choose one above first.",
+        )  # fmt: skip
+        with st.popover("Delete all", icon=":material/delete_sweep:"):
+            st.write(f"All {len(found)} drawings of yours? Taught networks keep what they learnt.")
+            st.button(
+                "Delete all of them", key="draw.delete.all", type="primary",
+                on_click=state.delete_kept, args=tuple(m.kept.id for m in found),
+            )  # fmt: skip
+        data = state.my_digits() or state.my_digits(held.network.class_names)
+        if data is not None:
+            st.download_button(
+                "Download as IDX", lambda: lesson.idx_pair(data, "my-digits"),
+                file_name="my-digits.zip", mime="application/zip", on_click="ignore",
+                key="draw.download", icon=":material/download:",
+                help="A zip of two gzipped IDX files, images and labels. As a data set of its "
+                "own they stand on the Data page too.",
+            )  # fmt: skip
+
+
+# Side by side ----------------------------------------------------------------------------
+
+
+def side_by_side(framed: np.ndarray | None) -> None:
+    """Show what several networks answer to the same drawing."""
+    st.subheader("Side by side")
+    options = {k: v for k, v in state.networks().items() if answers.readable(v.network)}
+    opening = [key for key in OPENING if key in options]
+    state.set_widget("draw.models", opening, over=False)
+    known = [key for key in state.widget_value("draw.models") or [] if key in options]
+    state.set_widget("draw.models", known)
+    picked = st.multiselect(
+        "Networks to ask", list(options), key=state.widget("draw.models"),
+        max_selections=SIDE_BY_SIDE, format_func=lambda key: answers.named(options[key]),
+        placeholder="Choose up to four networks",
+    )  # fmt: skip
+    if not picked:
+        return
+    for i, (column, key) in enumerate(zip(st.columns(len(picked)), picked, strict=True)):
+        with column, st.container(border=True, height="stretch"):
+            card(options[key], framed, i)
+
+
+def card(held, framed: np.ndarray | None, place: int) -> None:
+    """Show one network's answer, small."""
+    st.markdown(f"**{units.plain(held.name)}**")
+    st.caption(units.summary(held.network))
+    found = None if framed is None else answers.ask(held, framed)
+    if found:
+        st.html(answers.headline(found, above="answers", small=True))
+    st.html(answers.bars(held.network.class_names, found, small=True))
+    if framed is not None and held.network.image_shape != (28, 28):
+        seen(answers.seen(held.network, framed), False, key=f"draw.seen.{place}", tile_px=84)
+
+
+# The page --------------------------------------------------------------------------------
 
 
 def page() -> None:
     """Draw the page; while the run in hand is live, ask it again every second."""
-    st.title("Draw")
-    run, held = state.current_run(), state.network()
+    held = state.network()
+    st.html(answers.STYLE)
+    with st.container(horizontal=True, horizontal_alignment="distribute"):
+        st.title("Draw", width="content")
+        if held is not None:
+            choose(held)
+    run = state.current_run()
     live = bool(run and run.live and held and held.source == "run")
     sides = st.container(horizontal=True, gap="large")
     left, right = sides.container(width=300), sides.container(width="stretch")
     with left:
         pixels = source()
+    framed = frame(pixels)
 
     @st.fragment(run_every=TICK_S if live else None)
     def inside() -> None:
         now = state.network()
-        if now:
-            text = f"**{units.plain(now.name)}** · {units.summary(now.network)}"
-            st.caption(f"{text}{' · live' * live}")
-        try:
-            reading(now, pixels)
-        except FormatError as fault:
-            st.error(units.plain(str(fault)))
+        steps = run.step if run and now.source == "run" else None
+        st.caption(units.plain(units.summary(now.network, steps)) + " · live" * live)
+        if answers.readable(now.network):
+            reading(now, framed, pixels is not None)
+        else:
+            cannot_read(now.network)
         if live and not run.live:
             st.rerun()  # the last weights have answered: stop the clock
 
     with right:
+        if held is None:
+            no_network()
+            return
         inside()
+        learn(held)
+        if framed is not None and answers.readable(held.network):
+            tell(held, framed)
+        outcome(held)
+    my_digits(held)
+    side_by_side(framed)
 
 
 page()

@@ -6,7 +6,7 @@ import io
 
 import streamlit as st
 
-from dashboard import figures, judging, state, units
+from dashboard import answers, figures, judging, state, units
 from dashboard.components.live_plot import live_plot
 from dashboard.components.table import table
 from dashboard.components.tiles import tiles
@@ -26,28 +26,17 @@ class _Upload(io.BytesIO):
         self.name = name
 
 
-def restored() -> dict[str, object]:
-    """Return the networks restored in this visit, by file name."""
-    found = dict(state.get("models.restored", {}))
-    held = state.network()
-    if held and held.source == "file":  # a reload forgets the session, not the network in hand
-        found.setdefault(held.name, held.network)
-    return found
-
-
 def take_in(uploads) -> None:
     """Restore what was uploaded: good files are kept, each bad one keeps its own error."""
-    kept, faults = restored(), []
+    faults = []
     for upload in uploads:
         try:
             network = modelfile.load(_Upload(upload.getvalue(), upload.name))
         except EngineError as fault:
             faults.append(str(fault))
         else:
-            kept[upload.name] = network
             state.hold_network(network, upload.name)
         state.release_upload(upload)
-    state.put("models.restored", kept)
     state.put("models.faults", faults)
     state.put("models.round", state.get("models.round", 0) + 1)  # a new, empty uploader
 
@@ -69,31 +58,25 @@ def restore() -> None:
 
 
 def choose() -> None:
-    """Choose the network in hand among the runs and the restored files of this visit."""
-    files, held, current = restored(), state.network(), state.current_run()
-    words = {("run", run.id): f"{run.name} (run, {run.state})" for run in state.runs()}
-    words |= {("file", name): f"{name} (file)" for name in files}
-    now = ("file", held.name) if held.source == "file" else ("run", current.id)
-    options = list(words)
+    """Choose the network in hand among all there are."""
+    options, now = state.networks(), state.network().key
     st.subheader("Network in hand")
     picked = st.selectbox(
-        "Run or restored file", options, index=options.index(now), format_func=words.get,
+        "Run, shipped or restored network", list(options), index=list(options).index(now),
+        format_func=lambda key: answers.named(options[key]),
         help="Weights, Draw and this page look at this network.",
     )  # fmt: skip
-    if picked == now:
-        return
-    kind, which = picked
-    if kind == "file":
-        state.hold_network(files[which], which)
-    else:
-        state.select_run(which)
-    st.rerun()
+    if picked != now:
+        state.choose_network(picked)
+        st.rerun()
 
 
 def forget(held) -> None:
-    """Offer to let go of a restored file."""
-    if held.source == "file" and st.button("Let go of this file", key="models.forget"):
-        state.put("models.restored", {k: v for k, v in restored().items() if k != held.name})
+    """Offer to let go of a restored file or of a taught network."""
+    kinds = {"file": "file", "taught": "taught network"}
+    if held.source in kinds and st.button(
+        f"Let go of this {kinds[held.source]}", key="models.forget"
+    ):
         state.release_network()
         st.rerun()
 
