@@ -16,10 +16,10 @@ from .kernels import numpy_ as columns
 
 ONE = columns.ONE  # a pixel, or the number one, in the kernel's fixed point
 _WIDEST = 2048  # pixels a side: coordinates are 32-bit numbers, 16 of the bits a fraction
-_ROAM = 96  # pixels by which a bend may be taken from elsewhere in its texture
+_BENDS = 64  # tables of smooth displacements to choose from, where they take 4 MB at most
 _GRAINS = 4096  # places at which a stretch of noise may begin
 _SMOOTH = 4 / 28  # of the shorter side: sigma of the bends' smoothing, Simard's 4 px of 28 or so
-_DRAWS = 15  # random numbers an image, whatever is switched on: no option moves another's stream
+_DRAWS = 14  # random numbers an image, whatever is switched on: no option moves another's stream
 
 # Field: the most that can be asked for, and how a person would say it.
 _FIELDS = {
@@ -27,7 +27,7 @@ _FIELDS = {
     "rotation": (180.0, "turned by up to {:g}°"),
     "scale": (1.0, "sized by up to {:.0%}"),
     "shear": (1.0, "slanted by up to {:g}"),
-    "elastic": (16.0, "bent by about {:g} px"),
+    "elastic": (16.0, "bent by up to {:g} px"),
     "stroke_width": (8.0, "strokes up to {:g} px thicker or thinner"),
     "noise": (1.0, "noise of up to {:.0%}"),
     "inversion": (1.0, "{:.0%} of them inverted"),
@@ -43,8 +43,9 @@ class Augmentation:
     pixels by which a smooth random bend moves things, root mean square, up to so much (Simard,
     Steinkraus & Platt 2003). stroke_width: pixels by which strokes become thicker or thinner.
     noise: share of full range, uniform grey in +- on every pixel, of up to this strength.
-    inversion: share of the images that are shown dark on light. Raises ConfigError for what
-    cannot be.
+    inversion: share of the images that are shown dark on light. What all this leaves fainter
+    than a sixteenth of full range is black: traces cost a network as much time as ink. Raises
+    ConfigError for what cannot be.
     """
 
     shift: float = 0.0
@@ -142,15 +143,14 @@ class Distorter:
         self.images = np.ascontiguousarray(images).view()
         self.images.flags.writeable = False  # one compiled kernel serves all
         self.augmentation = augmentation
-        _, self.height, self.width = images.shape
-        if max(self.height, self.width) > _WIDEST:
+        _, height, width = images.shape
+        if max(height, width) > _WIDEST:
             raise ConfigError(
-                f"images of {self.height}x{self.width} pixels cannot be augmented: "
+                f"images of {height}x{width} pixels cannot be augmented: "
                 f"a side has {_WIDEST:,} at most; train without"
             )
-        bent = min(self.height, self.width) if augmentation.elastic else 0
-        self.bends = _texture(self.height, self.width) if bent else np.zeros((1, 1), np.int16)
-        self.grains = _noise(self.height * self.width if augmentation.noise else 0)
+        self.bends = bend_tables(height, width) if augmentation.elastic else None
+        self.grains = _noise(height * width) if augmentation.noise else None
 
     def distort(self, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Return new images, uint8 (n, height, width), from those at `rows`, integers (n,).
@@ -166,32 +166,25 @@ class Distorter:
         limits, chance = self.augmentation, draws.T
         either = 2 * chance - 1
         reach = math.log1p(limits.scale)
+        height, width = shape = self.images.shape[1:]
         numbers = affine_numbers(
-            (self.height, self.width),
+            shape,
             shift=(either[0] * limits.shift, either[1] * limits.shift),
             rotation=either[2] * limits.rotation,
             scale=(np.exp(either[3] * reach), np.exp(either[4] * reach)),
             shear=either[5] * limits.shear,
         )
         if limits.elastic:
-            self._bend(numbers, either[6] * limits.elastic, chance[7:11])
-        numbers[:, columns.WIDTH] = stroke_number(either[11] * limits.stroke_width)
-        numbers[:, columns.NOISE] = np.rint(chance[12] * limits.noise * 255)
-        numbers[:, columns.GRAIN] = chance[13] * _GRAINS if limits.noise else 0
-        numbers[:, columns.INVERT] = chance[14] < limits.inversion
+            fields = len(self.bends)
+            numbers[:, columns.BEND_X] = np.rint(either[6] * limits.elastic * 256) * (width > 1)
+            numbers[:, columns.BEND_Y] = np.rint(either[7] * limits.elastic * 256) * (height > 1)
+            numbers[:, columns.FIELD_X] = chance[8] * fields
+            numbers[:, columns.FIELD_Y] = chance[9] * fields
+        numbers[:, columns.WIDTH] = stroke_number(either[10] * limits.stroke_width)
+        numbers[:, columns.NOISE] = np.rint(chance[11] * limits.noise * 255)
+        numbers[:, columns.GRAIN] = chance[12] * _GRAINS if limits.noise else 0
+        numbers[:, columns.INVERT] = chance[13] < limits.inversion
         return numbers
-
-    def _bend(self, numbers: np.ndarray, pixels: np.ndarray, where: np.ndarray) -> None:
-        """Have every image bent by so many pixels, by a stretch of the texture each way."""
-        strength = np.rint(pixels * 256)
-        wide = self.bends.shape[1]
-        top, left, other_top, other_left = (where * (_ROAM + 1)).astype(np.int32)
-        if self.width > 1:
-            numbers[:, columns.BEND_X] = strength
-        if self.height > 1:
-            numbers[:, columns.BEND_Y] = strength
-        numbers[:, columns.FIELD_X] = top * wide + left
-        numbers[:, columns.FIELD_Y] = other_top * wide + other_left
 
 
 def distorted(
@@ -203,7 +196,7 @@ def distorted(
 ) -> np.ndarray:
     """Return new images, uint8 (n, height, width): those at `rows`, changed as `numbers` say."""
     out = np.empty((len(rows), *images.shape[1:]), np.uint8)
-    bends = np.zeros((1, 1), np.int16) if bends is None else bends
+    bends = np.zeros((1, out[0].size), np.int16) if bends is None else bends
     grains = np.zeros(1, np.int8) if grains is None else grains
     kernels.distort(images, np.asarray(rows, np.int64), numbers, bends, grains, out)
     return out
@@ -260,26 +253,28 @@ def stroke_number(pixels: Any) -> Any:
 
 
 @lru_cache(maxsize=8)
-def _texture(height: int, width: int) -> np.ndarray:
-    """Return int16 smooth random displacements, root mean square columns.BEND, to cut bends from.
+def bend_tables(height: int, width: int) -> np.ndarray:
+    """Return int16 (fields, height * width): smooth random displacements, columns.BEND a pixel.
 
-    White noise under a Gaussian, as Simard's; cut at a random place, each cut is another bend.
+    Root mean square one pixel: white noise under a Gaussian, as Simard's is.
     """
-    shape = height + _ROAM, width + _ROAM
-    sigma = _SMOOTH * max(1, min(height, width))
-    noise = np.fft.rfft2(np.random.default_rng(2003).standard_normal(shape))
+    sigma = _SMOOTH * max(2, min(height, width))
+    fields = int(np.clip((1 << 21) // (height * width), 4, _BENDS))
+    margin = math.ceil(6 * sigma)  # cut off: the transform would join one edge to the other
+    shape = height + margin, width + margin
+    noise = np.fft.rfft2(np.random.default_rng(2003).standard_normal((fields, *shape)))
     frequencies = np.fft.fftfreq(shape[0])[:, None] ** 2 + np.fft.rfftfreq(shape[1]) ** 2
     smooth = np.fft.irfft2(noise * np.exp(-2 * (np.pi * sigma) ** 2 * frequencies), shape)
-    smooth -= smooth.mean()
-    texture = np.rint(smooth * (columns.BEND / smooth.std())).clip(-32768, 32767).astype(np.int16)
-    texture.flags.writeable = False
-    return texture
+    smooth = smooth[:, :height, :width]
+    table = np.rint(smooth * (columns.BEND / np.sqrt((smooth**2).mean()))).clip(-32768, 32767)
+    table = table.astype(np.int16).reshape(fields, -1)
+    table.flags.writeable = False
+    return table
 
 
 @lru_cache(maxsize=8)
 def _noise(pixels: int) -> np.ndarray:
     """Return int8 noise, uniform in -127 to 127, to take stretches of so many pixels from."""
-    count = _GRAINS + pixels if pixels else 1
-    grains = np.random.default_rng(127).integers(-127, 128, count).astype(np.int8)
+    grains = np.random.default_rng(127).integers(-127, 128, _GRAINS + pixels).astype(np.int8)
     grains.flags.writeable = False
     return grains

@@ -42,7 +42,17 @@ from .numpy_ import (
     YY,
     aligned_zeros,
 )
-from .simd import LANES, add, load, multiply_add, splat, store
+from .simd import (
+    LANES,
+    add,
+    count_bits,
+    first_bit,
+    load,
+    multiply_add,
+    nonzero_bits,
+    splat,
+    store,
+)
 
 _SMALL = 2048  # weights: up to here a dense product is faster than the way to BLAS
 
@@ -86,26 +96,45 @@ def bytes_backward(x, scale, dz, dw, db):
 
 
 @compiled
+def _nonzero_pixels(flat, start, end):
+    """Return uint64: which of the 64 pixels from `start` on, but before `end`, are not zero."""
+    if start + 64 <= flat.size:
+        bits = nonzero_bits(flat, start)
+        if start + 64 > end:
+            bits &= (np.uint64(1) << np.uint64(end - start)) - np.uint64(1)
+        return bits
+    bits = np.uint64(0)
+    for j in range(end - start):
+        bits |= np.uint64(flat[start + j] != 0) << np.uint64(j)
+    return bits
+
+
+@compiled
 def count_pixels(x, starts):
     """Put into starts[i + 1] how many pixels of images 0..i are not zero."""
-    total = 0
+    flat, pixels = x.ravel(), x.shape[1]
+    total = np.int64(0)
     starts[0] = 0
     for i in range(x.shape[0]):
-        for j in range(x.shape[1]):
-            total += x[i, j] != 0
+        for start in range(i * pixels, (i + 1) * pixels, 64):
+            total += np.int64(count_bits(_nonzero_pixels(flat, start, (i + 1) * pixels)))
         starts[i + 1] = total
 
 
 @compiled
 def pack_pixels(x, starts, places, values):
     """List the nonzero pixels of every image: where they stand, and their values."""
+    flat, pixels = x.ravel(), x.shape[1]
     t = 0
     for i in range(x.shape[0]):
-        for j in range(x.shape[1]):
-            if x[i, j] != 0:
-                places[t] = j
-                values[t] = x[i, j]
+        for start in range(i * pixels, (i + 1) * pixels, 64):
+            bits = _nonzero_pixels(flat, start, (i + 1) * pixels)
+            while bits != 0:
+                at = start + np.int64(first_bit(bits))
+                places[t] = at - i * pixels
+                values[t] = flat[at]
                 t += 1
+                bits &= bits - np.uint64(1)
 
 
 @compiled
@@ -186,82 +215,167 @@ def packed_backward(starts, places, values, rows, scale, dz, dw, db):
 
 @compiled
 def _frame(image, framed):
-    """Put the image into the middle of framed, (h + 3, w + 3), and its corners' shade around."""
+    """Put the image into framed, flat (h + 3, w + 3), with its corners' shade around it."""
     h, w = image.shape
     a, b = image[0, 0], image[0, w - 1]
     c, d = image[h - 1, 0], image[h - 1, w - 1]
     shade = min(max(a, b), max(c, d), max(min(a, b), min(c, d)))  # the second darkest
-    for j in range(w + 3):
-        framed[0, j] = shade
-        framed[h + 1, j] = shade
-        framed[h + 2, j] = shade
+    for t in range(framed.size):
+        framed[t] = shade
     for i in range(h):
-        framed[i + 1, 0] = shade
-        framed[i + 1, w + 1] = shade
-        framed[i + 1, w + 2] = shade
+        row = framed[(i + 1) * (w + 3) + 1 : (i + 2) * (w + 3) - 2]
         for j in range(w):
-            framed[i + 1, j + 1] = image[i, j]
+            row[j] = image[i, j]
 
 
 @compiled
-def _widen(framed, spare, width):
-    """Have strokes wider or narrower, in place; see `numpy_.widen`. spare: as framed."""
-    h, w = framed.shape[0] - 2, framed.shape[1] - 2
-    left = abs(width)
-    while left > 0:
-        part = min(left, STEP)
-        left -= part
-        for i in range(h + 2):
-            for j in range(w + 2):
-                spare[i, j] = framed[i, j]
-        for i in range(1, h + 1):
-            for j in range(1, w + 1):
-                p, q, r = spare[i - 1, j], spare[i, j - 1], spare[i, j]
-                s, t = spare[i, j + 1], spare[i + 1, j]
-                goal = max(p, q, r, s, t) if width > 0 else min(p, q, r, s, t)
-                inner = np.int32(r)
-                framed[i, j] = inner + ((goal - inner) * part + STEP // 2 >> 8)
+def _thicken(framed, wide, part, inner):
+    """Go so many 256ths of the way to the brightest of each pixel and its four neighbours.
+
+    Sixteen bits are enough, so no more are used: 255 * 256 + 128 is the most.
+    """
+    up, down = framed[1:], framed[2 * wide + 1 :]
+    before, here, after = framed[wide:], framed[wide + 1 :], framed[wide + 2 :]
+    for t in range(inner.size):
+        goal = max(max(up[t], down[t]), max(here[t], max(before[t], after[t])))
+        way = np.uint16(np.uint16(goal - here[t]) * part + np.uint16(128)) >> np.uint16(8)
+        inner[t] = here[t] + np.uint8(way)
 
 
 @compiled
-def _move(framed, number, bends, out):
-    """Put into out what stands where each of its pixels comes from; see `numpy_._move`."""
-    h, w = out.shape
-    wide = bends.shape[1]
-    flat = bends.ravel()
-    for i in range(h):
-        for j in range(w):
-            x = number[XX] * j + number[XY] * i + number[X0]
-            y = number[YX] * j + number[YY] * i + number[Y0]
-            x += flat[number[FIELD_X] + i * wide + j] * number[BEND_X] >> 3
-            y += flat[number[FIELD_Y] + i * wide + j] * number[BEND_Y] >> 3
-            x = min(max(x + 128, -ONE), w << 16)
-            y = min(max(y + 128, -ONE), h << 16)
-            fx, fy = x >> 8 & 255, y >> 8 & 255
-            column, row = (x >> 16) + 1, (y >> 16) + 1
-            top = (framed[row, column] * (256 - fx)) + framed[row, column + 1] * fx
-            below = (framed[row + 1, column] * (256 - fx)) + framed[row + 1, column + 1] * fx
-            grey = top * (256 - fy) + below * fy + (1 << 15) >> 16
-            out[i, j] = grey if grey >= FAINT or fx | fy == 0 else 0
+def _thin(framed, wide, part, inner):
+    """Go so many 256ths of the way to the darkest; as `_thicken`, a half rounded up."""
+    up, down = framed[1:], framed[2 * wide + 1 :]
+    before, here, after = framed[wide:], framed[wide + 1 :], framed[wide + 2 :]
+    for t in range(inner.size):
+        goal = min(min(up[t], down[t]), min(here[t], min(before[t], after[t])))
+        way = np.uint16(np.uint16(here[t] - goal) * part + np.uint16(127)) >> np.uint16(8)
+        inner[t] = here[t] - np.uint8(way)
 
 
 @compiled
-def _distort(images, rows, numbers, bends, grains, framed, spare, out):
-    """Do `distort`, with room for two framed images."""
+def _widen(framed, spare, wide, width):
+    """Put framed, flat, into spare with strokes wider or narrower; see `numpy_.widen`.
+
+    The margins take part, because one long loop is faster than many short ones, and are put
+    right afterwards. width: at most a whole step.
+    """
+    inner = spare[wide + 1 : spare.size - wide - 1]
+    if width > 0:
+        _thicken(framed, wide, np.uint16(width), inner)
+    else:
+        _thin(framed, wide, np.uint16(-width), inner)
+    shade = framed[0]
+    spare[: wide + 1] = shade
+    for start in range(wide, spare.size, wide):
+        spare[start] = shade
+        spare[start + wide - 2] = shade
+        spare[start + wide - 1] = shade
+    spare[spare.size - 2 * wide :] = shade
+
+
+@compiled
+def _fours(framed, wide, fours):
+    """Put every pixel with its neighbours to the right and below into one number, uint32."""
+    n = fours.size
+    a, b = framed[:n], framed[1 : n + 1]
+    c, d = framed[wide : n + wide], framed[wide + 1 : n + wide + 1]
+    for t in range(n):
+        top = np.uint32(a[t]) | np.uint32(b[t]) << np.uint32(8)
+        below = np.uint32(c[t]) | np.uint32(d[t]) << np.uint32(8)
+        fours[t] = top | below << np.uint32(16)
+
+
+@compiled
+def _across(steps, bend, strength, to_right, down, start, most, x):
+    """Put into x, int32, from which column the pixels come; see `numpy_._sources`."""
+    start, least, most = np.int32(start), np.int32(-ONE), np.int32(most)
+    for t in range(x.size):
+        column, row = np.int32(steps[t] & np.int32(0xFFFF)), np.int32(steps[t] >> np.int32(16))
+        moved = np.int32(np.int32(bend[t]) * strength) >> np.int32(3)
+        at = np.int32(np.int32(to_right * column) + np.int32(down * row) + moved + start)
+        x[t] = min(max(at, least), most)
+
+
+@compiled
+def _down(steps, bend, strength, to_right, down, start, most, wide, x, at):
+    """Put into at between which four pixels each comes from; see `numpy_._sources`.
+
+    x: from which columns, and afterwards the way between the four, 0 to 255 each.
+    """
+    start, least, most = np.int32(start), np.int32(-ONE), np.int32(most)
+    first, low = np.int32(wide + 1), np.int32(255)
+    for t in range(x.size):
+        column, row = np.int32(steps[t] & np.int32(0xFFFF)), np.int32(steps[t] >> np.int32(16))
+        moved = np.int32(np.int32(bend[t]) * strength) >> np.int32(3)
+        y = np.int32(np.int32(to_right * column) + np.int32(down * row) + moved + start)
+        y = np.int32(min(max(y, least), most))
+        at[t] = np.int32((y >> np.int32(16)) * wide) + (x[t] >> np.int32(16)) + first
+        x[t] = (x[t] & np.int32(0xFF00)) | (y >> np.int32(8) & low)
+
+
+@compiled
+def _fetch(fours, at, found):
+    """Put into found the four pixels at each place: the one loop that jumps about, so alone."""
+    for t in range(at.size):
+        found[t] = fours[np.uint32(at[t])]
+
+
+@compiled
+def _blend(found, between, out):
+    """Put into out the grey of each pixel between its four; see `numpy_._move`."""
+    # Thirty-two bits all the way, or LLVM takes twice the lanes: 920 instead of 180 ns.
+    byte, eight = np.uint32(255), np.int32(8)
+    for t in range(out.size):
+        four, way = found[t], between[t]
+        fx, fy = np.int32(way >> eight), np.int32(way & np.int32(255))
+        a, b = np.int32(four & byte), np.int32(four >> np.uint32(8) & byte)
+        c, d = np.int32(four >> np.uint32(16) & byte), np.int32(four >> np.uint32(24))
+        top = np.int32((a << eight) + (b - a) * fx)
+        below = np.int32((c << eight) + (d - c) * fx)
+        grey = np.int32((top << eight) + (below - top) * fy + np.int32(1 << 15)) >> np.int32(16)
+        keep = (grey >= FAINT) | (way == 0)
+        out[t] = np.uint8(grey) if keep else np.uint8(0)
+
+
+@compiled
+def _soil(out, grains, noise):
+    """Add noise to one image, flat; see `numpy_._soil`."""
+    for t in range(out.size):
+        grey = np.int32(out[t] + (np.int32(grains[t] * noise + 64) >> 7))
+        out[t] = np.uint8(min(grey, 255)) if grey >= FAINT else np.uint8(0)
+
+
+@compiled
+def _distort(images, rows, numbers, bends, grains, steps, rooms, out):
+    """Do `distort`. Long loops without a branch, one after the other, are what LLVM vectorises:
+    8.6 us an image of MNIST in one loop, 1.4 us this way."""
+    h, w = images.shape[1:]
+    wide = np.int32(w + 3)
+    framed, spare, fours, found, x, at = rooms
+    half = 128  # of the 256 parts of a pixel: rounds to the nearest
     for n in range(rows.size):
-        number = numbers[n]
+        number, flat = numbers[n], out[n].ravel()
         _frame(images[rows[n]], framed)
-        if number[WIDTH] != 0:
-            _widen(framed, spare, number[WIDTH])
-        _move(framed, number, bends, out[n])
-        flat = out[n].ravel()
+        left = number[WIDTH]
+        while left != 0:
+            part = min(max(left, -STEP), STEP)
+            _widen(framed, spare, wide, part)
+            framed, spare = spare, framed
+            left -= part
+        _fours(framed, wide, fours)
+        bend_x, bend_y = bends[number[FIELD_X]], bends[number[FIELD_Y]]
+        xx, xy, x0 = number[XX], number[XY], number[X0] + half
+        yx, yy, y0 = number[YX], number[YY], number[Y0] + half
+        _across(steps, bend_x, number[BEND_X], xx, xy, x0, w << 16, x)
+        _down(steps, bend_y, number[BEND_Y], yx, yy, y0, h << 16, wide, x, at)
+        _fetch(fours, at, found)
+        _blend(found, x, flat)
         if number[NOISE] != 0:
-            for j in range(flat.size):
-                grain = grains[number[GRAIN] + j] * number[NOISE] + 64 >> 7
-                flat[j] = min(max(flat[j] + grain, 0), 255)
+            _soil(flat, grains[number[GRAIN] : number[GRAIN] + flat.size], number[NOISE])
         if number[INVERT] != 0:
-            for j in range(flat.size):
-                flat[j] = 255 - flat[j]
+            for t in range(flat.size):
+                flat[t] = 255 - flat[t]
 
 
 def _read_only(array: np.ndarray) -> np.ndarray:
@@ -271,14 +385,20 @@ def _read_only(array: np.ndarray) -> np.ndarray:
     return view
 
 
+@functools.lru_cache(maxsize=8)
+def _steps(h: int, w: int) -> np.ndarray:
+    """Return int32 (h * w,): row << 16 | column of every pixel."""
+    return (np.arange(h)[:, None] << 16 | np.arange(w)).astype(np.int32).ravel()
+
+
 def distort(images, rows, numbers, bends, grains, out):
     """Put the images at `rows` into out, each changed as its row of `numbers` says."""
     h, w = out.shape[1:]
-    if bends.size == 1:  # one stretch for all who have no bend
-        bends = np.zeros((h, w), np.int16)
     images, bends, grains = map(_read_only, (images, bends, grains))
-    framed, spare = np.empty((2, h + 3, w + 3), np.uint8)
-    _distort(images, rows, numbers, bends, grains, framed, spare, out)
+    framed, spare = np.empty((2, (h + 3) * (w + 3)), np.uint8)
+    fours, found = np.empty((h + 2) * (w + 3) - 1, np.uint32), np.empty(h * w, np.uint32)
+    rooms = framed, spare, fours, found, *np.empty((2, h * w), np.int32)
+    _distort(images, rows, numbers, bends, grains, _steps(h, w), rooms, out)
 
 
 @compiled
@@ -490,7 +610,7 @@ def warm_up() -> None:
         x[None],
         np.zeros(1, np.int64),
         np.zeros((1, NUMBERS), np.int32),
-        np.zeros((1, 1), np.int16),
+        np.zeros((1, x.size), np.int16),
         np.zeros(1, np.int8),
         np.empty((1, *x.shape), np.uint8),
     )

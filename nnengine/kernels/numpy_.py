@@ -15,12 +15,12 @@ LEAK = 0.01  # slope of the leaky ReLU left of zero
 
 # What `distort` is told about an image: the columns of its numbers, all int32.
 XX, XY, X0, YX, YY, Y0 = range(6)  # from x = xx column + xy row + x0, y likewise; in 1 / ONE
-BEND_X, BEND_Y, FIELD_X, FIELD_Y = range(6, 10)  # bends in 1/256 px, and where they are cut
+BEND_X, BEND_Y, FIELD_X, FIELD_Y = range(6, 10)  # strength in 1/256 px, and which of the bends
 WIDTH, NOISE, GRAIN, INVERT = range(10, 14)  # 1 / STEP; grey levels, where cut; 1: dark on light
 NUMBERS = 14
 ONE = 1 << 16  # a pixel in fixed point
 STEP = 256  # both edges of a stroke moved by a pixel
-BEND = 1 << 11  # a pixel in the texture of bends
+BEND = 1 << 11  # a pixel in the tables of bends
 FAINT = 16  # grey between two pixels and below this is black: a trace costs as much as ink
 
 
@@ -86,9 +86,10 @@ def distort(images, rows, numbers, bends, grains, out):
     """Put the images at `rows` into out, each changed as its row of `numbers` says.
 
     images: uint8 (m, h, w); rows: int64 (n,); numbers: int32 (n, NUMBERS), see there; bends:
-    int16 (H, W), displacements; grains: int8, noise; out: uint8 (n, h, w). Strokes are widened,
-    then everything is moved, then comes noise, then inversion. Whole numbers alone are used: all
-    back ends give the same bytes. What comes in from outside has the shade of the corners.
+    int16 (fields, h * w), displacements; grains: int8, noise; out: uint8 (n, h, w). Strokes are
+    widened, then everything is moved, then comes noise, then inversion. Whole numbers alone are
+    used: all back ends give the same bytes. What comes in from outside has the shade of the
+    corners.
     """
     per_turn = max(1, (1 << 15) // out[0].size)  # images at once: what stays in cache
     for start in range(0, len(rows), per_turn):
@@ -127,17 +128,17 @@ def widen(framed, width):
         brighter = _extreme(np.maximum, old)
         darker = _extreme(np.minimum, old)
         goal = np.where(width[some, None, None] > 0, brighter, darker)
-        inner = old[:, 1:-1, 1:-1].astype(np.int32)
+        inner = old[:, 1:-2, 1:-2].astype(np.int32)
         step = (goal - inner) * part + STEP // 2 >> 8
-        framed[some, 1:-1, 1:-1] = inner + step
+        framed[some, 1:-2, 1:-2] = inner + step
 
 
 def _extreme(choose, framed):
-    """Return the largest or smallest of each inner pixel and its four neighbours."""
-    inner = choose(framed[:, 1:-1, 1:-1], framed[:, :-2, 1:-1])
-    inner = choose(inner, framed[:, 2:, 1:-1])
-    inner = choose(inner, framed[:, 1:-1, :-2])
-    return choose(inner, framed[:, 1:-1, 2:])
+    """Return the largest or smallest of each image pixel and its four neighbours."""
+    found = choose(framed[:, 1:-2, 1:-2], framed[:, :-3, 1:-2])
+    found = choose(found, framed[:, 2:-1, 1:-2])
+    found = choose(found, framed[:, 1:-2, :-3])
+    return choose(found, framed[:, 1:-2, 2:-1])
 
 
 def _move(framed, numbers, bends, out):
@@ -166,8 +167,7 @@ def _sources(numbers, bends, n, h, w):
     y = number[YX] * column + (number[YY] * row + number[Y0])
     for z, bend, field in ((x, BEND_X, FIELD_X), (y, BEND_Y, FIELD_Y)):
         if numbers[:, bend].any():
-            cut = number[field] + row * np.int32(bends.shape[1]) + column
-            z += bends.reshape(-1)[cut] * number[bend] >> 3
+            z += bends[numbers[:, field]].reshape(n, h, w) * number[bend] >> 3
     half = 128  # of the 256 parts that a pixel is divided into: rounds to the nearest
     for z, side in ((x, w), (y, h)):
         z += half
@@ -182,8 +182,9 @@ def _soil(numbers, grains, out):
         size = out[0].size
         cut = numbers[noisy, GRAIN][:, None] + np.arange(size, dtype=np.int32)
         grain = grains[cut] * numbers[noisy, NOISE][:, None] + 64 >> 7
-        sum_ = out[noisy].reshape(-1, size) + grain
-        out[noisy] = np.clip(sum_, 0, 255).reshape(-1, *out.shape[1:])
+        grey = out[noisy].reshape(-1, size) + grain
+        grey[grey < FAINT] = 0
+        out[noisy] = np.minimum(grey, 255).reshape(-1, *out.shape[1:])
     inverted = numbers[:, INVERT] != 0
     out[inverted] = 255 - out[inverted]
 

@@ -1,9 +1,11 @@
-"""Sixteen float32 lanes at once, for the few loops that LLVM does not vectorise by itself.
+"""Many lanes at once, for the few loops that LLVM does not vectorise by itself.
 
 Sums over scattered rows must stay in registers from one row to the next. Written as a loop
 over sixteen floats they go through memory at every row, because the compiler cannot know that
 the arrays do not overlap: 18.7 and 37.8 ms forward and backward through 784x10 weights for
 60,000 MNIST images, against 7.8 and 9.1 ms with these vectors (one core with AVX-512).
+Lists of nonzero pixels want to know of 64 bytes at once which are zero: 0.8 us an image of
+MNIST looking at each, 0.2 us going from one to the next.
 LLVM splits a vector into what the processor has, so the code runs everywhere.
 """
 
@@ -103,3 +105,39 @@ def add(typing, a, b):
         return builder.fadd(*arguments)
 
     return vector(a, b), generate
+
+
+@intrinsic
+def nonzero_bits(typing, array, i):
+    """Return uint64: bit j tells whether byte array[i + j] is not zero. uint8 (n,); not checked."""
+    lanes = ir.VectorType(ir.IntType(8), 64)
+
+    def generate(context, builder, signature, arguments):
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        i = context.cast(builder, arguments[1], signature.args[1], types.intp)
+        value = builder.load(builder.bitcast(builder.gep(array.data, [i]), lanes.as_pointer()))
+        value.align = 1
+        bits = builder.icmp_unsigned("!=", value, ir.Constant(lanes, [0] * 64))
+        return builder.bitcast(bits, ir.IntType(64))
+
+    return types.uint64(array, i), generate
+
+
+@intrinsic
+def count_bits(typing, bits):
+    """Return how many of the 64 bits are set."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.ctpop(arguments[0])
+
+    return types.uint64(types.uint64), generate
+
+
+@intrinsic
+def first_bit(typing, bits):
+    """Return the place of the lowest bit that is set; one must be."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.uint64(types.uint64), generate
