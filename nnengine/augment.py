@@ -130,8 +130,14 @@ def augmented(
     """Return new images, uint8 (n, height, width), each changed its own way.
 
     images: uint8 (n, height, width). rng: a Generator, or a seed for one. Raises ConfigError
-    for images wider or higher than 2,048 pixels.
+    for images wider or higher than 2,048 pixels, FormatError for what is not such images.
     """
+    images = np.asarray(images)
+    if images.dtype != np.uint8 or images.ndim != 3 or 0 in images.shape[1:]:
+        raise FormatError(
+            f"images to augment are uint8 (n, height, width), found {images.dtype} "
+            f"{images.shape}: give bytes, and one image as images[None]"
+        )
     rng = np.random.default_rng(rng)
     return Distorter(images, augmentation).distort(np.arange(len(images)), rng)
 

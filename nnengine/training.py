@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -137,7 +137,8 @@ def training(
     for data, what in ((dataset, "training"), (validation, "validation")):
         if data is not None:
             _check_fit(network, data, what)
-    return _run(network, dataset, config, validation)
+    distorter = Distorter(dataset.images, config.augmentation) if config.augmentation else None
+    return _run(network, dataset, config, validation, distorter)
 
 
 def _check_fit(network: Network, data: Dataset, what: str) -> None:
@@ -152,13 +153,17 @@ def _check_fit(network: Network, data: Dataset, what: str) -> None:
 
 
 def _run(
-    network: Network, dataset: Dataset, config: TrainingConfig, validation: Dataset | None
+    network: Network,
+    dataset: Dataset,
+    config: TrainingConfig,
+    validation: Dataset | None,
+    distorter: Distorter | None,
 ) -> Generator[Event, None, None]:
     """Do what `training` promises, for parts that are known to fit."""
     record = _Record(network, dataset, config, validation)
     try:
         sides = _sides(network, dataset, validation)
-        with closing(_parts(network, sides[0], dataset, config)) as parts:
+        with closing(_parts(network, sides[0], distorter, config)) as parts:
             yield from _steps(network, sides, parts, config, record)
     except GeneratorExit:
         record.stop()
@@ -252,7 +257,7 @@ def _sides(network: Network, dataset: Dataset, validation: Dataset | None) -> li
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """The images of one step: where they stand, how many, and whether an epoch ends with them."""
+    """The images of one step: which rows, how many, and whether an epoch ends with them."""
 
     rows: slice | np.ndarray
     count: int
@@ -263,9 +268,11 @@ class _Batch:
 class _Part:
     """As much of a batch as is handed over at once, which mostly is all of it."""
 
-    images: _Side
+    rows: slice | np.ndarray
+    count: int
     batch: _Batch
     last: bool
+    images: _Side | None = None  # None: still to be taken
 
 
 def _batches(count: int, config: TrainingConfig) -> Iterator[_Batch]:
@@ -281,67 +288,60 @@ def _batches(count: int, config: TrainingConfig) -> Iterator[_Batch]:
             yield _Batch(rows, len(rows), start + config.batch_size >= count)
 
 
-def _pieces(
-    batches: Iterator[_Batch], most: int
-) -> Iterator[tuple[slice | np.ndarray, _Batch, bool]]:
-    """Yield the rows of each batch, `most` at a time; with the batch, and whether it is done."""
+def _pieces(batches: Iterator[_Batch], most: int) -> Iterator[_Part]:
+    """Yield the batches in parts of at most so many images, which are still to be taken."""
     for batch in batches:
         for start in range(0, batch.count, most):
             end = min(start + most, batch.count)
             whole = isinstance(batch.rows, slice)
             rows = slice(start, end) if whole else batch.rows[start:end]
-            yield rows, batch, end == batch.count
+            yield _Part(rows, end - start, batch, end == batch.count)
 
 
 def _parts(
-    network: Network, images: _Side, dataset: Dataset, config: TrainingConfig
+    network: Network, images: _Side, distorter: Distorter | None, config: TrainingConfig
 ) -> Generator[_Part, None, None]:
     """Return a generator, for ever, of what the steps see: the images, or their distortions."""
     batches, block = _batches(len(images), config), network.block_images
-    if not config.augmentation:
-        return (
-            _Part(images.take(rows), batch, last) for rows, batch, last in _pieces(batches, block)
-        )
-    distorter = Distorter(dataset.images, config.augmentation)
-    most = max(1, _AHEAD_PIXELS // dataset.inputs)
+    if distorter is None:
+        return (replace(p, images=images.take(p.rows)) for p in _pieces(batches, block))
+    pixels = _AHEAD_PIXELS if kernels.packs else _AHEAD_PIXELS // 4  # NumPy takes ten times longer
+    most = max(1, pixels // network.inputs)
     # Another stream than the shuffling's, so that distortions do not change the order.
     rng = np.random.default_rng([config.seed, 2])
     packs = kernels.packs and network.dtype == np.float32
     portions = _portions(_pieces(batches, min(block, most)), most)
-    return _flat(kernels.ahead(_distorted(portions, distorter, dataset.labels, rng, packs)))
+    return _flat(kernels.ahead(_distorted(portions, distorter, images.labels, rng, packs)))
 
 
-def _portions(pieces: Iterator[tuple], most: int) -> Iterator[list[tuple]]:
-    """Yield lists of the next pieces, of about `most` images together."""
-    portion, size = [], 0
-    for piece in pieces:
-        portion.append(piece)
-        rows = piece[0]
-        size += rows.stop - rows.start if isinstance(rows, slice) else len(rows)
-        if size >= most:
+def _portions(parts: Iterator[_Part], most: int) -> Iterator[list[_Part]]:
+    """Yield lists of the next parts, of so many images together or a batch more."""
+    portion: list[_Part] = []
+    for part in parts:
+        portion.append(part)
+        if sum(part.count for part in portion) >= most:
             yield portion
-            portion, size = [], 0
+            portion = []
 
 
 def _distorted(
-    portions: Iterator[list[tuple]],
+    portions: Iterator[list[_Part]],
     distorter: Distorter,
     labels: np.ndarray,
     rng: np.random.Generator,
     packs: bool,
 ) -> Generator[list[_Part], None, None]:
-    """Yield the parts of each portion, distorted together: it saves calls."""
+    """Yield each portion with its images, distorted together: calls are dear, images cheap."""
+    every = np.arange(len(labels))
     for portion in portions:
-        rows = np.concatenate([np.r_[rows] for rows, _, _ in portion])
+        rows = np.concatenate([every[part.rows] for part in portion])
         images = distorter.distort(rows, rng)
         packed = pack_once(images) if packs else None
-        side = _Side(images if packed is None else packed, labels[rows])
-        parts, start = [], 0
-        for piece, batch, last in portion:
-            end = start + (piece.stop - piece.start if isinstance(piece, slice) else len(piece))
-            parts.append(_Part(side.take(slice(start, end)), batch, last))
-            start = end
-        yield parts
+        side, end, taken = _Side(images if packed is None else packed, labels[rows]), 0, []
+        for part in portion:
+            start, end = end, end + part.count
+            taken.append(replace(part, images=side.take(slice(start, end))))
+        yield taken
 
 
 def _flat(lists: Generator[list[_Part], None, None]) -> Generator[_Part, None, None]:
@@ -357,15 +357,15 @@ def _gradient(
     """Put the next batch's mean gradient into `gradient`; return (loss summed, right, batch)."""
     gradient[:] = 0
     loss, correct, done = 0.0, 0, 0
-    while True:
-        part = next(parts)
+    for part in parts:
         images, labels, count = part.images.images, part.images.labels, part.batch.count
         summed, right = watch.network.gradient(images, labels, gradient, count=count)
-        loss, correct, done = loss + summed, correct + right, done + len(labels)
+        loss, correct, done = loss + summed, correct + right, done + part.count
         if part.last:
-            return loss, correct, part.batch
+            break
         if watch.due():
             yield watch.sign(Progressed(step=step, done=done, total=count))
+    return loss, correct, part.batch
 
 
 class _Watch:
