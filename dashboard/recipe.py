@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 from nnengine.activations import ACTIVATIONS
+from nnengine.augment import GENTLE, NONE, STRONG, Augmentation, Distorter
 from nnengine.dataset import Dataset
 from nnengine.errors import ConfigError
 from nnengine.network import INITIALISATIONS, Network
 from nnengine.optimisers import OPTIMISERS
-from nnengine.training import TrainingConfig
+from nnengine.training import SCHEDULES, TrainingConfig
 
 LABELS = {
     "relu": "ReLU",
@@ -26,10 +27,14 @@ LABELS = {
     "sgd": "SGD",
     "momentum": "Momentum",
     "adam": "Adam",
+    "constant": "Constant",
+    "cosine": "Falls to zero along a cosine",
 }
 CURVE_POINTS = 40  # of a run in mini-batches; each costs one evaluation of both sides
 # The split is shared between visitors in memory, so the shares on offer are few.
 VALIDATION_SHARES = (0.05, 0.1, 0.2, 0.3)
+MOST_SHIFT = 0.5  # of an image's longer side: what is moved further has left the image
+_CHANGES = {GENTLE: "gently changed", STRONG: "strongly changed"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +83,8 @@ class Recipe:
 
     `batch_size` None is full batch. `validation` is "test" (the loaded test set), "none", or a
     share of the training data in `VALIDATION_SHARES`. Exactly one of `epochs`, `iterations`.
+    `augmentation` says how far images are changed while the network trains, `schedule` how the
+    learning rate goes, as `TrainingConfig` has it.
     """
 
     hidden: tuple[int, ...] = (128,)
@@ -91,6 +98,8 @@ class Recipe:
     iterations: int | None = None
     seed: int = 0
     validation: str | float = "test"
+    augmentation: Augmentation = NONE
+    schedule: str = "constant"
 
     def sizes(self, dataset: Dataset) -> tuple[int, ...]:
         """Return the widths from inputs to classes for `dataset`."""
@@ -117,6 +126,8 @@ class Recipe:
             learning_rate=self.learning_rate,
             momentum=self.momentum,
             seed=self.seed,
+            augmentation=self.augmentation or None,
+            schedule=self.schedule,
         )
 
     def build(self, dataset: Dataset) -> Network:
@@ -134,24 +145,29 @@ class Recipe:
         """Return what sets this recipe apart, in one line without its sizes."""
         batch = "full batch" if self.batch_size is None else f"batches of {self.batch_size:,}"
         length = f"{self.epochs:,} epochs" if self.epochs else f"{self.iterations:,} iterations"
-        return ", ".join(
-            [
-                LABELS.get(self.activation, self.activation),
-                f"{LABELS[self.optimiser]} at rate {self.learning_rate:g}",
-                batch,
-                length,
-            ]
-        )
+        falling = " falling to zero" if self.schedule == "cosine" else ""
+        parts = [
+            LABELS.get(self.activation, self.activation),
+            f"{LABELS[self.optimiser]} at rate {self.learning_rate:g}{falling}",
+            batch,
+            length,
+        ]
+        if self.augmentation:
+            changed = _CHANGES.get(self.augmentation) or self.augmentation.in_words()
+            parts.append(f"images {changed}")
+        return ", ".join(parts)
 
     def check(self, dataset: Dataset, bounds: Bounds) -> None:
         """Raise ConfigError, with the bound and the way out, for what the server will not do."""
         self._check_shape(dataset, bounds)
         self._check_length(dataset, bounds)
+        self._check_images(dataset)
         for value, known, what in (
             (self.activation, ACTIVATIONS, "activation"),
             (self.initialisation, INITIALISATIONS, "initialisation"),
             (self.optimiser, OPTIMISERS, "optimiser"),
             (self.validation, ("test", "none", *VALIDATION_SHARES), "validation"),
+            (self.schedule, SCHEDULES, "schedule"),
         ):
             if value not in known:
                 raise ConfigError(f"{what} {value!r} is not known: choose one of {known}")
@@ -191,6 +207,18 @@ class Recipe:
                 f"{self.iterations:,} iterations are {passes:,.0f} passes over these "
                 f"{dataset.count:,} images: choose at most {bounds.history_points:,} passes"
             )
+
+    def _check_images(self, dataset: Dataset) -> None:
+        if not self.augmentation:
+            return
+        height, width = dataset.image_shape
+        most = max(1.0, MOST_SHIFT * max(height, width))
+        if self.augmentation.shift > most:
+            raise ConfigError(
+                f"images of {height}x{width} pixels moved by up to {self.augmentation.shift:g}: "
+                f"little would be left of some; choose at most {most:g}"
+            )
+        Distorter(dataset.images[:1], self.augmentation)  # says what it cannot change
 
     def passes(self, count: int) -> float:
         """Return how often a run goes over all of `count` images."""

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from dashboard.recipe import LABELS
+from nnengine.augment import Augmentation
+from nnengine.errors import FormatError
 from nnengine.network import Network
 
 PAGE = 48  # tiles on one page: what a wide screen holds, and a tick can send
@@ -132,6 +134,8 @@ def facts(network: Network) -> list[tuple[str, str]]:
 def record_rows(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return one training record as (name, words); absent and empty entries are left out."""
     config = dict(record.get("config") or {})
+    if "augmentation" in config:
+        config["augmentation"] = _augmentation(config["augmentation"])
     batch = config.pop("batch_size", None)
     history = record.get("history") or {}
     entries = {
@@ -145,6 +149,15 @@ def record_rows(record: Mapping[str, Any]) -> list[tuple[str, str]]:
         "Data digest": str(record.get("data_digest") or "")[:16],
     }
     return [(name, str(value)) for name, value in entries.items() if value not in (None, "")]
+
+
+def _augmentation(amounts: Any) -> str | None:
+    """Return how the images were changed in words; None where a file says nothing readable."""
+    try:
+        found = Augmentation.from_dict(amounts or {})
+    except FormatError:
+        return None
+    return f"images {found.in_words()}" if found else None
 
 
 def _last_percent(values: Any) -> str | None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from dashboard.pace import Pace
 from dashboard.recipe import Bounds, Recipe, parameter_count, parse_hidden
 from dashboard.run import LIVE
 from dashboard.runs import Scheduler
+from dashboard.units import record_rows
+from nnengine.augment import GENTLE, STRONG, Augmentation
 from nnengine.dataset import Dataset
 from nnengine.errors import ConfigError
 
@@ -326,3 +330,74 @@ def test_live_means_that_numbers_change_by_themselves(scheduler, digits):
     assert run.live
     scheduler.stop(run)
     assert not run.live
+
+
+def test_an_estimate_for_changed_images_is_learnt_apart(scheduler, digits):
+    changed = replace(SMALL, augmentation=GENTLE)
+    scheduler.pace.note(SMALL, SMALL.sizes(digits), 900, 30, 6.0)
+    assert scheduler.pace.estimate_s(changed, digits) is None
+    scheduler.pace.note(changed, SMALL.sizes(digits), 900, 30, 9.0)
+    assert scheduler.pace.estimate_s(changed, digits) == pytest.approx(9.6, rel=0.1)
+    assert scheduler.pace.estimate_s(SMALL, digits) == pytest.approx(6.4, rel=0.1)
+
+
+def test_every_kind_of_run_has_an_estimate_once_the_machine_is_measured(digits):
+    pace = Pace()
+    pace.calibrate(Clock(0.05))
+    full = replace(SMALL, batch_size=None)
+    for recipe in (
+        SMALL,
+        full,
+        replace(SMALL, augmentation=GENTLE),
+        replace(full, schedule="cosine", augmentation=STRONG),
+    ):
+        assert pace.estimate_s(recipe, digits) > 0
+
+
+# Images and rates
+
+
+def test_a_recipe_says_how_images_are_changed_and_how_the_rate_falls():
+    assert "5 epochs" == Recipe().in_words().split(", ")[-1]
+    strong = replace(Recipe(), augmentation=STRONG, schedule="cosine").in_words()
+    assert strong.startswith("ReLU, Adam at rate 0.001 falling to zero, batches of 64")
+    assert strong.endswith("5 epochs, images strongly changed")
+    own = replace(Recipe(), augmentation=Augmentation(shift=2, rotation=10)).in_words()
+    assert own.endswith("images moved by up to 2 px, turned by up to 10°")
+
+
+def test_the_engine_is_given_the_images_and_the_rate_of_the_recipe():
+    config = replace(Recipe(), augmentation=GENTLE, schedule="cosine").config(1000)
+    assert (GENTLE, "cosine") == (config.augmentation, config.schedule)
+    assert Recipe().config(1000).augmentation is None
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"augmentation": Augmentation(shift=5)}, "8x8 pixels moved by up to 5.*at most 4"),
+        ({"schedule": "linear"}, "schedule 'linear' is not known"),
+    ],
+)
+def test_what_would_leave_nothing_to_learn_from_is_refused(digits, change, words):
+    with pytest.raises(ConfigError, match=words):
+        replace(SMALL, **change).check(digits, Bounds())
+
+
+def test_images_too_wide_to_be_changed_are_refused_before_the_start():
+    wide = Dataset(np.zeros((3, 1, 3000), np.uint8), np.arange(3))
+    SMALL.check(wide, Bounds())
+    with pytest.raises(ConfigError, match="1x3000 pixels cannot be augmented"):
+        replace(SMALL, augmentation=GENTLE).check(wide, Bounds())
+
+
+def test_a_run_on_changed_images_puts_them_on_its_record(scheduler, digits):
+    run = scheduler.start(replace(SMALL, augmentation=GENTLE, schedule="cosine"), digits)
+    advance_until(scheduler, lambda: run.ended)
+    rows = dict(record_rows(run.snapshot.training[-1]))
+    assert ("finished", "cosine") == (rows["Outcome"], rows["Schedule"])
+    assert rows["Augmentation"].startswith("images moved by up to 1.5 px, turned by up to 8°")
+    plain = scheduler.start(SMALL, digits)
+    advance_until(scheduler, lambda: plain.ended)
+    assert "Augmentation" not in dict(record_rows(plain.snapshot.training[-1]))
+    assert not np.array_equal(plain.snapshot.theta, run.snapshot.theta)
