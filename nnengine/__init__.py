@@ -2,6 +2,7 @@
 
 from . import catalogue
 from ._version import __version__
+from .augment import Augmentation
 from .dataset import Dataset
 from .errors import ConfigError, EngineError, FetchError, FormatError
 from .events import (
@@ -20,6 +21,7 @@ from .network import Network
 from .training import TrainingConfig, training
 
 __all__ = [
+    "Augmentation",
     "ConfigError",
     "Dataset",
     "EngineError",

@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from . import catalogue, kernels, modelfile, report
+from . import augment, catalogue, kernels, modelfile, report
 from ._version import __version__
 from .activations import ACTIVATIONS
 from .dataset import Dataset
@@ -30,7 +30,13 @@ from .metrics import evaluate
 from .network import INITIALISATIONS, Network
 from .optimisers import OPTIMISERS
 from .progress import FetchProgress, Progress
-from .training import TrainingConfig, TrainingDiverged, TrainingFinished, training
+from .training import (
+    SCHEDULES,
+    TrainingConfig,
+    TrainingDiverged,
+    TrainingFinished,
+    training,
+)
 
 FAULT, INTERRUPTED, NO_READER = 2, 130, 141
 _NAMES = ", ".join(catalogue.NAMES[:-1]) + " or " + catalogue.NAMES[-1]
@@ -155,6 +161,8 @@ def _config(arguments: argparse.Namespace) -> TrainingConfig:
         learning_rate=arguments.learning_rate,
         momentum=arguments.momentum,
         seed=arguments.seed,
+        augmentation=augment.parse(arguments.augment) or None,
+        schedule=arguments.schedule,
     )
 
 
@@ -513,5 +521,13 @@ def _add_train(commands: Any) -> None:
     add("--optimiser", choices=tuple(OPTIMISERS), default="sgd", help="(sgd)")
     add("--learning-rate", type=float, default=0.1, metavar="A", help="(0.1)")
     add("--momentum", type=float, default=0.9, metavar="M", help="for --optimiser momentum (0.9)")
-    add("--seed", type=int, default=0, metavar="S", help="of weights and shuffling (0)")
+    add("--schedule", choices=SCHEDULES, default="constant", help="of the learning rate (constant)")
+    add(
+        "--augment",
+        default="none",
+        metavar="HOW",
+        help="show images distorted, anew each time: none, gentle, strong, or amounts such as "
+        "shift=2,rotation=10 (none)",
+    )
+    add("--seed", type=int, default=0, metavar="S", help="of weights, shuffling, distortions (0)")
     add("--out", metavar="FILE", help="save the network as .npz or .nnm; also after Ctrl-C")

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+
+from .augment import Augmentation
+from .errors import FormatError
 
 _SHADES = " .:-=+*#%@"
 
@@ -109,6 +113,11 @@ def _run_line(run: dict[str, Any]) -> str:
         "full batch" if batch is None else f"batches of {batch}",
         f"seed {run.get('seed')}",
     ]
+    if config.get("schedule") == "cosine":
+        facts.append("rate falling along a cosine")
+    if config.get("augmentation"):
+        with contextlib.suppress(FormatError):
+            facts.append("images " + Augmentation.from_dict(config["augmentation"]).in_words())
     history = run.get("history")
     for side in ("train", "val"):
         column = history.get(f"{side}_accuracy") if isinstance(history, dict) else None
