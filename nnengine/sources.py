@@ -28,7 +28,7 @@ DEFLATE_RATIO = 1032  # most bytes that one deflated byte can stand for: 258 fro
 PACKED_CHUNK = 1 << 16
 _SPELLING = re.compile(r"[-.](idx\d-ubyte)(\.gz)?$")
 
-_PICTURE = "IDX files hold many pictures as plain bytes; pack arrays of them with write_idx"
+_PICTURE = "put pictures into folders named by class, and give a zip of them"
 _UNPACK = "unpack it and give the file inside"
 _REPACK = "unpack it, or pack it with gzip instead"
 _CONVERT = "convert an array with write_idx(target, numpy.load(file))"
@@ -79,7 +79,7 @@ def _looks_like_text(text: str) -> tuple[str, str]:
     if text.startswith(("{", "[")):
         return "JSON text", "turn it into an array and write that with write_idx"
     if re.search(r"[,;\t]", text.partition("\n")[0]):
-        return "a CSV table", "read it with numpy.loadtxt and write the array with write_idx"
+        return "a CSV table", "a table of images opens with nnengine.forms.read_sets"
     return "plain text", "give the data file itself"
 
 

@@ -268,8 +268,8 @@ def _read_tables(members: Sequence[Member], name: str, max_bytes: int) -> Conten
     )
 
 
-def idx_zip(train: Dataset, test: Dataset | None = None) -> bytes:
-    """Return a zip of gzipped IDX files under MNIST's own names, two a set.
+def idx_zip(train: Dataset | None, test: Dataset | None = None) -> bytes:
+    """Return a zip of gzipped IDX files under MNIST's own names, two a set; either may be left out.
 
     Equal data give equal bytes. `read_sets` reads it back, and so does whatever reads MNIST.
     """

@@ -118,6 +118,11 @@ def sort_out(arrays: Sequence[Named], *, form: str, name: str) -> Contents:
 
 def _alone(key: tuple[str, str], named: Named, form: str) -> Contents:
     if key[1] == "labels":
+        if named.array.ndim == 1 and named.array.dtype.kind == "f":
+            raise FormatError(
+                "one row of fractions, neither images nor labels: a trained network (.nnm) opens "
+                "with nnengine.load, and on the Models page"
+            )
         return Contents(form=form, labels=_frozen(as_labels(named.array, named.name)))
     images, note = grey(named.array, named.name)
     converted, notes = as_bytes({named.name: images})
