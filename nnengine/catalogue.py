@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -94,26 +94,23 @@ class Entry:
         return not self.files
 
 
-def _files(*facts: tuple[int, str, str, str]) -> tuple[Published, ...]:
-    """Return the four files that all sets of this family have, with what differs between them."""
+def _files(*facts: tuple[Any, ...]) -> tuple[Published, ...]:
+    """Return the four files all fetched sets have, from the packed size and the proofs of each."""
+    names_and_bytes = (
+        ("train-images-idx3-ubyte.gz", 16 + 60_000 * 784),
+        ("train-labels-idx1-ubyte.gz", 8 + 60_000),
+        ("t10k-images-idx3-ubyte.gz", 16 + 10_000 * 784),
+        ("t10k-labels-idx1-ubyte.gz", 8 + 10_000),
+    )
     return tuple(
-        Published(name, packed, unpacked, sha256, packed_sha256, md5)
-        for (name, unpacked), (packed, sha256, packed_sha256, md5) in zip(
-            (
-                ("train-images-idx3-ubyte.gz", 16 + 60_000 * 784),
-                ("train-labels-idx1-ubyte.gz", 8 + 60_000),
-                ("t10k-images-idx3-ubyte.gz", 16 + 10_000 * 784),
-                ("t10k-labels-idx1-ubyte.gz", 8 + 10_000),
-            ),
-            facts,
-            strict=True,
-        )
+        Published(name, packed, unpacked, *proofs)
+        for (name, unpacked), (packed, *proofs) in zip(names_and_bytes, facts, strict=True)
     )
 
 
-# On mirrors: the first two of each are the makers' own or are kept by a large project that depends
-# on them; none has to be trusted, as the digests decide. raw.githubusercontent.com and
-# huggingface.co also answer pages of other sites, which the version in a browser tab needs.
+# Mirrors: the makers' own, those that large projects depend on, and public copies. None has to be
+# trusted, as the digests decide. raw.githubusercontent.com and huggingface.co also answer the pages
+# of other sites, which a browser tab needs.
 ENTRIES: dict[str, Entry] = {
     "digits": Entry(
         name="digits",
@@ -141,10 +138,10 @@ ENTRIES: dict[str, Entry] = {
         ),
         folders=("mnist", "MNIST/raw"),
         files=_files(
-            (9_912_422, "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db", "", ""),
-            (28_881, "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5", "", ""),
-            (1_648_877, "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7", "", ""),
-            (4_542, "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2", "", ""),
+            (9_912_422, "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"),
+            (28_881, "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"),
+            (1_648_877, "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"),
+            (4_542, "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"),
         ),
     ),
     "fashion-mnist": Entry(
@@ -163,15 +160,10 @@ ENTRIES: dict[str, Entry] = {
         ),
         folders=("fashion-mnist", "FashionMNIST/raw"),
         files=_files(
-            (
-                26_421_880,
-                "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
-                "",
-                "",
-            ),
-            (29_515, "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9", "", ""),
-            (4_422_102, "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b", "", ""),
-            (5_148, "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34", "", ""),
+            (26_421_880, "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888"),
+            (29_515, "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9"),
+            (4_422_102, "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b"),
+            (5_148, "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"),
         ),
     ),
     "kmnist": Entry(

@@ -53,11 +53,13 @@ class CutOff(MirrorFailed):
 class Patience:
     """How long to wait: ``silence_s`` for a connection or for the next byte, and no longer than
     ``window_s`` in which fewer than ``least_bytes`` came. Both are well below ABANDONED_S.
+    In a browser tab only the whole answer can be waited for: no longer than ``whole_s``.
     """
 
     silence_s: float = 15.0
     window_s: float = 30.0
     least_bytes: int = 30_000
+    whole_s: float = 600.0
 
 
 PATIENCE = Patience()
@@ -270,9 +272,12 @@ def _by_browser(url: str, start: int, patience: Patience) -> Iterator[Answer]:
     request = XMLHttpRequest.new()
     try:
         request.open("GET", url, False)
-        request.responseType = "arraybuffer"  # refused outside a worker
+        request.responseType = "arraybuffer"  # refused outside a worker, as is the next
+        request.timeout = int(1000 * patience.whole_s)
         request.send()
     except Exception as error:  # a JavaScript error: its class exists only in the browser
+        if "TimeoutError" in str(error):
+            raise NotReached(f"does not answer within {patience.whole_s:g} s") from error
         raise NotReached(
             "cannot be reached from this page (no network, or it does not allow other sites)"
         ) from error
