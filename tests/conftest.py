@@ -13,9 +13,11 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def find_data() -> Path | None:
     """Return the folder of the real data sets, or None where there is none."""
-    given = os.environ.get("NNENGINE_DATA")
-    folder = Path(given) if given else ROOT.parent / "shared" / "data"
-    return folder if (folder / "mnist" / "train-images-idx3-ubyte.gz").exists() else None
+    given = os.environ.get("NNENGINE_DATA") or str(ROOT.parent / "shared" / "data")
+    for folder in map(Path, given.split(os.pathsep)):
+        if (folder / "mnist" / "train-images-idx3-ubyte.gz").exists():
+            return folder
+    return None
 
 
 @pytest.fixture(scope="session")
