@@ -1,4 +1,7 @@
-"""Files: what was dropped, recognised by content, parsed once for everybody, and paired."""
+"""Files: what was dropped, recognised by content, parsed once for everybody, and paired.
+
+An IDX file holds images or labels; a file of another form (see `nnengine.forms`) mostly both.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,14 @@ import threading
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 
+from nnengine import forms
 from nnengine.dataset import Dataset
-from nnengine.errors import EngineError
+from nnengine.errors import ConfigError, EngineError
+from nnengine.forms import Contents
 from nnengine.idx import IdxHeader, describe, read_idx
 
 MAX_FILE_BYTES = 2**28  # one file, unpacked: five times MNIST's largest
@@ -20,12 +26,16 @@ MAX_VISIT_BYTES = 2**28  # all files of one visitor
 MAX_SERVER_BYTES = 2**29  # all arrays this server holds, each counted once
 
 
+TURNED = ":turned"  # what a digest ends in where rows and columns were exchanged
+
+
 @dataclass(frozen=True, kw_only=True)
 class LoadedFile:
-    """One dropped file: its array where it could be read, or what is wrong with it.
+    """One dropped file: what it holds where it could be read, or what is wrong with it.
 
-    `whole_items` is set for a truncated file: so many whole images or labels survive, and
-    `rescued` holds them until the visitor decides.
+    `kind` is "images", "labels", "set" (both, in `contents`) or "other". `whole_items` is set for
+    a truncated file: so many whole images or labels survive, and `rescued` holds them until the
+    visitor decides.
     """
 
     name: str
@@ -34,22 +44,61 @@ class LoadedFile:
     kind: str = "other"
     header: IdxHeader | None = None
     array: np.ndarray | None = field(default=None, repr=False)
+    contents: Contents | None = field(default=None, repr=False)
     error: str | None = None
     whole_items: int | None = None
-    rescued: np.ndarray | None = field(default=None, repr=False)
+    rescued: np.ndarray | Contents | None = field(default=None, repr=False)
+    notes: tuple[str, ...] = ()  # what was changed or left out while it was read, in sentences
 
     @property
     def good(self) -> bool:
         """Whether the file takes part in pairing."""
-        return self.array is not None and self.kind != "other"
+        return self.kind != "other" and (self.array is not None or self.contents is not None)
+
+    @property
+    def turned(self) -> bool:
+        """Whether rows and columns of its images were exchanged."""
+        return self.digest.endswith(TURNED)
+
+    @property
+    def nbytes(self) -> int:
+        """How much array memory it stands for."""
+        return sum(a.nbytes for a in (self.array, self.contents, self.rescued) if a is not None)
+
+    def kept_whole(self) -> LoadedFile:
+        """Return the file with what is whole of it accepted."""
+        digest = f"{self.digest}:{self.whole_items}"
+        base = replace(self, rescued=None, error=None, digest=digest)
+        if isinstance(self.rescued, Contents):
+            return replace(base, contents=self.rescued, notes=self.rescued.notes)
+        return replace(base, array=self.rescued)
+
+
+class Couple(NamedTuple):
+    """The files of one set; a file that brings both comes twice, with the set it brings."""
+
+    images: LoadedFile
+    labels: LoadedFile
+    dataset: Dataset | None = None
+
+    @property
+    def count(self) -> int:
+        """Number of images."""
+        return len(self.dataset if self.dataset is not None else self.images.array)
+
+    @property
+    def names(self) -> str:
+        """The names of its files in words."""
+        one, other = self.images.name, self.labels.name
+        return one if self.dataset is not None else f"{one} with {other}"
 
 
 @dataclass(frozen=True)
 class Pairing:
-    """The sets found among the files, as (images, labels), and plain sentences about them."""
+    """The sets found among the files, and plain sentences about them."""
 
-    training: tuple[LoadedFile, LoadedFile] | None
-    test: tuple[LoadedFile, LoadedFile] | None
+    training: Couple | None
+    test: Couple | None
     sentences: tuple[str, ...]
 
 
@@ -62,7 +111,9 @@ class Shelf:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._arrays: weakref.WeakValueDictionary = weakref.WeakValueDictionary()
+        self._contents: weakref.WeakValueDictionary = weakref.WeakValueDictionary()
         self._sets: weakref.WeakValueDictionary = weakref.WeakValueDictionary()
+        self._turned: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
     @property
     def bytes(self) -> int:
@@ -76,36 +127,62 @@ class Shelf:
         """
         digest = hashlib.blake2b(raw, digest_size=20).hexdigest()
         with self._lock:
-            array = self._arrays.get(digest)
-            if array is None:
-                found = _parse(name, raw, digest)
-                if found.array is not None:
-                    if self.bytes + found.array.nbytes > MAX_SERVER_BYTES:
-                        return replace(found, array=None, error=f"{name}: {_FULL}")
-                    self._arrays[digest] = found.array
-                return found
-        header = describe(raw)
+            contents, array = self._contents.get(digest), self._arrays.get(digest)
+            if contents is None and array is None:
+                return self._keep(_parse(name, raw, digest))
+        base = LoadedFile(name=name, size=len(raw), digest=digest)
+        if contents is not None:
+            return _with_contents(base, contents)
         kind, error = _recognise(name, array)
-        return LoadedFile(
-            name=name,
-            size=len(raw),
-            digest=digest,
-            kind=kind,
-            error=error,
-            array=array,
-            header=replace(header, name=name),
-        )
+        header = replace(describe(raw), name=name) if forms.recognise(raw) == "idx" else None
+        return replace(base, kind=kind, error=error, array=array, header=header)
+
+    def _keep(self, file: LoadedFile) -> LoadedFile:
+        """Remember what a file holds, or say that there is no room for it."""
+        if not file.good or file.rescued is not None:
+            if file.array is not None:
+                self._arrays[file.digest] = file.array
+            return file
+        try:
+            self.check_room(file.nbytes)
+        except ConfigError as fault:
+            base = LoadedFile(name=file.name, size=file.size, digest=file.digest)
+            return replace(base, header=file.header, error=f"{file.name}: {fault}")
+        if file.contents is None:
+            self._arrays[file.digest] = file.array
+        else:
+            self._contents[file.digest] = file.contents
+            for place, array in enumerate(_arrays_of(file.contents)):
+                self._arrays[f"{file.digest}:{place}"] = array
+        return file
+
+    def check_room(self, wanted: int) -> None:
+        """Raise ConfigError where the server has no room for so many bytes more."""
+        if self.bytes + wanted > MAX_SERVER_BYTES:
+            raise ConfigError(_FULL)
+
+    def adopt(self, key: str, *datasets: Dataset) -> None:
+        """Count the images of data sets that came another way; under `key`, while they live."""
+        for place, dataset in enumerate(datasets):
+            self._arrays[f"{key}:{place}"] = dataset.images
 
     def dataset(
-        self, images: LoadedFile, labels: LoadedFile, *, classes: int | None = None
+        self,
+        images: LoadedFile,
+        labels: LoadedFile,
+        made: Dataset | None = None,
+        *,
+        classes: int | None = None,
     ) -> Dataset:
-        """Return the one Dataset of these two files; raises FormatError when they do not fit."""
-        key = (images.digest, labels.digest, images.array.shape, classes)
+        """Return the one Dataset of a couple; raises FormatError when its files do not fit."""
+        if made is not None and classes in (None, made.classes):
+            return made
+        x, y = (images.array, labels.array) if made is None else (made.images, made.labels)
+        key = (images.digest, labels.digest, x.shape, made and made.digest, classes)
         with self._lock:
             found = self._sets.get(key)
             if found is None:
-                found = Dataset(images.array, labels.array, classes=classes, name=images.name)
-                self._sets[key] = found
+                found = self._sets[key] = Dataset(x, y, classes=classes, name=images.name)
             return found
 
     def split(self, dataset: Dataset, share: float) -> tuple[Dataset, Dataset]:
@@ -114,13 +191,53 @@ class Shelf:
         The seed is fixed: runs with different seeds are then judged on the same images, and
         the 42 MB that 90 % of MNIST costs are paid once.
         """
-        keys = [(dataset.digest, dataset.classes, share, part) for part in ("rest", "held out")]
+        base = dataset.digest, dataset.classes, dataset.name, share
+        keys = [(*base, part) for part in ("rest", "held out")]
         with self._lock:
             found = [self._sets.get(key) for key in keys]
             if None in found:
                 found = list(dataset.split(share, rng=0))
                 self._sets.update(zip(keys, found, strict=True))
             return found[0], found[1]
+
+    def looks_turned(self, dataset: Dataset, name: str) -> bool:
+        """Return whether rows and columns of these images seem exchanged; worked out once."""
+        found = self._turned.get(dataset)
+        if found is None:
+            found = self._turned[dataset] = forms.looks_turned(dataset, name=name)
+        return found
+
+    def turn(self, file: LoadedFile) -> LoadedFile:
+        """Return a file of images with rows and columns exchanged; twice gives the first again.
+
+        Raises ConfigError where there is no room for a copy.
+        """
+        digest = file.digest.removesuffix(TURNED) if file.turned else file.digest + TURNED
+        with self._lock:
+            if file.contents is not None:
+                known = self._contents.get(digest)
+                if known is None:
+                    self.check_room(file.nbytes)
+                    known = _turned_contents(file.contents)
+                return self._keep(replace(file, digest=digest, contents=known))
+            array = self._arrays.get(digest)
+            if array is None:
+                self.check_room(file.nbytes)
+                array = forms.turned(file.array)
+            return self._keep(replace(file, digest=digest, array=array))
+
+
+def _arrays_of(contents: Contents) -> list[np.ndarray]:
+    return [data.images for data in (contents.train, contents.test) if data is not None]
+
+
+def _turned_contents(contents: Contents) -> Contents:
+    def turned(data: Dataset | None) -> Dataset | None:
+        return data and Dataset(
+            forms.turned(data.images), data.labels, class_names=data.class_names, name=data.name
+        )
+
+    return replace(contents, train=turned(contents.train), test=turned(contents.test))
 
 
 _FULL = (
@@ -131,6 +248,8 @@ _FULL = (
 
 def _parse(name: str, raw: bytes, digest: str) -> LoadedFile:
     base = LoadedFile(name=name, size=len(raw), digest=digest)
+    if forms.recognise(raw) not in (None, "idx"):
+        return _parse_other(base, raw)
     source = _Named(raw, name)
     try:
         header = describe(source)
@@ -156,6 +275,29 @@ def _rescue(file: LoadedFile, source: _Named, fault: EngineError) -> LoadedFile:
     return file if error else replace(file, kind=kind, whole_items=len(array), rescued=array)
 
 
+def _parse_other(base: LoadedFile, raw: bytes) -> LoadedFile:
+    """Parse a table, arrays or an archive."""
+    try:
+        found = forms.read(raw, name=base.name, max_bytes=MAX_FILE_BYTES)
+        return _with_contents(base, found)
+    except EngineError as fault:
+        base, whole = replace(base, error=str(fault)), getattr(fault, "whole_items", None)
+    if not whole:
+        return base
+    try:
+        found = forms.read(raw, name=base.name, max_bytes=MAX_FILE_BYTES, keep_whole=True)
+    except EngineError:
+        return base
+    return replace(base, kind="set", whole_items=whole, rescued=found)
+
+
+def _with_contents(base: LoadedFile, found: Contents) -> LoadedFile:
+    if found.train is not None:
+        return replace(base, kind="set", contents=found, notes=found.notes)
+    alone = "images" if found.images is not None else "labels"
+    return replace(base, kind=alone, array=getattr(found, alone), notes=found.notes)
+
+
 def _recognise(name: str, array: np.ndarray) -> tuple[str, str | None]:
     """Return (kind, what is wrong or None) for an array read from an IDX file."""
     if array.ndim in (2, 3) and array.dtype == np.uint8:
@@ -175,44 +317,60 @@ def pair(files: Sequence[LoadedFile]) -> Pairing:
     A name says which part a pair plays ("train", or "t10k", "test", "val"); otherwise the
     larger pair trains. Where two pairs claim one part, the one dropped last has it.
     """
-    pairs, lonely = _match([file for file in files if file.good])
-    parts: dict[str, tuple[LoadedFile, LoadedFile]] = {}
+    good = [file for file in files if file.good]
+    pairs, lonely = _match(good)
+    parts: dict[str, Couple] = {}
     left = []
     for found in pairs:
-        part = _part(found[0].name) or _part(found[1].name)
+        part = _part_of(found)
         if part:
             if part in parts:
                 left.append(parts[part])
             parts[part] = found
         else:
             left.append(found)
-    for found in sorted(left, key=lambda p: -len(p[0].array)):
+    for found in sorted(left, key=lambda couple: -couple.count):
         for part in ("training", "test"):
             if part not in parts:
                 parts[part] = found
                 break
     if "training" not in parts and "test" in parts:
         parts["training"] = parts.pop("test")
-    unused = [p for p in pairs if p not in list(parts.values())]
+    unused = [p for p in pairs if not any(p is used for used in parts.values())]
     return Pairing(
         parts.get("training"), parts.get("test"), tuple(_sentences(parts, unused, lonely))
     )
 
 
-def _match(files: list[LoadedFile]) -> tuple[list[tuple[LoadedFile, LoadedFile]], list[LoadedFile]]:
+def _match(files: list[LoadedFile]) -> tuple[list[Couple], list[LoadedFile]]:
+    """Return couples in the order of their images, and the files that found no partner."""
     free = [file for file in files if file.kind == "labels"]
     pairs, lonely = [], []
-    for images in (file for file in files if file.kind == "images"):
+    for images in files:
+        if images.kind == "set":
+            found = images.contents
+            sets = [data for data in (found.train, found.test) if data is not None]
+            pairs += [Couple(images, images, data) for data in sets]
+        if images.kind != "images":
+            continue
         fitting = [labels for labels in free if _fit(images, labels)]
         if fitting:
             # max() keeps the first of equals: files dropped in order stay together.
             labels = max(fitting, key=lambda file: _likeness(images, file))
             free = [file for file in free if file is not labels]
             whole = min(len(images.array), len(labels.array))
-            pairs.append((_first(images, whole), _first(labels, whole)))
+            pairs.append(Couple(_first(images, whole), _first(labels, whole)))
         else:
             lonely.append(images)
     return pairs, lonely + free
+
+
+def _part_of(found: Couple) -> str | None:
+    """Return the part a couple plays: as its one file says, or else a name."""
+    brought = found.images.contents if found.dataset is not None else None
+    if brought and brought.test is not None:
+        return "training" if found.dataset is brought.train else "test"
+    return _part(found.images.name) or _part(found.labels.name)
 
 
 def _fit(images: LoadedFile, labels: LoadedFile) -> bool:
@@ -255,17 +413,18 @@ def _part(name: str) -> str | None:
     return "test" if any(word in lower for word in ("t10k", "test", "val")) else None
 
 
-def _sentences(parts: dict, unused: list, lonely: list[LoadedFile]) -> list[str]:
+def _sentences(
+    parts: dict[str, Couple], unused: list[Couple], lonely: list[LoadedFile]
+) -> list[str]:
     lines = [
-        f"{part.capitalize()} set: {images.name} with {labels.name}, {len(images.array):,} images"
-        f"{_shortfall(images, labels)}."
+        f"{part.capitalize()} set: {parts[part].names}, {parts[part].count:,} images"
+        f"{_shortfall(parts[part])}."
         for part in ("training", "test")
         if part in parts
-        for images, labels in [parts[part]]
     ]
     lines += [
-        f"{images.name} with {labels.name} is not used: another pair took its part."
-        for images, labels in unused
+        f"{found.names} is not used: another {'set' if found.dataset else 'pair'} took its part."
+        for found in unused
     ]
     for file in lonely:
         other = "labels" if file.kind == "images" else "images"
@@ -276,10 +435,11 @@ def _sentences(parts: dict, unused: list, lonely: list[LoadedFile]) -> list[str]
     return lines
 
 
-def _shortfall(images: LoadedFile, labels: LoadedFile) -> str:
-    promised = min(_promised(images), _promised(labels))
-    whole = len(images.array)
-    return f" (the first of {promised:,}: the rest was cut off)" if promised > whole else ""
+def _shortfall(found: Couple) -> str:
+    if found.dataset is not None:
+        return ""
+    promised = min(_promised(found.images), _promised(found.labels))
+    return f" (the first of {promised:,}: the rest was cut off)" if promised > found.count else ""
 
 
 class _Named(io.BytesIO):

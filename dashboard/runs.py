@@ -386,6 +386,14 @@ def _settled(run: Run) -> bool:
     return work is None or not (work.touched or (run.state == "paused" and work.steps_due))
 
 
+def in_background(work: Callable[[], Any], name: str) -> None:
+    """Do a piece of work that is no training on a thread of its own; in a browser tab, now."""
+    if sys.platform == "emscripten":
+        work()
+    else:
+        threading.Thread(target=work, name=name, daemon=True).start()
+
+
 def new_id() -> str:
     """Return an id nobody can guess (128 bits), fit for a URL."""
     return secrets.token_urlsafe(16)

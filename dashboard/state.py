@@ -19,6 +19,7 @@ import streamlit as st
 
 import nnengine
 from dashboard.files import MAX_VISIT_BYTES, LoadedFile, Pairing, pair
+from dashboard.library import Fetch, Sets
 from dashboard.recipe import Bounds, Recipe
 from dashboard.runs import Run, Scheduler
 from dashboard.visits import HeldNetwork, Kept, Registry, Visit
@@ -39,7 +40,10 @@ log = logging.getLogger(__name__)
 @st.cache_resource(show_spinner=False)
 def registry() -> Registry:
     """Return the one registry of this server process; its engine thread starts here."""
-    return Registry(Scheduler(Bounds.from_environment()))
+    made = Registry(Scheduler(Bounds.from_environment()))
+    if made.scheduler.threaded:  # a browser tab makes them when somebody asks
+        made.library.prepare()
+    return made
 
 
 def scheduler() -> Scheduler:
@@ -69,7 +73,7 @@ def begin() -> None:
         st.query_params.pop("run", None)
         st.session_state[_NOTICE] = (
             "What this address stands for is no longer on the server: it was left alone for too "
-            "long, or the server has started anew. Drop your files again to go on."
+            "long, or the server has started anew. Choose your data again to go on."
         )
     beat()
     _sign()
@@ -133,30 +137,60 @@ def add_files(dropped: Iterable[Any]) -> None:
         if not isinstance(item, tuple):
             release_upload(item)
         others = [f for f in visit.files if f.digest != file.digest and f.name != file.name]
-        size = file.array.nbytes if file.array is not None else 0
         visit.files = others
-        if visit.bytes + size > MAX_VISIT_BYTES:
+        if visit.bytes + file.nbytes > MAX_VISIT_BYTES:
             file = replace(
                 file,
                 array=None,
+                contents=None,
+                rescued=None,
                 error=f"{name}: together your files unpack to more than "
                 f"{MAX_VISIT_BYTES >> 20} MB: remove some first",
             )
         visit.files = [*others, file]
+    visit.source, visit.named = FILES, None
 
 
 def keep_whole(index: int) -> None:
     """Accept the whole items of a truncated file."""
     visit = _visit()
     if visit and visit.files[index].rescued is not None:
-        file = visit.files[index]
-        visit.files[index] = replace(
-            file,
-            array=file.rescued,
-            rescued=None,
-            error=None,
-            digest=f"{file.digest}:{file.whole_items}",
-        )
+        visit.files[index] = visit.files[index].kept_whole()
+
+
+def turn_file(index: int) -> None:
+    """Exchange rows and columns of a file's images; twice changes nothing.
+
+    Raises ConfigError where there is no room for a copy.
+    """
+    visit = _visit()
+    if visit and index < len(visit.files):
+        visit.files[index] = registry().shelf.turn(visit.files[index])
+
+
+def leave_upright(index: int) -> None:
+    """Ask no more whether a file's images are turned."""
+    visit = _visit()
+    if visit and index < len(visit.files):
+        visit.upright.add(visit.files[index].digest)
+
+
+def seem_turned() -> list[int]:
+    """Return which files hold images whose rows and columns seem exchanged: places in `files`."""
+    visit = _visit()
+    if visit is None or source() != FILES:
+        return []
+    asked = []
+    for couple in (pair(visit.files).training, pair(visit.files).test):
+        found = [f for f in visit.files if couple and f.name == couple.images.name]
+        if not found or found[0].turned or found[0].digest in visit.upright:
+            continue
+        index = visit.files.index(found[0])
+        with contextlib.suppress(EngineError):
+            data = registry().shelf.dataset(*couple)
+            if index not in asked and registry().shelf.looks_turned(data, found[0].name):
+                asked.append(index)
+    return asked
 
 
 def remove_file(index: int) -> None:
@@ -164,13 +198,14 @@ def remove_file(index: int) -> None:
     visit = _visit()
     if visit:
         visit.files = [f for i, f in enumerate(visit.files) if i != index]
+        visit.source = FILES
 
 
 def clear_files() -> None:
     """Let go of all files."""
     visit = _visit()
     if visit:
-        visit.files = []
+        visit.files, visit.source = [], FILES
 
 
 def release_upload(upload: Any) -> None:
@@ -185,22 +220,87 @@ def release_upload(upload: Any) -> None:
         return
 
 
+# Data ------------------------------------------------------------------------------------
+
+FILES, MINE = "files", "mine"  # sources beside the names of the catalogue
+BUILT_IN = catalogue.NAMES[0]
+
+
+def sources() -> dict[str, str]:
+    """Return the sources of data on offer, as {name: title}."""
+    named = {name: catalogue.describe(name).title for name in catalogue.NAMES}
+    mine = {MINE: "My digits"} if my_digits() else {}
+    return {**named, FILES: "Your files", **mine}
+
+
+def source() -> str:
+    """Return where the data come from: as chosen, else what was dropped, else the built-in set."""
+    visit = _visit()
+    chosen = (visit.source or (FILES if visit.files else BUILT_IN)) if visit else BUILT_IN
+    return BUILT_IN if chosen == MINE and not my_digits() else chosen
+
+
+def use_source(name: str) -> None:
+    """Take one of `sources` in hand; raises EngineError, and changes nothing, where it cannot be.
+
+    Nothing is fetched: see `start_fetch`.
+    """
+    named = None if name in (FILES, MINE) else registry().library.load(name)
+    visit = _visit_or_new()
+    visit.source, visit.named = name, named
+
+
+def is_here(name: str) -> bool:
+    """Return whether `use_source` needs no network for this."""
+    return name in (FILES, MINE) or registry().library.is_here(name)
+
+
+def start_fetch(name: str) -> Fetch:
+    """Begin to fetch a named set for this server, or join those who wait for it."""
+    return registry().library.fetch(name)
+
+
+def cancel_fetch(fetch: Fetch) -> None:
+    """Wait for it no longer."""
+    registry().library.cancel(fetch)
+
+
 def training_set() -> Dataset | None:
-    """Return the paired training data, or None; `pairing` says why."""
+    """Return the training data in hand, or None; `pairing` says why."""
     return _sets()[0]
 
 
 def test_set() -> Dataset | None:
-    """Return the paired test data, or None; `pairing` says why."""
+    """Return the test data in hand, or None; `pairing` says why."""
     return _sets()[1]
 
 
 def pairing() -> list[str]:
-    """Return plain sentences about what was paired and what is missing."""
+    """Return plain sentences about what was paired and what is missing among the files."""
     return _sets()[2]
 
 
 def _sets() -> tuple[Dataset | None, Dataset | None, list[str]]:
+    chosen = source()
+    if chosen == FILES:
+        return _paired()
+    if chosen == MINE:
+        return my_digits(), None, []
+    visit = _visit()
+    found = visit.named if visit and visit.named else built_in()
+    return found.train, found.test, []
+
+
+def built_in() -> Sets:
+    """Return the built-in digits, made once for everybody; says so to whoever has to wait."""
+    library = registry().library
+    if library.ready:
+        return library.built_in()
+    with st.spinner("Writing the built-in digits"):
+        return library.built_in()
+
+
+def _paired() -> tuple[Dataset | None, Dataset | None, list[str]]:
     found: Pairing = pair(files())
     sentences = list(found.sentences)
     sets: list[Dataset | None] = []
@@ -271,7 +371,7 @@ def split_for(recipe: Recipe) -> tuple[Dataset, Dataset | None]:
     """Return what a recipe trains on and is judged by; raises ConfigError without data."""
     training, test = training_set(), test_set()
     if training is None:
-        raise ConfigError("there is no training data: drop images and labels on the Data page")
+        raise ConfigError("there is no training data: choose a set on the Data page")
     if recipe.validation == "none":
         return training, None
     if recipe.validation == "test":
@@ -419,12 +519,6 @@ def undo_lesson() -> None:
     visit.held = None if origin.source == "run" else origin
     if held.reason is not None:
         delete_kept(held.reason)
-
-
-@st.cache_resource(show_spinner=False)
-def built_in() -> catalogue.Sets:
-    """Return the built-in digits, made once for everybody."""
-    return catalogue.load("digits", offline=True)
 
 
 # My digits -------------------------------------------------------------------------------

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from dashboard.files import LoadedFile, Shelf
+from dashboard.library import Library, Sets
 from dashboard.runs import Run, Scheduler, new_id
 from nnengine.network import Network
 from nnengine.teaching import Lesson
-
 
 UNDOS = 8  # lessons that can be taken back: each keeps a copy of the weights
 
@@ -69,7 +69,10 @@ class Visit:
     owner: str
     reserved: str  # the id his next run will have
     seen: float
+    source: str | None = None  # of the data, as chosen; see `state.source`
+    named: Sets | None = None  # held, so that the shelf keeps it, while it is the source
     files: list[LoadedFile] = field(default_factory=list)
+    upright: set[str] = field(default_factory=set)  # files not to be asked about again
     runs: list[Run] = field(default_factory=list)
     held: HeldNetwork | None = None
     taught: list[HeldNetwork] = field(default_factory=list)
@@ -79,8 +82,7 @@ class Visit:
     @property
     def bytes(self) -> int:
         """How much array memory the visitor's files stand for."""
-        arrays = [a for f in self.files for a in (f.array, f.rescued) if a is not None]
-        return sum(array.nbytes for array in arrays)
+        return sum(file.nbytes for file in self.files)
 
 
 class Registry:
@@ -89,6 +91,7 @@ class Registry:
     def __init__(self, scheduler: Scheduler, clock: Callable[[], float] = time.monotonic) -> None:
         self.scheduler = scheduler
         self.shelf = Shelf()
+        self.library = Library(self.shelf)
         self.lessons = threading.Lock()  # one visitor's lesson at a time
         self._clock = clock
         self._lock = threading.Lock()

@@ -39,6 +39,7 @@ DASHBOARD = (
     {"files", "pace", "recipe"},
     {"run"},
     {"runs"},
+    {"library"},
     {"visits"},
     {"state"},
     {"components"},
@@ -153,7 +154,7 @@ def test_the_engine_imports_with_numpy_alone():
     code = (
         "import sys\n"
         "for name in ('numba', 'llvmlite', 'streamlit', 'plotly', 'PIL', 'tqdm', 'pandas',\n"
-        "             'threadpoolctl', 'scipy', 'sklearn'):\n"
+        "             'threadpoolctl', 'scipy', 'sklearn', 'platformdirs', 'certifi', 'ssl'):\n"
         "    sys.modules[name] = None\n"
         "import nnengine, nnengine.cli, nnengine.drawing, nnengine.metrics\n"
         "print(nnengine.kernels.name)\n"

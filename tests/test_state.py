@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import gzip
 import io
+import threading
+import time
 import weakref
 
 import numpy as np
@@ -13,9 +15,13 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import files as files_module
 from dashboard.files import Shelf, pair
+from dashboard.library import Library
 from dashboard.recipe import Recipe
 from dashboard.runs import Scheduler
 from dashboard.visits import Registry
+from nnengine import catalogue
+from nnengine.dataset import Dataset
+from nnengine.errors import ConfigError, FetchError
 from nnengine.idx import write_idx
 
 SMALL = Recipe(hidden=(4,), epochs=2, batch_size=32, validation="none")
@@ -83,7 +89,7 @@ def test_kinds_are_told_by_content(shelf):
     assert not found[2].good
 
 
-@pytest.mark.parametrize("raw", [b"", b"<html>", b"\x89PNG\r\n\x1a\n", b"a,b\n1,2\n"])
+@pytest.mark.parametrize("raw", [b"", b"<html>", b"\x89PNG\r\n\x1a\n", b"a,b\n1,x\n"])
 def test_a_file_of_another_kind_carries_its_error(shelf, raw):
     file = shelf.load("strange.bin", raw)
     assert file.error.startswith("strange.bin: ")
@@ -110,8 +116,8 @@ def test_a_server_that_is_full_says_so(shelf, monkeypatch):
 def test_four_files_pair_by_count_and_the_larger_pair_trains(shelf, order):
     found = load(shelf, a=images(30), b=labels(30), c=images(12), d=labels(12))
     result = pair([found[i] for i in order])
-    assert ("a", "b") == tuple(file.name for file in result.training)
-    assert ("c", "d") == tuple(file.name for file in result.test)
+    assert ("a", "b") == tuple(file.name for file in result.training[:2])
+    assert ("c", "d") == tuple(file.name for file in result.test[:2])
 
 
 def test_names_say_which_part_a_pair_plays(shelf):
@@ -129,8 +135,8 @@ def test_pairs_of_one_size_stay_with_their_namesakes(shelf):
         **{"test-labels": labels(9), "train-labels": labels(9)[::-1].copy()},
     )
     result = pair(found)
-    assert ("train-images", "train-labels") == tuple(f.name for f in result.training)
-    assert ("test-images", "test-labels") == tuple(f.name for f in result.test)
+    assert ("train-images", "train-labels") == tuple(f.name for f in result.training[:2])
+    assert ("test-images", "test-labels") == tuple(f.name for f in result.test[:2])
 
 
 def test_a_single_test_pair_trains_for_want_of_another(shelf):
@@ -159,6 +165,184 @@ def test_another_training_set_takes_the_place_of_the_first_and_is_said(shelf):
     result = pair(found)
     assert "new-train-images" == result.training[0].name
     assert "old-train-images" == result.test[0].name
+
+
+# Other forms -----------------------------------------------------------------------------
+
+
+def npz(**arrays) -> bytes:
+    stream = io.BytesIO()
+    np.savez_compressed(stream, **arrays)
+    return stream.getvalue()
+
+
+def csv(images, labels) -> bytes:
+    rows = np.column_stack([labels, images.reshape(len(images), -1)]).tolist()
+    return "".join(",".join(map(str, row)) + "\n" for row in rows).encode()
+
+
+def test_a_file_that_brings_both_parts_needs_no_partner(shelf):
+    raw = npz(x_train=images(9), y_train=labels(9), x_test=images(6, 1), y_test=labels(6))
+    result = pair([shelf.load("all.npz", raw)])
+    assert (9, 6) == (len(result.training.dataset), len(result.test.dataset))
+    assert ["Training set: all.npz, 9 images.", "Test set: all.npz, 6 images."] == list(
+        result.sentences
+    )
+
+
+def test_tables_play_the_parts_their_names_say(shelf):
+    found = [
+        shelf.load("test.csv", csv(images(9), labels(9))),
+        shelf.load("train.csv", csv(images(6, 1), labels(6))),
+    ]
+    result = pair(found)
+    assert ("train.csv", "test.csv") == (result.training.images.name, result.test.images.name)
+
+
+def test_an_array_that_stands_alone_finds_its_partner_among_idx_files(shelf):
+    found = [shelf.load("images.npz", npz(arr_0=images(9))), *load(shelf, y=labels(9))]
+    result = pair(found)
+    assert ("images.npz", "y") == (result.training.images.name, result.training.labels.name)
+    assert np.array_equal(images(9), shelf.dataset(*result.training).images)
+
+
+def test_the_same_table_is_one_set_for_everybody_and_leaves_with_the_last(shelf):
+    raw = csv(images(9), labels(9))
+    one, other = shelf.load("a.csv", raw), shelf.load("b.csv", raw)
+    assert one.contents is other.contents
+    assert (9 * 36, "b.csv") == (shelf.bytes, other.name)
+    del one, other
+    gc.collect()
+    assert 0 == shelf.bytes
+
+
+def test_a_table_for_which_there_is_no_room_is_refused(shelf, monkeypatch):
+    monkeypatch.setattr(files_module, "MAX_SERVER_BYTES", 100)
+    file = shelf.load("a.csv", csv(images(9), labels(9)))
+    assert not file.good
+    assert file.error.startswith("a.csv: this server already holds as much data")
+
+
+def test_a_table_that_was_cut_short_offers_its_whole_rows(shelf):
+    file = shelf.load("cut.csv", csv(images(9), labels(9))[:-20])
+    assert ("set", 8, False) == (file.kind, file.whole_items, file.good)
+    kept = file.kept_whole()
+    assert (8, True, None) == (len(kept.contents.train), kept.good, kept.error)
+
+
+def test_images_are_turned_and_turned_back_without_a_second_copy(shelf):
+    tall = images(9)[:, :, :4].copy()
+    file = load(shelf, x=tall)[0]
+    turned = shelf.turn(file)
+    assert (True, (9, 4, 6)) == (turned.turned, turned.array.shape)
+    assert np.array_equal(tall, turned.array.transpose(0, 2, 1))
+    back = shelf.turn(turned)
+    assert (file.digest, True) == (back.digest, back.array is file.array)
+
+
+def test_a_set_is_turned_in_both_its_parts(shelf):
+    raw = npz(x_train=images(9), y_train=labels(9), x_test=images(6, 1), y_test=labels(6))
+    turned = shelf.turn(shelf.load("all.npz", raw))
+    for found, expected in (
+        (turned.contents.train, images(9)), (turned.contents.test, images(6, 1)),
+    ):  # fmt: skip
+        assert np.array_equal(expected.transpose(0, 2, 1), found.images)
+        assert 3 == found.classes
+
+
+# Named sets ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def library(shelf, monkeypatch) -> Library:
+    """A library whose "mnist" is small, and here."""
+    small = Dataset(images(20), labels(20), name="mnist"), Dataset(images(6, 1), labels(6))
+    monkeypatch.setattr(catalogue, "load", lambda name, **_: catalogue.Sets(*small))
+    monkeypatch.setattr(catalogue, "find", lambda name: __file__ if name != "kmnist" else None)
+    return Library(shelf)
+
+
+def wait_for(condition, seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it never came to that"
+        time.sleep(0.01)
+
+
+def test_a_named_set_is_held_once_under_its_title_while_somebody_uses_it(library, shelf):
+    one = library.load("mnist")
+    assert one is library.load("mnist")
+    assert ("MNIST", "MNIST", 26 * 36) == (one.train.name, one.test.name, shelf.bytes)
+    del one
+    gc.collect()
+    assert 0 == shelf.bytes
+
+
+def test_a_named_set_for_which_there_is_no_room_is_refused(library, monkeypatch):
+    monkeypatch.setattr(files_module, "MAX_SERVER_BYTES", 10**6)
+    with pytest.raises(ConfigError, match="already holds as much data"):
+        library.load("mnist")
+
+
+def test_the_built_in_digits_are_made_once_and_stay(library):
+    assert not library.ready
+    made = library.built_in()
+    assert (True, True) == (library.ready, made is library.built_in())
+
+
+def test_what_is_here_needs_no_network(library):
+    assert (True, False) == (library.is_here("mnist"), library.is_here("kmnist"))
+
+
+def test_a_fetch_tells_how_far_it_is_and_is_shared(library, monkeypatch):
+    go_on = threading.Event()
+
+    def fetch(name, *, progress):
+        progress(30, 100, "train-images")
+        go_on.wait(20)
+
+    monkeypatch.setattr(catalogue, "fetch", fetch)
+    one = library.fetch("kmnist")
+    wait_for(lambda: one.progress.done)
+    assert (30, 100, "train-images") == (one.progress.done, one.progress.total, one.progress.file)
+    assert one is library.fetch("kmnist")
+    go_on.set()
+    wait_for(lambda: one.ended)
+    assert (None, False) == (one.error, one.cancelled)
+
+
+def test_a_fetch_ends_when_nobody_waits_for_it_any_more(library, monkeypatch):
+    def fetch(name, *, progress):
+        while True:
+            progress(1, 2, "")
+            time.sleep(0.01)
+
+    monkeypatch.setattr(catalogue, "fetch", fetch)
+    one, other = library.fetch("kmnist"), library.fetch("kmnist")
+    library.cancel(one)
+    time.sleep(0.1)
+    assert not one.ended
+    library.cancel(other)
+    wait_for(lambda: one.ended)
+    assert (True, None) == (one.cancelled, one.error)
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        (FetchError("no mirror", reached=False), ("no mirror", False)),
+        (ZeroDivisionError(), ("A fault of ours", True)),
+    ],
+)
+def test_a_fetch_that_fails_says_why(library, monkeypatch, fault, expected):
+    def fetch(name, *, progress):
+        raise fault
+
+    monkeypatch.setattr(catalogue, "fetch", fetch)
+    found = library.fetch("kmnist")
+    wait_for(lambda: found.ended)
+    assert found.error.startswith(expected[0])
+    assert expected[1] == found.reached
 
 
 # Visits ----------------------------------------------------------------------------------
@@ -249,7 +433,11 @@ def page():
     st.write(f"{len(state.files())} files, {len(state.runs())} runs")
     run = state.current_run()
     st.write(run.name if run else "no run")
-    if st.button("start"):
+    data = state.training_set()
+    st.write(data.name if data else "no data")
+    if st.button("files", key="files"):
+        state.use_source(state.FILES)
+    if st.button("start", key="start"):
         from dashboard.recipe import Recipe
 
         state.start_run(Recipe(hidden=(4,), epochs=1, batch_size=32, validation=0.1), name="first")
@@ -279,24 +467,24 @@ def said(at: AppTest) -> list[str]:
 
 def test_an_empty_visit_signs_no_url():
     at = session().run()
-    assert ["0 files, 0 runs", "no run"] == said(at)
+    assert ["0 files, 0 runs", "no run", "Built-in digits"] == said(at)
     assert "run" not in at.query_params
 
 
 def test_a_reload_finds_files_and_runs_again():
     at = with_data()
-    assert ["2 files, 0 runs", "no run"] == said(at)
+    assert ["2 files, 0 runs", "no run", "x"] == said(at)
     reserved = token_of(at)
     again = session(reserved).run()
-    assert ["2 files, 0 runs", "no run"] == said(again)
-    again.button[0].click().run()
+    assert ["2 files, 0 runs", "no run", "x"] == said(again)
+    again.button(key="start").click().run()
     assert reserved == token_of(again)
-    assert ["2 files, 1 runs", "first"] == said(session(reserved).run())
+    assert ["2 files, 1 runs", "first", "x"] == said(session(reserved).run())
 
 
 def test_a_url_the_server_does_not_know_is_explained_and_cleaned():
     at = session("left-long-ago").run()
-    assert ["0 files, 0 runs", "no run"] == said(at)
+    assert ["0 files, 0 runs", "no run", "Built-in digits"] == said(at)
     assert "no longer on the server" in at.info[0].value
     assert "run" not in at.query_params
     assert not at.run().info
@@ -313,5 +501,16 @@ def test_a_change_of_page_that_empties_the_url_is_signed_again():
 def test_strangers_share_nothing_but_bytes():
     one, other = with_data(), with_data()
     assert token_of(one) != token_of(other)
-    one.button[0].click().run()
-    assert ["2 files, 0 runs", "no run"] == said(other.run())
+    one.button(key="start").click().run()
+    assert ["2 files, 0 runs", "no run", "x"] == said(other.run())
+
+
+def test_the_chosen_source_survives_a_reload_and_dropping_files_changes_it():
+    at = session().run()
+    at.button(key="files").click().run()
+    at.run()
+    assert ["0 files, 0 runs", "no run", "no data"] == said(at)
+    again = session(token_of(at)).run()
+    assert "no data" == said(again)[2]
+    again.session_state["drop"] = [("x", idx(images(60))), ("y", idx(labels(60)))]
+    assert "x" == said(again.run())[2]

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import gzip
+import threading
+import time
+import weakref
 
 import numpy as np
 import pytest
+from streamlit.testing.v1 import AppTest
 
-from dashboard import anatomy, samples
+from dashboard import anatomy, samples, state
+from dashboard.visits import Kept
+from nnengine import catalogue, forms
 from nnengine.dataset import Dataset
+from nnengine.errors import FetchError
 from nnengine.idx import describe
-from tests.pages import click, component, idx, new_visit, open_page, words
+from nnengine.synthetic import digits
+from tests.pages import APP, click, component, idx, new_visit, open_page, words
 
 
 @pytest.fixture
@@ -23,11 +31,177 @@ def pair() -> dict[str, bytes]:
     }
 
 
-def test_a_new_visitor_is_told_what_to_drop():
+@pytest.fixture
+def elsewhere(monkeypatch):
+    """MNIST is not on this machine, and a fetch does what the test says."""
+    monkeypatch.setattr(state.registry().library, "_sets", weakref.WeakValueDictionary())
+    monkeypatch.setattr(catalogue, "find", lambda name: __file__ if name == "digits" else None)
+
+    def fetching(fetch):
+        monkeypatch.setattr(catalogue, "fetch", fetch)
+
+    return fetching
+
+
+def choose(at, name: str):
+    """Choose a source by its title."""
+    return at.segmented_control(key="keep.data.source").set_value(SOURCES[name]).run()
+
+
+SOURCES = {
+    "Built-in digits": "digits",
+    "MNIST": "mnist",
+    "Your files": "files",
+    "My digits": "mine",
+}
+
+
+def until(at, condition, seconds: float = 30):
+    """Run the page again until something is so."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, words(at)
+        time.sleep(0.05)
+        at.run()
+    return at
+
+
+def test_a_new_visitor_sees_the_built_in_digits():
     at = open_page("data")
     assert not at.exception
-    assert "No data yet" in words(at)
-    assert "train-images-idx3-ubyte.gz" in words(at)
+    assert ["12,000", "28 × 28", "10"] == [metric.value for metric in at.metric][:3]
+    assert "needs no file" in words(at)
+    assert 50 == len(component(at, "data.samples")["captions"])
+
+
+def test_who_wants_to_bring_files_is_told_which():
+    at = choose(open_page("data"), "Your files")
+    assert "No files yet" in words(at)
+    for part in ("train-images-idx3-ubyte.gz", "CSV", ".npz", "Zip of pictures"):
+        assert part in words(at)
+
+
+def test_the_choice_survives_a_change_of_page_and_a_reload(pair):
+    at = choose(open_page("data", new_visit(pair)), "Built-in digits")
+    assert "12,000" == at.metric[0].value
+    at.switch_page("views/train.py").run()
+    assert "12,000" == at.switch_page("views/data.py").run().metric[0].value
+    again = AppTest.from_file(str(APP), default_timeout=60)
+    again.query_params["run"] = at.query_params["run"]
+    assert "12,000" == again.run().metric[0].value
+    assert "90" == choose(again, "Your files").metric[0].value
+
+
+def test_a_set_that_is_not_here_says_what_it_is_and_what_it_takes(elsewhere):
+    at = choose(open_page("data"), "MNIST")
+    for part in ("LeCun", "CC BY-SA 3.0", "60,000 images to learn from", "Not on this machine yet"):
+        assert part in words(at)
+    assert "Fetch (11.6 MB)" in [button.label for button in at.button]
+    assert "In hand meanwhile: **Built-in digits**." in words(at)
+
+
+def test_a_fetch_shows_how_far_it_is_and_then_the_set(elsewhere, monkeypatch, pair):
+    go_on = threading.Event()
+
+    def fetch(name, *, progress):
+        progress(3_000_000, 12_000_000, "train-images-idx3-ubyte.gz")
+        go_on.wait(30)
+
+    elsewhere(fetch)
+    at = click(choose(open_page("data"), "MNIST"), "Fetch (11.6 MB)")
+    until(at, lambda: "3.0 MB of 12.0 MB" in progress_text(at))
+    assert "train-images-idx3-ubyte.gz" in progress_text(at)
+    images = np.random.default_rng(0).integers(0, 256, (30, 28, 28)).astype(np.uint8)
+    made = Dataset(images, np.arange(30) % 10)
+    monkeypatch.setattr(catalogue, "load", lambda name, **_: catalogue.Sets(made, made))
+    monkeypatch.setattr(catalogue, "find", lambda name: __file__)
+    go_on.set()
+    until(at, lambda: at.metric)
+    assert "30" == at.metric[0].value
+    assert "In hand meanwhile" not in words(at)
+
+
+def progress_text(at) -> str:
+    return " ".join(bar.proto.text for bar in at.get("progress")).replace("\\", "")
+
+
+def test_without_a_network_one_sentence_says_so_and_the_digits_stay(elsewhere):
+    def fetch(name, *, progress):
+        raise FetchError("the host cannot be reached (Name or service not known)", reached=False)
+
+    elsewhere(fetch)
+    at = click(choose(open_page("data"), "MNIST"), "Fetch (11.6 MB)")
+    until(at, lambda: at.error)
+    said = at.error[0].value.replace("\\", "")
+    assert said.startswith("There seems to be no network, so MNIST could not be fetched: the built")
+    assert "Name or service not known" in words(at)  # folded away, for who wants to know
+    assert "Try again (11.6 MB)" in [button.label for button in at.button]
+    assert "12,000" == choose(at, "Built-in digits").metric[0].value
+
+
+def test_a_fetch_can_be_stopped(elsewhere):
+    def fetch(name, *, progress):
+        while True:
+            progress(1, 2, "x")
+            time.sleep(0.01)
+
+    elsewhere(fetch)
+    at = click(choose(open_page("data"), "MNIST"), "Fetch (11.6 MB)")
+    until(at, lambda: any(button.label == "Stop" for button in at.button))
+    click(at, "Stop")
+    until(at, lambda: at.info)
+    assert "Stopped. What has come is kept" in at.info[0].value
+
+
+def test_files_dropped_while_a_set_is_looked_at_are_in_hand(elsewhere, pair):
+    at = choose(open_page("data"), "MNIST")
+    dropped = [(name, raw, "application/octet-stream") for name, raw in pair.items()]
+    at.file_uploader[0].set_value(dropped).run()
+    assert "Training set: train-images with train-labels, 90 images." in words(at)
+    assert "files" == at.segmented_control(key="keep.data.source").value
+
+
+def test_kept_drawings_are_a_source(pair):
+    visit = new_visit({})
+    visit.mine = [Kept(i, np.full((28, 28), i, np.uint8), str(i % 10)) for i in range(1, 8)]
+    at = choose(open_page("data", visit), "My digits")
+    assert not at.exception
+    assert "7" == at.metric[0].value
+    visit.mine = []
+    assert "12,000" == at.run().metric[0].value  # deleted: the built-in digits take their place
+
+
+def test_a_table_is_one_file_with_images_and_labels(stripes):
+    images, labels = stripes
+    rows = np.column_stack([labels, images.reshape(300, -1)]).tolist()
+    table = "\n".join(",".join(map(str, row)) for row in rows).encode()
+    at = open_page("data", new_visit({"stripes.csv": table}))
+    assert not at.exception
+    assert "CSV table: 300 images of 8 × 8 with labels" in words(at)
+    assert "Training set: stripes.csv, 300 images." in words(at)
+
+
+def test_turned_images_are_asked_about_and_put_right():
+    good = digits(600, seed=5)
+    files = {"x": idx(forms.turned(good.images)), "y": idx(good.labels)}
+    at = open_page("data", new_visit(files))
+    assert "x: these look turned. Turn them?" in words(at)
+    click(at, "Turn them")
+    assert "these look turned" not in words(at)
+    assert "600 images of 28 × 28 · 470 kB · turned" in words(at)
+    click(at, "Turn back")
+    assert "these look turned" in words(at)
+    click(at, "Leave them as they are")
+    assert "these look turned" not in words(at)
+
+
+def test_the_set_looked_at_is_exported_as_an_idx_pair(pair):
+    visit = new_visit(pair)
+    at = open_page("data", visit)
+    assert "Download as IDX" in [b.proto.label for b in at.get("download_button")]
+    raw = forms.idx_zip(state.registry().shelf.dataset(*visit.files))
+    again = open_page("data", new_visit({"export.zip": raw}))
+    assert "Training set: export.zip, 90 images." in words(again)
 
 
 def test_files_dropped_together_are_paired_and_described(pair):
@@ -82,7 +256,7 @@ def test_samples_can_be_limited_to_a_class_and_drawn_anew(pair):
 def test_a_file_can_be_removed(pair):
     at = open_page("data", new_visit(pair))
     click(at, "Remove all files")
-    assert "No data yet" in words(at)
+    assert "No files yet" in words(at)
 
 
 def test_names_of_files_cannot_inject_markup(pair):

@@ -200,14 +200,19 @@ def main() -> None:
 
 
 def empty() -> None:
-    """Lead to the Data page."""
+    """Lead to the Data page, or take the built-in digits."""
     with st.container(border=True):
         st.markdown("#### No training data yet")
         st.write(
-            "A network learns from images with their labels. Drop the files on the Data page, "
-            "and this page offers recipes to train on them."
+            "A network learns from images with their labels, and your files hold none that can be "
+            "used yet. The Data page says why; the built-in digits need no file."
         )
-        st.page_link("views/data.py", label="Add data", icon=":material/upload_file:")
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.button(
+                "Use the built-in digits", type="primary", key="use.digits",
+                on_click=state.use_source, args=(state.BUILT_IN,),
+            )  # fmt: skip
+            st.page_link("views/data.py", label="Choose data", icon=":material/database:")
 
 
 def what_happens() -> None:
