@@ -8,7 +8,7 @@ import numpy as np
 
 from . import kernels
 from .activations import kind_of
-from .packed import Packed
+from .packed import Packed, read_only
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,7 +35,8 @@ class Dense:
             lists = x.starts, x.places, x.values, x.rows
             kernels.packed_forward(*lists, scale, self.weights, self.biases, a)
         elif x.dtype == np.uint8:
-            kernels.bytes_forward(x, scale, self.weights, self.biases, a)
+            # A snapshot's weights are frozen: one compiled kernel serves them and others.
+            kernels.bytes_forward(x, scale, read_only(self.weights), read_only(self.biases), a)
         else:
             kernels.dense_forward(x, self.weights, self.biases, a)
         if self.activation != "identity":

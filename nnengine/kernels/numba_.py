@@ -437,7 +437,8 @@ def dense_forward(x, w, b, z):
         numpy_.dense_forward(x, w, b, z)
         return
     wide_z = _room("z", z)
-    _product(x, _filled("w", w).reshape(-1), _filled("b", b), wide_z)
+    weights, biases = _read_only(_filled("w", w).reshape(-1)), _read_only(_filled("b", b))
+    _product(x, weights, biases, wide_z)
     _bring_home(wide_z, z)
 
 
@@ -601,7 +602,7 @@ def warm_up() -> None:
     w, b, z = np.ones((3, 2), f), np.zeros(2, f), np.zeros((n, 2), f)
     flat = np.zeros(4, f)
     # First what answers: a visitor who draws a digit waits for 1.2 s of compiling, not for 6.
-    bytes_forward(x, f(1), w, b, z)
+    bytes_forward(x, f(1), _read_only(w), _read_only(b), z)
     dense_forward(z, w[:2], b, z.copy())
     activate(z, RELU)
     softmax(z, z)
