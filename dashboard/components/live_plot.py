@@ -111,8 +111,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
   if (!host) return;
   host.setAttribute("aria-label", data.label);
   host.style.height = data.height + "px";
-  const state = (host.nnState ??= { width: 0, observer: null, zoomed: false });
+  const state = (host.nnState ??= { width: 0, observer: null, zoomed: false, gone: false });
   state.data = data;
+  state.gone = false;
 
   const zoomed = () => ["xaxis", "yaxis"].some(
     (name) => host._fullLayout?.[name]?.autorange === false &&
@@ -136,7 +137,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
           });
         }
         showReset();
-      });
+      })
+      // Who leaves the page while a chart is being drawn has its node emptied under it.
+      .catch((error) => { if (!state.gone) throw error; });
   };
 
   load(new URL(data.plotly, document.baseURI).href).then((Plotly) => {
@@ -158,6 +161,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     host.after(note);
   });
   return () => {
+    state.gone = true;
     state.observer?.disconnect();
     if (host._fullLayout) window.Plotly?.purge(host);
   };
