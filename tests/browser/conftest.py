@@ -64,13 +64,21 @@ def free_port() -> int:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory) -> Iterator[str]:
-    """The dashboard's address, started as README says, from a folder that is not its own."""
+    """The dashboard's address, started as README says, from a folder that is not its own.
+
+    It has no network, no fetched data and no folder of data: what a newcomer may have as well.
+    """
     port, folder = free_port(), tmp_path_factory.mktemp("server")
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    alone = {"http_proxy": nowhere, "https_proxy": nowhere, "XDG_CACHE_HOME": str(folder)}
+    known = {k: v for k, v in os.environ.items() if k not in ("NNENGINE_DATA", "NNENGINE_MIRROR")}
     log = folder / "log.txt"
     command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "dashboard" / "app.py")]
     options = ["--server.port", str(port), "--server.headless", "true"]
     with log.open("w") as out:
-        process = subprocess.Popen([*command, *options], cwd=folder, stdout=out, stderr=out)
+        process = subprocess.Popen(
+            [*command, *options], cwd=folder, stdout=out, stderr=out, env={**known, **alone}
+        )
     address = f"http://127.0.0.1:{port}"
     try:
         wait_until_up(address, process, log)

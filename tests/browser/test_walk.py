@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
 import nnengine
+import nnengine.forms
 from tests.browser.conftest import settle
 
 STEP = re.compile(r"Step ([\d,]+) of 5,000")
@@ -26,6 +28,19 @@ def go(page: Page, name: str) -> None:
 
 def upload(page: Page, files: list[Path]) -> None:
     page.locator('input[type="file"]').first.set_input_files(files)
+
+
+def choose_source(page: Page, name: str) -> None:
+    """Choose a data set at the top of the Data page."""
+    page.get_by_role("radio", name=name, exact=True).first.click()
+    settle(page)
+
+
+def metric(page: Page, label: str) -> float:
+    """Return the number that a metric of the page shows."""
+    box = page.get_by_test_id("stMetric").filter(has_text=label)
+    text = box.get_by_test_id("stMetricValue").inner_text()
+    return float(text.replace(",", "").split()[0])
 
 
 def steps_done(page: Page) -> int:
@@ -90,7 +105,8 @@ def answer(page: Page) -> str:
 
 def test_from_the_published_files_to_a_drawn_digit(visit, mnist_files, tmp_path):
     page = visit("/")
-    expect(page.get_by_text("No data yet")).to_be_visible()
+    choose_source(page, "Your files")
+    expect(page.get_by_text("No files yet")).to_be_visible()
 
     upload(page, list(mnist_files.values()))
     expect(page.get_by_text("60,000 images of 28 × 28")).to_be_visible(timeout=60_000)
@@ -161,6 +177,55 @@ def test_from_the_published_files_to_a_drawn_digit(visit, mnist_files, tmp_path)
     go(page, "Train")
     go(page, "Draw")
     assert "7" == answer(page)
+
+
+def test_a_fresh_start_without_files_trains_the_built_in_digits_to_95_percent(visit):
+    page = visit("/")
+    expect(page.get_by_text("needs no file")).to_be_visible()
+    assert 12_000 == metric(page, "Images")
+    expect(page.get_by_role("img", name=re.compile("^Image ")).first).to_be_visible()
+
+    page.get_by_role("button", name="Train a network on it").click()
+    expect(page.get_by_role("heading", name="Train", exact=True)).to_be_visible()
+    expect(page.get_by_role("link", name="Built-in digits, 12,000 images")).to_be_visible()
+    page.get_by_role("button", name="Start training").click()
+    expect(page.get_by_text("Running", exact=True)).to_be_visible(timeout=60_000)
+    page.wait_for_selector(".js-plotly-plot")
+    early = curve(page)["points"]
+    expect(page.get_by_text("Finished", exact=True)).to_be_visible(timeout=90_000)
+    settle(page, pause_ms=1000)
+    assert curve(page)["points"] > early  # it grew before the visitor's eyes
+    assert metric(page, "Accuracy, validation") >= 95
+
+
+def test_a_set_that_cannot_be_fetched_leaves_the_built_in_digits_at_hand(visit):
+    page = visit("/")
+    choose_source(page, "Kuzushiji-MNIST")
+    page.get_by_role("button", name=re.compile("^Fetch")).click()
+    expect(page.get_by_text(re.compile("Kuzushiji-MNIST could not be fetched"))).to_be_visible(
+        timeout=60_000
+    )
+    expect(page.get_by_text("In hand meanwhile: Built-in digits.")).to_be_visible()
+    choose_source(page, "Built-in digits")
+    assert 12_000 == metric(page, "Images")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download as IDX").click()
+    found = nnengine.forms.read_sets(download.value.path(), name="export.zip")
+    assert (12_000, 10) == (found.train.count, found.train.classes)
+
+
+def test_a_table_is_dropped_as_it_is_and_its_set_survives_a_reload(visit, tmp_path):
+    rng = np.random.default_rng(2)
+    rows = np.column_stack([np.arange(60) % 10, rng.integers(0, 256, (60, 784))]).tolist()
+    table = tmp_path / "digits.csv"
+    table.write_text("\n".join(",".join(map(str, row)) for row in rows))
+    page = visit("/")
+    upload(page, [table])
+    expect(page.get_by_text("Training set: digits.csv, 60 images.")).to_be_visible()
+    settle(page)
+    page.reload()
+    settle(page)
+    expect(page.get_by_text("CSV table: 60 images of 28 × 28 with labels")).to_be_visible()
 
 
 def test_a_bad_file_is_told_beside_its_name_and_the_good_ones_stay(visit, band_files, tmp_path):
