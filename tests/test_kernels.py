@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from nnengine import kernels
+from nnengine.augment import affine_numbers, stroke_number
 from nnengine.errors import ConfigError
 from nnengine.kernels import numpy_
 
@@ -88,6 +89,17 @@ def test_packing_lists_the_pixels_that_are_not_zero(k):
     assert [7, 9, 5] == values.tolist()
 
 
+@pytest.mark.parametrize("pixels", [1, 63, 64, 65, 784])
+def test_packing_finds_every_pixel_of_images_of_any_size(k, pixels):
+    x = np.random.default_rng(5).integers(0, 2, (30, pixels)).astype(np.uint8) * 200
+    x[3], x[4] = 0, 255  # one image all dark, one all light
+    starts, places, values = packed(k, x)
+    expected_image, expected_place = np.nonzero(x)
+    np.testing.assert_array_equal(np.bincount(expected_image, minlength=30), np.diff(starts))
+    np.testing.assert_array_equal(expected_place, places)
+    np.testing.assert_array_equal(x[x != 0], values)
+
+
 def test_unpacking_gives_the_chosen_images_back_in_any_order():
     x = sparse_bytes(np.random.default_rng(3), 20, 30)
     rows = np.array([4, 0, 19, 4])
@@ -110,6 +122,155 @@ def test_packed_images_go_forward_and_back_as_their_bytes_would(k, width):
     k.packed_backward(*lists, np.float32(1 / 255), dz, dw, db)
     close(1 + (x[rows] / 255).T @ dz, dw, np.float32)
     close(1 + dz.sum(axis=0, dtype=float), db, np.float32)
+
+
+def distort(k, image, *, bends=None, grains=None, **numbers):
+    """Return one image distorted by one back end; numbers: columns by name, or affine amounts."""
+    amounts = {n: numbers.pop(n) for n in ("shift", "rotation", "scale", "shear") if n in numbers}
+    row = affine_numbers(image.shape, **amounts)
+    for name, value in numbers.items():
+        row[:, getattr(numpy_, name.upper())] = value
+    out = np.empty((1, *image.shape), np.uint8)
+    bends = np.zeros((1, image.size), np.int16) if bends is None else bends
+    grains = np.zeros(1, np.int8) if grains is None else grains
+    k.distort(image[None], np.zeros(1, np.int64), row, bends, grains, out)
+    return out[0]
+
+
+def picture(h, w, seed=7):
+    """A picture of bytes from 1 to 255 with a black margin of a pixel."""
+    image = np.zeros((h, w), np.uint8)
+    image[1:-1, 1:-1] = np.random.default_rng(seed).integers(1, 256, (h - 2, w - 2))
+    return image
+
+
+def test_without_an_order_an_image_keeps_every_byte(k):
+    image = picture(9, 7)
+    np.testing.assert_array_equal(image, distort(k, image))
+
+
+@pytest.mark.parametrize(("right", "down"), [(2, 0), (0, -3), (1, 1), (-6, 0), (0, 20), (-300, 0)])
+def test_whole_pixels_move_without_loss_and_black_comes_in(k, right, down):
+    image = picture(8, 6)
+    expected = np.zeros((8, 6), np.uint8)
+    for y in range(8):
+        for x in range(6):
+            if 0 <= y - down < 8 and 0 <= x - right < 6:
+                expected[y, x] = image[y - down, x - right]
+    np.testing.assert_array_equal(expected, distort(k, image, shift=(right, down)))
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+@pytest.mark.parametrize("side", [6, 7])
+def test_a_quarter_turn_of_a_square_image_is_exact(k, side, turns):
+    image = picture(side, side)
+    found = distort(k, image, rotation=90 * turns)
+    np.testing.assert_array_equal(np.rot90(image, -turns), found)  # clockwise
+
+
+def test_between_two_pixels_lies_their_mean(k):
+    image = np.array([[0, 100, 201, 0]], np.uint8).repeat(3, axis=0)
+    # Half a pixel to the right: (0 + 0) / 2, (0 + 100) / 2, (100 + 201) / 2 rounded up, ...
+    assert [0, 50, 151, 101] == distort(k, image, shift=(0.5, 0))[1].tolist()
+
+
+def test_a_trace_between_pixels_is_black_but_a_faint_pixel_itself_is_kept(k):
+    image = np.zeros((3, 5), np.uint8)
+    image[1, 1], image[1, 3] = 5, 60
+    assert [0, 5, 0, 60, 0] == distort(k, image, shift=(0, 0))[1].tolist()
+    # A quarter to the right leaves 3/4 of 60 and moves 1/4 of it, 15, which is below 16.
+    assert [0, 0, 0, 45, 0] == distort(k, image, shift=(0.25, 0))[1].tolist()
+
+
+def test_sizing_by_two_reads_half_as_far_from_the_middle(k):
+    image = np.array([[0, 80, 200, 40, 0]], np.uint8).repeat(3, axis=0)
+    assert [80, 140, 200, 120, 40] == distort(k, image, scale=(2, 1))[1].tolist()
+
+
+def test_a_slant_of_one_moves_each_row_a_pixel_further(k):
+    image = np.zeros((3, 5), np.uint8)
+    image[:, 2] = 9, 99, 199
+    expected = np.zeros((3, 5), np.uint8)
+    expected[0, 1], expected[1, 2], expected[2, 3] = 9, 99, 199
+    np.testing.assert_array_equal(expected, distort(k, image, shear=1))
+
+
+def test_a_bend_fetches_every_pixel_from_where_its_table_says(k):
+    image = picture(5, 6)
+    bends = np.zeros((3, 5, 6), np.int16)
+    bends[1] = numpy_.BEND  # a pixel
+    bends[2, 2:] = -numpy_.BEND
+    found = distort(
+        k, image, bends=bends.reshape(3, 30), bend_x=256, field_x=1, bend_y=256, field_y=2
+    )
+    expected = np.zeros((5, 6), np.uint8)
+    expected[:, :-1] = image[:, 1:]  # all from a pixel further right
+    expected[2:] = expected[1:-1].copy()  # and the lower rows from a pixel further up
+    np.testing.assert_array_equal(expected, found)
+
+
+def test_a_single_pixel_two_wider_covers_its_neighbours_and_one_wider_half_of_them(k):
+    image = np.zeros((5, 5), np.uint8)
+    image[2, 2] = 200
+    for pixels, edge in ((2, 200), (1, 100), (0.5, 50)):
+        found = distort(k, image, width=stroke_number(pixels))
+        cross = [found[1, 2], found[3, 2], found[2, 1], found[2, 3]]
+        assert ([edge] * 4, 200, 200 + 4 * edge) == (cross, found[2, 2], found.sum())
+
+
+def test_strokes_four_pixels_wider_take_two_steps(k):
+    image = np.zeros((7, 7), np.uint8)
+    image[3, 3] = 90
+    distance = np.abs(np.arange(7)[:, None] - 3) + np.abs(np.arange(7) - 3)
+    expected = np.where(distance <= 2, 90, 0)
+    np.testing.assert_array_equal(expected, distort(k, image, width=stroke_number(4)))
+
+
+def test_a_bar_two_thinner_loses_its_edges_and_one_thinner_half_of_them(k):
+    image = np.zeros((7, 7), np.uint8)
+    image[:, 2:5] = 101
+    assert [0, 0, 0, 101, 0, 0, 0] == distort(k, image, width=stroke_number(-2))[3].tolist()
+    # Half way from 101 to 0 is 50.5, and a half goes up.
+    assert [0, 0, 51, 101, 51, 0, 0] == distort(k, image, width=stroke_number(-1))[3].tolist()
+
+
+def test_a_stroke_at_the_border_widens_into_the_image_alone(k):
+    image = np.zeros((4, 4), np.uint8)
+    image[0, 0] = image[3, 3] = 80
+    found = distort(k, image, width=stroke_number(2))
+    np.testing.assert_array_equal(found, found[::-1, ::-1])
+    # What is wider is not seen to come back in from the margin when the image is moved.
+    assert 0 == distort(k, image, width=stroke_number(2), shift=(1, 0))[:, 0].max()
+
+
+def test_noise_adds_its_stretch_of_grains_and_stays_a_byte(k):
+    image = np.array([[0, 0, 100, 100], [250, 250, 8, 0]], np.uint8)
+    grains = np.array([99, 127, 10, -127, 64, 127, -127, 0, 127], np.int8)
+    found = distort(k, image, grains=grains, noise=100, grain=1)
+    # 127 * 100 / 128 = 99.2; 10 * 100 / 128 = 7.8, a trace on black; 64 * 100 / 128 = 50.
+    assert [[99, 0, 0, 150], [255, 151, 0, 99]] == found.tolist()
+
+
+def test_inversion_turns_black_to_white_after_all_else(k):
+    image = np.array([[0, 255, 30]], np.uint8)
+    assert [[255, 255, 0]] == distort(k, image, invert=1, shift=(1, 0)).tolist()
+
+
+def test_the_second_darkest_corner_says_what_comes_in(k):
+    image = np.full((4, 4), 200, np.uint8)
+    image[0, 0] = 0  # one corner is covered
+    assert [200, 0, 200, 200] == distort(k, image, shift=(1, 0))[0].tolist()
+    image[0, 3] = 50
+    assert [50, 0, 200, 200] == distort(k, image, shift=(1, 0))[0].tolist()
+
+
+def test_only_the_chosen_images_are_distorted_in_the_order_asked_for(k):
+    x = np.random.default_rng(9).integers(0, 256, (5, 3, 4)).astype(np.uint8)
+    rows, out = np.array([4, 0, 4]), np.empty((3, 3, 4), np.uint8)
+    numbers = affine_numbers((3, 4), shift=([0, 0, 0], [0, 0, 0]))
+    numbers[2, numpy_.INVERT] = 1
+    k.distort(x, rows, numbers, np.zeros((1, 12), np.int16), np.zeros(1, np.int8), out)
+    np.testing.assert_array_equal([x[4], x[0], 255 - x[4]], out)
 
 
 @pytest.mark.parametrize(("fan_in", "width"), [(10, 10), (16, 3), (33, 16), (128, 10), (64, 64)])

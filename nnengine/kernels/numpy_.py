@@ -91,7 +91,8 @@ def distort(images, rows, numbers, bends, grains, out):
     used: all back ends give the same bytes. What comes in from outside has the shade of the
     corners.
     """
-    per_turn = max(1, (1 << 15) // out[0].size)  # images at once: what stays in cache
+    pixels = out.shape[1] * out.shape[2]
+    per_turn = max(1, (1 << 15) // pixels)  # images at once: what stays in cache
     for start in range(0, len(rows), per_turn):
         part = slice(start, start + per_turn)
         sources = _framed(images[rows[part]])
@@ -179,7 +180,7 @@ def _soil(numbers, grains, out):
     """Add noise to the images that have some, and turn those around that are to be inverted."""
     noisy = np.flatnonzero(numbers[:, NOISE])
     if noisy.size:
-        size = out[0].size
+        size = out.shape[1] * out.shape[2]
         cut = numbers[noisy, GRAIN][:, None] + np.arange(size, dtype=np.int32)
         grain = grains[cut] * numbers[noisy, NOISE][:, None] + 64 >> 7
         grey = out[noisy].reshape(-1, size) + grain
