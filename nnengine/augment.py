@@ -17,6 +17,7 @@ from .kernels import numpy_ as columns
 ONE = columns.ONE  # a pixel, or the number one, in the kernel's fixed point
 _WIDEST = 2048  # pixels a side: coordinates are 32-bit numbers, 16 of the bits a fraction
 _BENDS = 64  # tables of smooth displacements to choose from, where they take 4 MB at most
+_THINNEST = 1.0  # pixels taken from strokes at most: many are two wide, and nothing would be left
 _GRAINS = 4096  # places at which a stretch of noise may begin
 _SMOOTH = 4 / 28  # of the shorter side: sigma of the bends' smoothing, Simard's 4 px of 28 or so
 _DRAWS = 14  # random numbers an image, whatever is switched on: no option moves another's stream
@@ -41,11 +42,12 @@ class Augmentation:
     shift: pixels, each axis uniform in +-. rotation: degrees, +-. scale: share; each axis has
     its own factor, log-uniform in 1/(1+s) to 1+s. shear: tangent of the slant, +-. elastic:
     pixels by which a smooth random bend moves things, root mean square, up to so much (Simard,
-    Steinkraus & Platt 2003). stroke_width: pixels by which strokes become thicker or thinner.
-    noise: share of full range, uniform grey in +- on every pixel, of up to this strength.
-    inversion: share of the images that are shown dark on light. What all this leaves fainter
-    than a sixteenth of full range is black: traces cost a network as much time as ink. Raises
-    ConfigError for what cannot be.
+    Steinkraus & Platt 2003). stroke_width: pixels by which strokes become thicker or thinner,
+    thinner by one at most. noise: share of full range, uniform grey in +- on every pixel, of up
+    to this strength. inversion: share of the images that are shown dark on light.
+
+    What all this leaves fainter than a sixteenth of full range is black: traces cost a network
+    as much time as ink. Raises ConfigError for what cannot be.
     """
 
     shift: float = 0.0
@@ -186,7 +188,9 @@ class Distorter:
             numbers[:, columns.BEND_Y] = np.rint(either[7] * limits.elastic * 256) * (height > 1)
             numbers[:, columns.FIELD_X] = chance[8] * fields
             numbers[:, columns.FIELD_Y] = chance[9] * fields
-        numbers[:, columns.WIDTH] = stroke_number(either[10] * limits.stroke_width)
+        thinner = min(limits.stroke_width, _THINNEST)
+        widths = chance[10] * (limits.stroke_width + thinner) - thinner
+        numbers[:, columns.WIDTH] = stroke_number(widths)
         numbers[:, columns.NOISE] = np.rint(chance[11] * limits.noise * 255)
         numbers[:, columns.GRAIN] = chance[12] * _GRAINS if limits.noise else 0
         numbers[:, columns.INVERT] = chance[13] < limits.inversion

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import sys
+import threading
+import time
 
 import numpy as np
 import pytest
 
 from nnengine import (
+    Augmentation,
     ConfigError,
     Dataset,
     EpochFinished,
@@ -234,6 +238,8 @@ def test_labels_beyond_the_outputs_are_refused_before_the_run(easy):
         ({"momentum": 1}, "momentum is 1"),
         ({"optimiser": "sdg"}, "optimiser 'sdg' is not known"),
         ({"seed": -1}, "seed is -1"),
+        ({"schedule": "linear"}, "schedule 'linear' is not known: choose constant or cosine"),
+        ({"augmentation": {"shift": 2}}, "augmentation is {'shift': 2}: give an Augmentation"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(settings, message):
@@ -256,3 +262,284 @@ def test_the_last_word_on_a_step_replaces_the_earlier():
     for kind, loss in ((EpochFinished, 0.5), (TrainingFinished, 0.4)):
         history.record(kind(step=3, epoch=1.0, train_loss=loss, train_accuracy=0.9))
     assert ([3], [0.4]) == (history.step, history.train_loss)
+
+
+# the schedule
+
+
+def test_a_constant_rate_stays_and_a_cosine_falls_from_all_to_nothing():
+    flat, falling = (
+        TrainingConfig(iterations=100, learning_rate=0.2, schedule=name)
+        for name in ("constant", "cosine")
+    )
+    assert [0.2, 0.2] == [flat.rate_at(step, 60) for step in (1, 100)]
+    expected = [0.2, 0.2 * (1 + np.sqrt(0.5)) / 2, 0.1, 0.0]
+    assert pytest.approx(expected, abs=1e-3) == [
+        falling.rate_at(step, 60) for step in (1, 26, 51, 100)
+    ]
+
+
+def test_a_cosine_spans_the_whole_run_whatever_its_length_is_given_in():
+    config = TrainingConfig(epochs=2, batch_size=10, learning_rate=1.0, schedule="cosine")
+    assert pytest.approx(0.5) == config.rate_at(31, 300)  # 60 steps: half of them are done
+
+
+@pytest.mark.parametrize("optimiser", ["sgd", "momentum", "adam"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_second_of_two_steps_is_half_as_long_along_a_cosine(easy, optimiser, dtype):
+    def theta(iterations, schedule):
+        network = build(dtype=dtype)
+        run(
+            network,
+            easy,
+            iterations=iterations,
+            batch_size=None,
+            optimiser=optimiser,
+            momentum=0.0,
+            learning_rate=0.01,
+            schedule=schedule,
+        )
+        return network.theta
+
+    first = theta(1, "cosine")
+    np.testing.assert_array_equal(theta(1, "constant"), first)
+    whole, half = theta(2, "constant") - first, theta(2, "cosine") - first
+    np.testing.assert_allclose(half, whole / 2, atol=2e-7 if dtype == np.float32 else 1e-15)
+
+
+# augmentation
+
+STRONGLY = Augmentation(shift=2, rotation=20, elastic=1, stroke_width=1, noise=0.2)
+
+
+def theta_of(data, **settings):
+    """Return the weights a fresh network has after a run."""
+    network = build()
+    run(network, data, **settings)
+    return network.theta
+
+
+@pytest.fixture(params=kernels.BACK_ENDS)
+def back_end(request):
+    """Each back end in turn, in use."""
+    if kernels.available()[request.param]:
+        pytest.skip(f"{request.param} kernels: {kernels.available()[request.param]}")
+    before = kernels.name
+    kernels.use(request.param)
+    yield request.param
+    kernels.use(before)
+
+
+@pytest.mark.parametrize("batch_size", [32, 100, None])
+def test_distorted_runs_have_the_same_bits_for_any_number_of_threads(
+    easy, back_end, batch_size, monkeypatch
+):
+    found = set()
+    for threads in "123":
+        monkeypatch.setenv("NNENGINE_THREADS", threads)
+        settings = {"iterations": 25, "batch_size": batch_size, "augmentation": STRONGLY}
+        found.add(theta_of(easy, **settings).tobytes())
+    assert 1 == len(found)
+
+
+def test_distortions_depend_on_the_seed_and_change_the_run(easy):
+    plain, first, second = (
+        theta_of(easy, epochs=1, batch_size=32, augmentation=how, seed=0)
+        for how in (None, STRONGLY, STRONGLY)
+    )
+    assert (plain != first).any()
+    np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize("batch_size", [32, None])
+def test_distortions_that_never_come_leave_the_order_and_the_bits_alone(easy, back_end, batch_size):
+    never = Augmentation(inversion=1e-300)
+    assert never
+    plain, same = (
+        theta_of(easy, iterations=25, batch_size=batch_size, augmentation=how)
+        for how in (None, never)
+    )
+    np.testing.assert_array_equal(plain, same)
+
+
+def test_an_augmentation_with_nothing_on_is_none(easy):
+    plain, same = (theta_of(easy, epochs=1, augmentation=how) for how in (None, Augmentation()))
+    np.testing.assert_array_equal(plain, same)
+
+
+def test_every_look_at_an_image_distorts_it_anew(easy, monkeypatch):
+    shown = []
+    gradient = Network.gradient
+
+    def spy(network, images, labels, *rest, **settings):
+        shown.append(np.array(network.as_inputs(images)))
+        return gradient(network, images, labels, *rest, **settings)
+
+    monkeypatch.setattr(Network, "gradient", spy)
+    network = build(dtype=np.float64)  # whose images are not packed
+    run(network, easy.take([7]), iterations=20, augmentation=STRONGLY)
+    assert 20 == len(np.unique(np.concatenate(shown), axis=0))
+
+
+def test_curves_are_measured_on_images_as_they_are(easy):
+    rest, held_out = easy.split(0.2, rng=0)
+    network = build()
+    final = run(network, rest, held_out, epochs=2, augmentation=STRONGLY)[-1]
+    assert pytest.approx(network.accuracy(rest)) == final.train_accuracy
+    assert pytest.approx(network.accuracy(held_out)) == final.val_accuracy
+
+
+def test_distorted_batches_keep_their_sizes_and_epochs_their_ends(easy):
+    events = run(build(), easy, epochs=2, batch_size=64, augmentation=STRONGLY)
+    steps = of(StepFinished, events)
+    assert [64, 64, 64, 64, 44] * 2 == [step.images for step in steps]
+    assert [1.0] == [event.epoch for event in of(EpochFinished, events)]
+
+
+def test_a_distorted_full_batch_is_shown_whole_in_parts_that_give_signs(easy, monkeypatch):
+    module = sys.modules[training.__module__]
+    monkeypatch.setattr(module, "_PACE_S", 0.0)
+    monkeypatch.setattr(module, "_AHEAD_PIXELS", 64 * 4 * 50)
+    events = run(build(), easy, iterations=3, batch_size=None, augmentation=STRONGLY)
+    assert [300] * 3 == [step.images for step in of(StepFinished, events)]
+    signs = [e.done for e in of(Progressed, events) if e.step == 2 and e.total == 300]
+    assert signs[0] in (50, 200) and all(sign % 50 == 0 for sign in signs)
+
+
+def test_inverted_images_are_dense_and_learnt_all_the_same(easy, back_end):
+    events = run(
+        build(),
+        easy,
+        epochs=15,
+        batch_size=32,
+        optimiser="adam",
+        learning_rate=0.01,
+        augmentation=Augmentation(inversion=1),
+    )
+    assert of(StepFinished, events)[-1].accuracy > 0.9
+    assert events[-1].train_accuracy < 0.6  # on images as they are, which it never saw
+
+
+@pytest.mark.parametrize("threads", ["1", "3"])
+def test_a_closed_run_distorts_nothing_behind_anybodys_back(easy, threads, monkeypatch):
+    if kernels.name == "numpy":
+        pytest.skip("NumPy's kernels have no helpers")
+    monkeypatch.setenv("NNENGINE_THREADS", threads)
+    from nnengine.augment import Distorter
+
+    at_work, calls = threading.Event(), []
+    distort = Distorter.distort
+
+    def slow(self, rows, rng):
+        at_work.set()
+        time.sleep(0.02)
+        calls.append(len(rows))
+        at_work.clear()
+        return distort(self, rows, rng)
+
+    monkeypatch.setattr(Distorter, "distort", slow)
+    monkeypatch.setattr(sys.modules[training.__module__], "_AHEAD_PIXELS", 64 * 32)
+    network = build()
+    events = training(network, easy, TrainingConfig(epochs=9, batch_size=32, augmentation=STRONGLY))
+    for event in events:
+        if isinstance(event, StepFinished) and event.step == 3:
+            events.close()
+    assert not at_work.is_set()
+    done = len(calls)
+    assert done in ((3,) if threads == "1" else (3, 4))
+    time.sleep(0.06)
+    assert done == len(calls)
+    assert ("stopped", 3) == (network.training[-1]["outcome"], network.training[-1]["steps"])
+
+
+def test_a_run_that_diverges_on_distorted_images_ends_and_says_so(easy):
+    network = build()
+    events = run(network, easy, epochs=50, batch_size=32, learning_rate=1e30, augmentation=STRONGLY)
+    assert TrainingDiverged is type(events[-1])
+    assert np.isfinite(network.theta).all()
+
+
+def test_the_record_of_a_distorted_run_survives_its_file(easy, tmp_path):
+    network = build()
+    config = TrainingConfig(epochs=1, augmentation=STRONGLY, schedule="cosine")
+    list(training(network, easy, config))
+    network.save(tmp_path / "bent.npz")
+    from nnengine import load
+
+    record = load(tmp_path / "bent.npz").training[0]["config"]
+    assert json.loads(json.dumps(config.as_dict())) == record
+    assert STRONGLY == Augmentation.from_dict(record["augmentation"])
+    assert "cosine" == record["schedule"]
+
+
+def test_images_too_wide_to_distort_are_refused_before_the_run():
+    data = Dataset(np.zeros((2, 1, 2049), np.uint8), [0, 1])
+    with pytest.raises(ConfigError, match="a side has 2,048 at most"):
+        training(Network.build([2049, 2]), data, TrainingConfig(augmentation=STRONGLY))
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 9), (9, 1), (5, 12)])
+def test_images_of_any_shape_can_be_distorted_while_training(shape, back_end):
+    images = np.random.default_rng(1).integers(0, 256, (70, *shape)).astype(np.uint8)
+    data = Dataset(images, np.arange(70) % 2)
+    network = Network.build([images[0].size, 4, 2])
+    assert TrainingFinished is type(run(network, data, epochs=2, augmentation=STRONGLY)[-1])
+
+
+# making things ahead
+
+
+@pytest.mark.parametrize("threads", ["1", "2", "3"])
+def test_things_made_ahead_come_in_order_and_end(threads, monkeypatch):
+    monkeypatch.setenv("NNENGINE_THREADS", threads)
+    assert list(range(20)) == list(kernels.workers.ahead(n for n in range(20)))
+
+
+@pytest.mark.parametrize("threads", ["1", "2"])
+def test_what_fails_ahead_fails_where_it_is_asked_for(threads, monkeypatch):
+    monkeypatch.setenv("NNENGINE_THREADS", threads)
+
+    def items():
+        yield 1
+        raise ValueError("no second one")
+
+    ahead = kernels.workers.ahead(items())
+    assert 1 == next(ahead)
+    with pytest.raises(ValueError, match="no second one"):
+        next(ahead)
+
+
+@pytest.mark.parametrize("threads", ["1", "2"])
+def test_closing_waits_for_the_one_in_the_making_and_closes_its_maker(threads, monkeypatch):
+    monkeypatch.setenv("NNENGINE_THREADS", threads)
+    heard = []
+
+    def items():
+        try:
+            for n in range(100):
+                time.sleep(0.01)
+                heard.append(n)
+                yield n
+        finally:
+            heard.append("closed")
+
+    ahead = kernels.workers.ahead(items())
+    next(ahead)
+    ahead.close()
+    assert "closed" == heard[-1]
+    assert heard[:-1] in ([0], [0, 1])
+
+
+def test_while_one_is_in_use_the_next_is_made(monkeypatch):
+    monkeypatch.setenv("NNENGINE_THREADS", "2")
+    second = threading.Event()
+
+    def items():
+        yield 1
+        second.set()
+        yield 2
+
+    ahead = kernels.workers.ahead(items())
+    assert 1 == next(ahead)
+    assert second.wait(5)  # without asking for it
+    ahead.close()
