@@ -164,9 +164,22 @@ def right(held: HeldNetwork) -> str:
             f"Certainty is set by {who.images:,} held-out images (temperature "
             f"{who.temperature:.2f}): of answers given with 90 % about nine in ten are right there."
         )
-    if held.source == "shipped":
-        return ""
+    if held.source == "shipped" and (measured := _measured(held.id)):
+        return measured
     return "Certainty is what this network claims: no held-out images are at hand to check it by."
+
+
+def _measured(name: str) -> str:
+    """Return what is known of a shipped network's certainty, from the card that ships with it."""
+    card = state.card(name)
+    sets = card.get("measured") or {}
+    gaps = [100 * found["calibration_error"] for found in sets.values()]
+    if "temperature" not in card or not gaps:
+        return ""
+    return (
+        f"Certainty was set when this network was made. On {len(gaps)} sets of images it had not "
+        f"seen, it is off by {min(gaps):.1f} to {max(gaps):.1f} points on average."
+    )
 
 
 # As pictures -----------------------------------------------------------------------------
@@ -193,9 +206,10 @@ STYLE = """<style>
 /* The keys of these buttons are their own names: said once is enough. */
 .st-key-draw-tell kbd { display: none; }
 .st-key-draw-tell button { min-width: 2.75rem; }
-.st-key-draw-bars { min-width: 240px; }
-/* After a key the browser frames the whole page as what scrolls. */
-.stMain:focus-visible { outline: none; }
+.stLayoutWrapper:has(> .st-key-draw-bars) { min-width: 260px; }
+.stLayoutWrapper:has(> [class*=st-key-draw-small]) { min-width: 150px; }
+/* After a key the browser frames the whole page, because it can be scrolled by keys. */
+.stMain:focus-visible::before { box-shadow: none; }
 </style>"""
 
 

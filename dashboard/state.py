@@ -180,15 +180,14 @@ def seem_turned() -> list[int]:
     visit = _visit()
     if visit is None or source() != FILES:
         return []
+    found = pair(visit.files)
     asked = []
-    for couple in (pair(visit.files).training, pair(visit.files).test):
-        found = [f for f in visit.files if couple and f.name == couple.images.name]
-        if not found or found[0].turned or found[0].digest in visit.upright:
-            continue
-        index = visit.files.index(found[0])
-        with contextlib.suppress(EngineError):
-            data = registry().shelf.dataset(*couple)
-            if index not in asked and registry().shelf.looks_turned(data, found[0].name):
+    for couple, data in zip((found.training, found.test), _paired()[:2], strict=True):
+        for index, file in enumerate(visit.files if couple and data else ()):
+            answered = file.turned or file.digest in visit.upright or index in asked
+            if file.name != couple.images.name or answered:
+                continue
+            if registry().shelf.looks_turned(data, file.name):
                 asked.append(index)
     return asked
 
@@ -423,9 +422,17 @@ def shipped(name: str) -> HeldNetwork | None:
     """Return a network that comes with the engine, or None where its file cannot be read."""
     try:
         return HeldNetwork(nnengine.shipped(name), SHIPPED[name], "shipped", name)
-    except (EngineError, OSError, AttributeError):
+    except (EngineError, OSError):
         log.exception("the shipped network %r cannot be read", name)
         return None
+
+
+def card(name: str) -> dict[str, Any]:
+    """Return what was measured on a shipped network when it was made; empty where unknown."""
+    try:
+        return nnengine.models.card(name)
+    except (EngineError, OSError, ValueError):
+        return {}
 
 
 def networks() -> dict[str, HeldNetwork]:

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import nnengine
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -50,3 +52,13 @@ def stripes() -> tuple[np.ndarray, np.ndarray]:
     for image, label in zip(images, labels, strict=True):
         image[1 + 2 * label : 3 + 2 * label] += 150
     return images, labels
+
+
+@pytest.fixture
+def nothing_ships(monkeypatch):
+    """An installation whose networks cannot be read."""
+
+    def missing(name):
+        raise FileNotFoundError(name)
+
+    monkeypatch.setattr(nnengine, "shipped", missing)

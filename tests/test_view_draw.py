@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 import nnengine
-from dashboard import answers, lesson
+from dashboard import answers, lesson, state
 from dashboard.picturefile import read_picture
 from dashboard.visits import HeldNetwork, Kept
 from dashboard.words import share
@@ -73,7 +73,7 @@ def shipped(monkeypatch, reader):
     """Ship two stand-ins with the engine."""
     other = Network.build([784, 10, 10], rng=1).snapshot()
     both = {"drawing": reader, "original": other}
-    monkeypatch.setattr(nnengine, "shipped", both.__getitem__, raising=False)
+    monkeypatch.setattr(nnengine, "shipped", both.__getitem__)
 
 
 def test_a_fresh_visitor_is_answered_by_the_network_that_comes_with_the_engine(reader):
@@ -84,11 +84,7 @@ def test_a_fresh_visitor_is_answered_by_the_network_that_comes_with_the_engine(r
     assert "Drawing network (built in)" in at.selectbox[0].options
 
 
-def test_an_installation_that_ships_no_network_leads_on(monkeypatch):
-    def missing(name):
-        raise OSError(name)
-
-    monkeypatch.setattr(nnengine, "shipped", missing, raising=False)
+def test_an_installation_that_ships_no_network_leads_on(nothing_ships):
     at = open_page("draw")
     assert not at.exception
     assert {"Start a run", "Restore a model"} <= {link.proto.label for link in at.get("page_link")}
@@ -251,6 +247,14 @@ def test_a_run_is_as_sure_as_its_held_out_images_allow():
     assert f"<br>{share(p.max())}<br>" in words(at)
 
 
+def test_a_shipped_network_says_what_was_measured_of_its_certainty(monkeypatch):
+    sets = {"one": {"calibration_error": 0.0021}, "other": {"calibration_error": 0.0084}}
+    card = {"temperature": 0.98, "measured": sets}
+    monkeypatch.setattr(state, "card", lambda name: card if name == "drawing" else {})
+    at = draw(open_page("draw"), a_stroke())
+    assert "2 sets of images it had not seen, it is off by 0.2 to 0.8 points" in words(at)
+
+
 # Teaching --------------------------------------------------------------------------------
 
 
@@ -281,7 +285,7 @@ def test_undo_brings_the_original_back_and_takes_the_drawing_away(reader):
     at = draw(open_page("draw"), a_stroke())
     before = words(at)
     tell(at, wrong_for(reader))
-    click(at, "Undo")
+    click(at, "Undo this lesson")
     assert not at.exception
     assert f">{reader.predict(to_image(a_stroke()))[0]}</div>" in before
     assert f">{reader.predict(to_image(a_stroke()))[0]}</div>" in words(at)

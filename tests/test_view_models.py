@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import nnengine
 from dashboard import judging
 from dashboard.visits import HeldNetwork
 from nnengine import Dataset, Network, TrainingConfig, metrics, training
@@ -33,10 +34,25 @@ def visit(stripes, trained):
     return visit
 
 
-def test_without_a_network_the_page_offers_both_ways_to_one():
+def test_without_a_network_the_page_offers_both_ways_to_one(nothing_ships):
     at = open_page("models")
     assert not at.exception
     assert "Start a run" in {link.proto.label for link in at.get("page_link")}
+
+
+def test_a_shipped_network_is_in_hand_from_the_start_and_cannot_be_let_go(trained, monkeypatch):
+    monkeypatch.setattr(nnengine, "shipped", lambda name: trained.snapshot())
+    at = open_page("models")
+    assert not at.exception
+    assert "shipped:drawing" == at.selectbox[0].value
+    assert not [button for button in at.button if button.label.startswith("Let go")]
+
+
+def test_a_taught_network_is_let_go_and_the_one_before_is_in_hand(visit, trained):
+    visit.held = HeldNetwork(trained.snapshot(), "mine.npz, taught", "taught", "file:mine.npz")
+    visit.taught = [visit.held]
+    click(open_page("models", visit), "Let go of this taught network")
+    assert (None, []) == (visit.held, visit.taught)
 
 
 def test_both_formats_are_offered_where_both_can_hold_the_network(visit):

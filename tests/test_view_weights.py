@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import nnengine
 from dashboard.visits import HeldNetwork
 from nnengine import Network
 from tests.pages import component, new_visit, open_page, words
@@ -19,7 +20,16 @@ def visit():
     return visit
 
 
-def test_without_a_network_the_page_leads_to_one():
+def test_a_shipped_network_is_shown_to_a_fresh_visitor(monkeypatch):
+    network = Network.build([120, 7, 3], rng=1, image_shape=(12, 10)).snapshot()
+    monkeypatch.setattr(nnengine, "shipped", lambda name: network)
+    at = open_page("weights")
+    assert not at.exception
+    assert "Drawing network" in words(at)
+    assert 7 == len(component(at, "weights.tiles")["captions"])
+
+
+def test_without_a_network_the_page_leads_to_one(nothing_ships):
     at = open_page("weights")
     assert not at.exception
     assert {"Start a run", "Restore a model"} <= {link.proto.label for link in at.get("page_link")}

@@ -137,7 +137,7 @@ def reading(held, framed: np.ndarray | None, blank: bool) -> None:
     network = held.network
     found = None if framed is None else answers.ask(held, framed)
     sheet = np.zeros(network.image_shape, np.uint8)
-    with st.container(horizontal=True, gap="medium"):  # 168 and 160 stand together on a phone
+    with st.container(horizontal=True, gap="small"):  # 168 and 160 stand together on a phone
         with st.container(width=168):
             st.html('<div class="nn-above">The network sees</div>')
             seen(sheet if framed is None else answers.seen(network, framed), framed is None)
@@ -245,6 +245,7 @@ def learn(held) -> None:
     except EngineError as fault:
         state.put("draw.fault", str(fault))
     state.put("draw.pending", None)
+    compare(state.network().key)
     st.rerun()
 
 
@@ -263,7 +264,7 @@ def outcome(held) -> None:
                 f"the one it came from stays as it was"
             )
             if held.origin is not None:
-                st.button("Undo", on_click=state.undo_lesson, icon=":material/undo:")
+                st.button("Undo this lesson", on_click=state.undo_lesson, icon=":material/undo:")
         count = len(taught.labels)
         left, right = st.columns(2)
         left.metric(
@@ -365,16 +366,27 @@ def side_by_side(framed: np.ndarray | None) -> None:
             card(options[key], framed, i)
 
 
+def compare(key: str) -> None:
+    """Put one more network side by side, where there is room."""
+    asked = state.widget_value("draw.models") or list(OPENING)
+    if key not in asked and len(asked) < SIDE_BY_SIDE:
+        state.set_widget("draw.models", [*asked, key])
+
+
 def card(held, framed: np.ndarray | None, place: int) -> None:
     """Show one network's answer, small."""
     st.markdown(f"**{units.plain(held.name)}**")
     st.caption(units.summary(held.network))
     found = None if framed is None else answers.ask(held, framed)
-    if found:
-        st.html(answers.headline(found, above="answers", small=True))
-    st.html(answers.bars(held.network.class_names, found, small=True))
-    if framed is not None and held.network.image_shape != (28, 28):
-        seen(answers.seen(held.network, framed), False, key=f"draw.seen.{place}", tile_px=84)
+    with st.container(horizontal=True, gap="small"):
+        if found:
+            with st.container(width=120):
+                st.html(answers.headline(found, above="answers", small=True))
+                if held.network.image_shape != (28, 28):
+                    image = answers.seen(held.network, framed)
+                    seen(image, False, key=f"draw.seen.{place}", tile_px=84)
+        with st.container(width="stretch", key=f"draw-small-{place}"):
+            st.html(answers.bars(held.network.class_names, found, small=True))
 
 
 # The page --------------------------------------------------------------------------------

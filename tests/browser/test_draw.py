@@ -1,0 +1,140 @@
+"""The Draw page in a real browser: answered at once, taught by a key, kept across a reload."""
+
+from __future__ import annotations
+
+import re
+import time
+import zipfile
+
+import numpy as np
+from playwright.sync_api import Page, expect
+
+from nnengine import read_idx
+from tests.browser.conftest import settle
+
+SEVEN = [(0.28, 0.2), (0.72, 0.2), (0.42, 0.85)]
+ODD = [(0.3, 0.25), (0.65, 0.2), (0.5, 0.5), (0.75, 0.5), (0.35, 0.5), (0.45, 0.85)]
+ANSWERED_S = 10  # from opening the app to the answer
+
+
+def draw(page: Page, points: list[tuple[float, float]]) -> None:
+    """Draw one stroke through points given as shares of the pad's sides."""
+    pad = page.locator("canvas").last
+    pad.scroll_into_view_if_needed()
+    page.wait_for_timeout(300)
+    box = pad.bounding_box()
+    places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    for place in places[1:]:
+        page.mouse.move(*place, steps=8)
+    page.mouse.up()
+
+
+def answer(page: Page) -> str:
+    """Wait for the answer and return it."""
+    status = page.get_by_role("status").filter(has_text="The network answers")
+    expect(status).to_be_visible()
+    settle(page)
+    return status.inner_text().splitlines()[1].strip()
+
+
+def teach_something_else(page: Page) -> str:
+    """Press the key of a digit that the drawing was not taken for; return the digit."""
+    other = str((int(answer(page)) + 4) % 10)
+    page.keyboard.press(other)
+    expect(page.get_by_text(re.compile(r"^Taught in"))).to_be_visible()
+    settle(page)
+    return other
+
+
+def marks(page: Page) -> list[str]:
+    """Return what stands beneath each of my digits."""
+    group = page.get_by_role("group", name=re.compile("^My digits"))
+    expect(group).to_be_visible()
+    return [text.strip() for text in group.get_by_role("button").all_inner_texts()]
+
+
+def test_a_fresh_visitor_draws_a_seven_and_is_answered_within_ten_seconds(visit):
+    opened = time.monotonic()
+    page = visit("/")
+    page.get_by_role("link", name="Draw", exact=True).first.click()
+    expect(page.get_by_text("The sheet is blank.")).to_be_visible()
+    draw(page, SEVEN)
+    expect(page.get_by_role("status").filter(has_text="The network answers")).to_be_visible()
+    took = time.monotonic() - opened
+    assert "7" == answer(page)
+    assert took < ANSWERED_S
+
+
+def test_an_odd_drawing_is_taught_by_a_key_and_then_right(visit):
+    page = visit("/draw")
+    draw(page, ODD)
+    taught = teach_something_else(page)
+    assert taught == answer(page)
+    expect(page.get_by_text("My digits read rightly")).to_be_visible()
+    expect(page.get_by_text("1 of 1", exact=True)).to_be_visible()
+    expect(page.get_by_text("0 of 1 before")).to_be_visible()
+    expect(page.get_by_text(re.compile(r"[\d,]+ test images"))).to_be_visible()
+    forgotten = re.compile(r"\d+\.\d\d % before, (\d+\.\d\d points|nothing) (forgotten|gained)")
+    expect(page.get_by_text(forgotten)).to_be_visible()
+    assert [f"{taught} ✓"] == marks(page)
+
+    page.get_by_role("button", name="Undo this lesson").click()
+    expect(page.get_by_text("None yet.")).to_be_visible()
+    assert taught != answer(page)
+
+
+def test_my_digits_survive_a_reload_and_come_back_as_idx_files(visit, tmp_path):
+    page = visit("/draw")
+    draw(page, SEVEN)
+    first = answer(page)
+    page.keyboard.press(first)
+    expect(page.get_by_text(f"Kept among my digits as {first}")).to_be_visible()
+    page.get_by_role("button", name="Clear", exact=True).click()
+    expect(page.get_by_text("The sheet is blank.")).to_be_visible()
+    draw(page, ODD)
+    taught = teach_something_else(page)
+
+    page.reload()
+    settle(page)
+    assert [taught, first] == [mark[0] for mark in marks(page)]
+    expect(page.get_by_text(re.compile(r"^Taught in"))).to_be_visible()
+
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download as IDX").click()
+    download.value.save_as(tmp_path / "mine.zip")
+    zipfile.ZipFile(tmp_path / "mine.zip").extractall(tmp_path)
+    images = read_idx(tmp_path / "my-digits-images-idx3-ubyte.gz")
+    labels = read_idx(tmp_path / "my-digits-labels-idx1-ubyte.gz")
+    np.testing.assert_array_equal([int(first), int(taught)], labels)
+    assert (2, 28, 28) == images.shape
+    assert [255, 255] == images.max(axis=(1, 2)).tolist()
+
+    page.get_by_role("button", name=re.compile(f"^A drawn {taught}")).click()
+    page.get_by_role("button", name=f"Delete this {taught}").click()
+    expect(page.get_by_role("button", name=re.compile(f"^A drawn {taught}"))).to_have_count(0)
+    assert [first] == [mark[0] for mark in marks(page)]
+
+
+def test_a_digit_typed_into_a_field_is_no_label(visit):
+    page = visit("/draw")
+    draw(page, SEVEN)
+    answer(page)
+    page.get_by_role("combobox").last.click()
+    page.keyboard.type("4")
+    settle(page, pause_ms=1500)
+    expect(page.get_by_text("None yet.")).to_be_visible()
+
+
+def test_a_finger_on_a_phone_draws_teaches_and_sees_all_of_it(visit):
+    page = visit("/draw", width=390)
+    draw(page, ODD)
+    other = str((int(answer(page)) + 4) % 10)
+    page.locator(".st-key-draw-tell").get_by_role("button", name=other, exact=True).click()
+    expect(page.get_by_text(re.compile(r"^Taught in"))).to_be_visible()
+    assert other == answer(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    bars = page.get_by_role("img", name=re.compile("^Probability of each answer")).first
+    box = bars.bounding_box()
+    assert box["x"] >= 0 and box["x"] + box["width"] <= 390
