@@ -7,6 +7,7 @@ passed on here.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
@@ -130,6 +131,65 @@ def _explain_dashes(figure: go.Figure) -> None:
             line={"color": MUTED, "width": 2, "dash": dash},
             hoverinfo="skip",
         )
+
+
+_STRIP_PX, _PLOT_PX = 44, 140  # of a fragility chart: the images below, the curves above
+
+
+def fragility(
+    lines: Sequence[tuple[str, np.ndarray]],
+    images: np.ndarray,
+    names: Sequence[str],
+    *,
+    usual: int,
+) -> go.Figure:
+    """Draw accuracy (levels,) in [0, 1] at each level of a distortion, one colour a line.
+
+    Below each level stands its image, uint8 (levels, h, w), and its name. `usual` is the level
+    at which nothing is distorted: a dotted line marks it. Not a number: not measured yet. Levels
+    are spaced evenly, so that their images have room; accuracy always goes from 0 to 1, so that
+    charts can be compared.
+    """
+    figure = go.Figure()
+    at = np.arange(len(names))
+    for i, (name, accuracies) in enumerate(lines):
+        figure.add_scatter(
+            x=at,
+            y=np.asarray(accuracies, np.float64),
+            mode="lines+markers",
+            name=name,
+            line={"color": SERIES[i % len(SERIES)], "width": 2},
+            marker={"size": 5},
+            hovertemplate=f"{name} %{{y:.1%}}<extra></extra>",
+        )
+    across = axis(
+        tickvals=at, ticktext=list(names), range=[-0.6, len(names) - 0.4], showgrid=False,
+        automargin=False, fixedrange=True,
+    )  # fmt: skip
+    up = axis(
+        range=[0, 1.04], tickvals=[0, 0.25, 0.5, 0.75, 1], tickformat=".0%", automargin=False,
+        fixedrange=True,
+    )  # fmt: skip
+    figure.add_vline(x=usual, line={"color": MUTED, "width": 1, "dash": "dot"})
+    return figure.update_layout(
+        layout(
+            xaxis=across, yaxis=up, showlegend=False, hovermode="x unified",
+            height=_PLOT_PX + _STRIP_PX + 36, images=_strip(images),
+            margin={"l": 42, "r": 8, "t": 8, "b": _STRIP_PX + 28},
+        )
+    )  # fmt: skip
+
+
+def _strip(images: np.ndarray) -> list[dict]:
+    """Return one layout image below each place of a chart, enlarged so that its pixels show."""
+    return [
+        {
+            "source": "data:image/png;base64," + base64.b64encode(png(image)).decode("ascii"),
+            "xref": "x", "yref": "paper", "x": i, "y": -26 / _PLOT_PX, "xanchor": "center",
+            "yanchor": "top", "sizex": 0.92, "sizey": _STRIP_PX / _PLOT_PX, "sizing": "contain",
+        }
+        for i, image in enumerate(np.repeat(np.repeat(images, 3, axis=1), 3, axis=2))
+    ]  # fmt: skip
 
 
 def class_balance(counts: np.ndarray, class_names: Sequence[str]) -> go.Figure:

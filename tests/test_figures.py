@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import os
 import tomllib
@@ -72,6 +73,32 @@ def test_a_long_curve_is_thinned_but_keeps_its_first_and_newest_point():
     training = figures.curves([("a", history(4001))], "loss").data[0]
     assert len(training.x) <= 1500
     assert (0, 4000) == (training.x[0], training.x[-1])
+
+
+def fragility(lines, usual=1):
+    images = np.arange(3 * 4 * 4, dtype=np.uint8).reshape(3, 4, 4)
+    return figures.fragility(lines, images, ["−1", "0", "+1"], usual=usual), images
+
+
+def test_a_fragility_chart_has_a_line_a_network_and_marks_the_undistorted_level():
+    lines = [("a", np.array([0.5, 0.9, np.nan])), ("b", np.array([0.4, 0.8, 0.6]))]
+    chart, _ = fragility(lines)
+    assert ["a", "b"] == [trace.name for trace in chart.data]
+    np.testing.assert_array_equal([0.5, 0.9, np.nan], chart.data[0].y)
+    assert 2 == len({trace.line.color for trace in chart.data})
+    assert [1] == [line.x0 for line in chart.layout.shapes]
+    assert ("−1", "0", "+1") == chart.layout.xaxis.ticktext
+    assert chart.layout.yaxis.range[0] == 0  # charts beside each other are compared
+    assert chart.layout.yaxis.range[1] >= 1
+
+
+def test_below_each_level_of_a_fragility_chart_stands_its_image():
+    chart, images = fragility([("a", np.array([0.5, 0.9, 0.7]))])
+    assert [0, 1, 2] == [image.x for image in chart.layout.images]
+    for drawn, image in zip(chart.layout.images, images, strict=True):
+        raw = base64.b64decode(drawn.source.removeprefix("data:image/png;base64,"))
+        np.testing.assert_array_equal(image, np.asarray(Image.open(io.BytesIO(raw)))[1::3, 1::3])
+        assert drawn.y < 0  # below the axis
 
 
 def test_no_runs_make_an_empty_chart():
