@@ -211,8 +211,7 @@ class Recipe:
     def _check_images(self, dataset: Dataset) -> None:
         if not self.augmentation:
             return
-        height, width = dataset.image_shape
-        most = max(1.0, MOST_SHIFT * max(height, width))
+        (height, width), most = dataset.image_shape, most_shift(dataset)
         if self.augmentation.shift > most:
             raise ConfigError(
                 f"images of {height}x{width} pixels moved by up to {self.augmentation.shift:g}: "
@@ -238,6 +237,11 @@ PRESETS: dict[str, Recipe] = {
     ),
     "Quick: 784-128-10, Adam, batches of 64, 5 epochs": Recipe(),
 }
+
+
+def most_shift(dataset: Dataset) -> float:
+    """Return by how many pixels images may be moved at most."""
+    return max(1.0, MOST_SHIFT * max(dataset.image_shape))
 
 
 def parameter_count(sizes: Sequence[int]) -> int:

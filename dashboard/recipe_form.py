@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import streamlit as st
 
-from dashboard import state
+from dashboard import augment_form, state
 from dashboard.pace import in_words
-from dashboard.recipe import LABELS, PRESETS, VALIDATION_SHARES, Recipe, parameter_count
+from dashboard.recipe import (
+    LABELS,
+    PRESETS,
+    VALIDATION_SHARES,
+    Recipe,
+    most_shift,
+    parameter_count,
+)
 from dashboard.recipe import parse_hidden as _parse_hidden
+from dashboard.units import plain
 from nnengine.activations import ACTIVATIONS
+from nnengine.augment import NONE, Augmentation
 from nnengine.dataset import Dataset
 from nnengine.errors import ConfigError
 from nnengine.network import INITIALISATIONS
 from nnengine.optimisers import OPTIMISERS
+from nnengine.training import SCHEDULES
 
 OWN = "My own settings"
-_FIRST = next(iter(PRESETS))
+_ORIGINAL, _QUICK = (next(n for n in PRESETS if n.startswith(w)) for w in ("The orig", "Quick"))
 
 
 def recipe_form(data: Dataset | None) -> None:
@@ -23,12 +35,15 @@ def recipe_form(data: Dataset | None) -> None:
     with st.container(border=True):
         st.markdown("#### Recipe")
         if data is None:
-            st.write("To start another run, drop a training set.")
-            st.page_link("views/data.py", label="Add data", icon=":material/upload_file:")
+            st.write("To start another run, choose a training set.")
+            st.page_link("views/data.py", label="Choose data", icon=":material/database:")
             return
+        _data_line(data)
         if state.widget_value("train.preset") is None:
-            _fill(PRESETS[_FIRST])
-            state.set_widget("train.preset", _FIRST)
+            # Seconds to a good network for who comes to look; who brings files follows the original
+            first = _ORIGINAL if state.source() == state.FILES else _QUICK
+            _fill(PRESETS[first])
+            state.set_widget("train.preset", first)
         st.selectbox(
             "Start from", [*PRESETS, OWN], key=state.widget("train.preset"),
             on_change=_preset_chosen,
@@ -38,6 +53,15 @@ def recipe_form(data: Dataset | None) -> None:
             _settings()
         with top:
             _offer(data)
+    augment_form.augment_form(data)
+
+
+def _data_line(data: Dataset) -> None:
+    """Say what will be trained on, and lead to where another set is chosen."""
+    st.page_link(
+        "views/data.py", label=f"**{plain(data.name or 'Your files')}**, {data.count:,} images",
+        icon=":material/database:", help="Choose other data",
+    )  # fmt: skip
 
 
 def _offer(data: Dataset) -> None:
@@ -77,7 +101,46 @@ def chosen_recipe() -> Recipe:
         iterations=None if in_epochs else int(value("iterations")),
         seed=int(value("seed")),
         validation=value("validation") or _validations()[0],
+        augmentation=augment_form.chosen(),
+        schedule=value("schedule"),
     )
+
+
+def turn_on(augmentation: Augmentation, recipe: Recipe | None, against: str) -> None:
+    """Put an augmentation into the form beside those that are on; `against` says what it is for.
+
+    The rest is that of `recipe`, or stays as it is where None is given.
+    """
+    if recipe is not None:
+        _fill(recipe)
+        state.set_widget("train.validation", recipe.validation)
+        rest = replace(recipe, augmentation=NONE)
+        same = (n for n, p in PRESETS.items() if replace(p, validation=recipe.validation) == rest)
+        state.set_widget("train.preset", next(same, OWN))
+    before, data = recipe.augmentation if recipe else augment_form.chosen(), state.training_set()
+    if data is not None:  # what is worked out for digits of 28 pixels may be too much for others
+        augmentation = replace(augmentation, shift=min(augmentation.shift, most_shift(data)))
+    augment_form.fill(augment_form.together(before, augmentation))
+    state.put("train.against", (against, len(state.runs())))
+
+
+def remedy() -> None:
+    """Say at the head of the page what was turned on for Fragility's sake; then lead back there."""
+    against, runs = state.get("train.against") or ("", 0)
+    if not against or state.training_set() is None:
+        return
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        if len(state.runs()) <= runs:
+            st.markdown(
+                f"In the next run images are changed against **{against}**.", width="stretch"
+            )
+            st.button("Start this run", type="primary", key="start.remedy", on_click=_start)
+        else:
+            st.markdown(f"The latest run learns to bear **{against}**.", width="stretch")
+            st.page_link(
+                "views/fragility.py", label="See how the hole closes", width="content",
+                icon=":material/monitoring:",
+            )  # fmt: skip
 
 
 def _fill(recipe: Recipe) -> None:
@@ -90,6 +153,7 @@ def _fill(recipe: Recipe) -> None:
         "batches": "Full batch" if recipe.batch_size is None else "Mini-batches",
         "batch_size": recipe.batch_size or 64,
         "rate": recipe.learning_rate,
+        "schedule": recipe.schedule,
         "momentum": recipe.momentum,
         "length_kind": "Epochs" if recipe.epochs else "Iterations",
         "epochs": recipe.epochs or 5,
@@ -127,6 +191,7 @@ def _settings() -> None:
     with two:
         _choice("Initialisation", "initialisation", INITIALISATIONS)
         _number("Learning rate", "rate", 1e-6, 100.0, step=0.01, format="%g")
+    _choice("Rate over the run", "schedule", SCHEDULES)
     if state.widget_value("train.optimiser") == "momentum":
         _number("Momentum", "momentum", 0.0, 0.999, step=0.01, format="%g")
     _either("Each step sees", "batches", ["Mini-batches", "Full batch"])

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from dashboard import state
+from dashboard import augment_form, state
+from nnengine.augment import PRESETS, STRONG, Augmentation
+from nnengine.fragility import DISTORTIONS
 from nnengine.idx import write_idx
+from tests.pages import component
 
 APP = Path(__file__).resolve().parent.parent / "dashboard" / "app.py"
 
@@ -91,9 +96,22 @@ def test_the_app_opens_and_every_page_draws():
         assert not at.switch_page(f"views/{name}.py").run().exception, name
 
 
-def test_without_data_the_page_leads_to_where_data_is_added(empty_page):
-    assert "No training data yet" in text(empty_page)
-    assert not [b for b in empty_page.button if b.label == "Start training"]
+def test_a_new_visitor_can_train_on_the_built_in_digits_at_once(empty_page):
+    links = [link.proto.label.replace("\\", "") for link in empty_page.get("page_link")]
+    assert "**Built-in digits**, 12,000 images" in links
+    assert empty_page.selectbox[0].value.startswith("Quick")
+    assert not field(empty_page.button, "Start training").disabled
+
+
+def test_without_data_the_page_leads_to_where_data_is_added():
+    visit = state.registry().create()
+    visit.source = state.FILES
+    at = AppTest.from_file(str(APP), default_timeout=60)
+    at.query_params["run"] = visit.reserved
+    at.run()
+    at.switch_page("views/train.py").run()
+    assert "No training data yet" in text(at)
+    assert not [b for b in at.button if b.label == "Start training"]
 
 
 def test_the_form_opens_with_the_original_and_its_cost(page):
@@ -198,3 +216,105 @@ def test_a_refused_start_says_why(page, monkeypatch):
     click(page, "Start training")
     click(page, "Start training")
     assert "delete one first" in page.warning[0].value
+
+
+# Images while training -------------------------------------------------------------------
+
+
+def images_radio(at: AppTest):
+    return at.radio(key=state.widget("train.images"))
+
+
+def strips(at: AppTest) -> tuple[list[str], np.ndarray]:
+    """Return the captions of the preview, and its rows of images, (rows, 6, 8, 8)."""
+    data = component(at, "train.images")
+    sheet = np.asarray(Image.open(io.BytesIO(base64.b64decode(data["sheet"]))))
+    (height, width), rows = data["shape"], len(data["captions"])
+    grey = sheet[..., 0].reshape(rows, height, width)
+    at_x = range(0, width, height + 2)  # a gap of two pixels
+    return data["captions"], np.stack([grey[:, :, x : x + height] for x in at_x], axis=1)
+
+
+def test_images_stay_as_they_are_unless_asked_otherwise(page):
+    assert "Images as they are" == images_radio(page).value
+    assert "The same images in every epoch." in text(page)
+
+
+def test_the_preview_shows_training_images_and_the_same_after_each_choice(page, stripes):
+    captions, rows = strips(page)
+    assert ["Images as they are", "Gently changed", "Strongly changed"] == captions
+    known = {image.tobytes() for image in stripes[0][:240]}
+    assert all(image.tobytes() in known for image in rows[0])
+    assert all(image.tobytes() not in known for image in rows[2])
+    off = [np.abs(row.astype(int) - rows[0]).mean() for row in rows]
+    assert off[0] < off[1] < off[2]
+
+
+def test_others_shows_other_images(page):
+    before = strips(page)[1]
+    click(page, "Others")
+    assert not np.array_equal(before[0], strips(page)[1][0])
+
+
+def test_a_choice_of_images_is_said_and_trained_with(page):
+    pick_quick(page)
+    images_radio(page).set_value("Strongly changed").run()
+    assert "5 epochs, images strongly changed" in text(page)
+    assert "Moved by up to 3 px, turned by up to 15°" in text(page)
+    click(page, "Start training")
+    run = the_run(page)
+    until(lambda: run.ended)
+    assert STRONG == run.recipe.augmentation
+    assert STRONG.as_dict() == run.snapshot.training[-1]["config"]["augmentation"]
+    page.run()
+    assert "images strongly changed · " in text(page)  # in the list of runs
+
+
+def test_ones_own_settings_begin_with_the_choice_before_and_are_kept(page):
+    images_radio(page).set_value("Gently changed").run()
+    images_radio(page).set_value("My own").run()
+    assert "images gently changed" in text(page)
+    assert ["Images as they are", "My own"] == strips(page)[0]
+    turn = page.slider(key=state.widget("train.own.rotation"))
+    assert 8 == turn.value
+    turn.set_value(30.0).run()
+    assert "turned by up to 30°" in text(page)
+    images_radio(page).set_value("Images as they are").run()
+    assert "turned" not in text(page)
+    page.switch_page("views/models.py").run()
+    page.switch_page("views/train.py").run()
+    images_radio(page).set_value("My own").run()
+    assert 30 == page.slider(key=state.widget("train.own.rotation")).value
+
+
+def test_a_slider_of_ones_own_changes_the_preview_and_nothing_else_does(page):
+    images_radio(page).set_value("My own").run()
+    _, (before, same) = strips(page)
+    np.testing.assert_array_equal(before, same)
+    page.slider(key=state.widget("train.own.inversion")).set_value(100.0).run()
+    _, (_, inverted) = strips(page)
+    np.testing.assert_array_equal(255 - before, inverted)
+
+
+def test_what_leaves_nothing_of_the_images_cannot_be_started(page):
+    images_radio(page).set_value("My own").run()
+    page.slider(key=state.widget("train.own.shift")).set_value(8.0).run()
+    assert "8x8 pixels moved by up to 8" in text(page)
+    assert field(page.button, "Start training").disabled
+
+
+def test_every_amount_has_a_slider_that_reaches_the_presets_and_remedies():
+    assert list(Augmentation.__slots__) == list(augment_form.AMOUNTS)
+    for wanted in (*PRESETS.values(), *(kind.remedy for kind in DISTORTIONS.values())):
+        for name, value in wanted.as_dict().items():
+            amount = augment_form.AMOUNTS[name]
+            assert value == pytest.approx(amount.shown(value) / amount.worth), name
+
+
+def test_the_rate_can_fall_along_a_cosine(page):
+    pick_quick(page)
+    field(page.selectbox, "Rate over the run").set_value("cosine").run()
+    assert "Adam at rate 0.001 falling to zero" in text(page)
+    assert "My own settings" == field(page.selectbox, "Start from").value
+    pick_quick(page)
+    assert "falling" not in text(page)

@@ -227,4 +227,5 @@ def what_happens() -> None:
 
 
 st.title("Train", anchor=False)
+recipe_form.remedy()
 main()
