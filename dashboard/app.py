@@ -19,14 +19,15 @@ import streamlit as st  # noqa: E402
 from dashboard import state  # noqa: E402
 
 VIEWS = Path(__file__).parent / "views"
-PAGES = ("Data", "Train", "Weights", "Draw", "Models")
+PAGES = ("Data", "Train", "Weights", "Draw", "Fragility", "Models")
 
 st.set_page_config(page_title="nnengine", page_icon="🔢", layout="wide")
 # Streamlit leaves 6rem above a page, cuts long metrics short, and writes the chosen segment of a
-# control in the primary colour, which in dark has a contrast of 3.7 only.
+# control and the value of a slider in the primary colour, whose contrast in dark is 3.7 only.
 st.html(
     "<style>.stMainBlockContainer { padding-top: 4rem; }"
     "[data-testid=stMetricValue] { font-size: 1.5rem; }"
+    "[data-testid=stSliderThumbValue] { color: inherit }"
     ".stButtonGroup [aria-checked=true] { color: inherit !important }</style>"
 )
 state.begin()
