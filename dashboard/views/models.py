@@ -60,10 +60,11 @@ def restore() -> None:
 def choose() -> None:
     """Choose the network in hand among all there are."""
     options, now = state.networks(), state.network().key
+    labels = {key: answers.named(one) for key, one in options.items()}
     st.subheader("Network in hand")
     picked = st.selectbox(
         "Run, shipped or restored network", list(options), index=list(options).index(now),
-        format_func=lambda key: answers.named(options[key]),
+        format_func=labels.__getitem__,
         help="Weights, Draw and this page look at this network.",
     )  # fmt: skip
     if picked != now:
