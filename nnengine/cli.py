@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from . import augment, catalogue, kernels, modelfile, report
+from . import augment, catalogue, forms, kernels, modelfile, report
 from ._version import __version__
 from .activations import ACTIVATIONS
 from .dataset import Dataset
@@ -133,20 +133,24 @@ def _train(arguments: argparse.Namespace) -> None:
 def _untangled(data: list[str], test: list[str]) -> tuple[list[str], list[str]]:
     """Return the words of the data and those behind --test, which may have swallowed the former."""
     if not data and test:
-        both_files = len(test) == 4 or (len(test) == 3 and not catalogue.knows(test[0]))
+        both_files = len(test) == 4 or (len(test) == 3 and not _is_whole(test[0]))
         cut = 2 if both_files else 1
         test, data = test[:cut], test[cut:]
     if len(test) > 2:
-        raise ConfigError(f"--test takes IMAGES LABELS or one of {_NAMES}, got {' '.join(test)}")
+        raise ConfigError(
+            f"--test takes IMAGES LABELS, one file that holds both, or one of {_NAMES}, got "
+            + " ".join(test)
+        )
     return data, test
 
 
 def _train_data(data: list[str], test: list[str]) -> tuple[Dataset, Dataset | None]:
     """Return what to train on and, where it is known or asked for, what to measure with."""
     if len(data) == 1:
-        train, measured = _by_name(data[0])
+        found = _by_name(data[0])
         if not test or test == data:
-            return train, measured
+            return found.train, found.test
+        train = found.train
     else:
         train = _dataset(data)
     return train, _dataset(test, classes=train.classes) if test else None
@@ -277,8 +281,8 @@ def _number(value: float) -> float | None:
 
 def _predict(arguments: argparse.Namespace) -> None:
     network = modelfile.load(arguments.model)
-    by_name = catalogue.knows(arguments.images)
-    images = _by_name(arguments.images).test.images if by_name else Idx3(arguments.images).data
+    whole = _is_whole(arguments.images)
+    images = _dataset([arguments.images]).images if whole else Idx3(arguments.images).data
     start, stop, _ = slice(*arguments.index).indices(len(images))
     if start >= stop:
         raise ConfigError(
@@ -388,13 +392,14 @@ def _row(entry: catalogue.Entry, arguments: argparse.Namespace) -> dict[str, Any
 
 
 def _dataset(words: list[str], *, classes: int | None = None) -> Dataset:
-    """Return the data in the files IMAGES LABELS, or the test part of the set called NAME."""
+    """Return the data in the files IMAGES LABELS, or the test part of one set, if it has one."""
     if len(words) == 2:
         return Dataset(Idx3(words[0]), Idx1(words[1]), classes=classes)
     if len(words) != 1:
         got = f", got {' '.join(words)}" if words else ""
         raise ConfigError(f"give IMAGES LABELS or one of {_NAMES}{got}; --help says more")
-    data = _by_name(words[0]).test
+    found = _by_name(words[0])
+    data = found.train if found.test is None else found.test
     if classes is None or classes == data.classes:
         return data
     if data.classes > classes:
@@ -405,11 +410,26 @@ def _dataset(words: list[str], *, classes: int | None = None) -> Dataset:
     return Dataset(data.images, data.labels, classes=classes, name=data.name)
 
 
-def _by_name(name: str) -> catalogue.Sets:
+def _by_name(name: str) -> catalogue.Sets | forms.Sets:
+    """Return the set called ``name``, or the one in the file or folder of that name."""
     if not catalogue.knows(name) and os.path.exists(name):
-        raise ConfigError(f"{name} is a file by itself: images need their labels, IMAGES LABELS")
+        if not _is_whole(name):
+            raise ConfigError(
+                f"{name} is a file by itself: images need their labels, IMAGES LABELS"
+            )
+        found = forms.read_sets(name)
+        for note in found.notes:
+            print(f"{name}: {note}", file=sys.stderr)
+        return found
     with FetchProgress() as progress:
         return catalogue.load(name, progress=progress.show)
+
+
+def _is_whole(word: str) -> bool:
+    """Return whether one word stands for images with their labels: a name, a table, a zip, ..."""
+    if catalogue.knows(word):
+        return True
+    return os.path.exists(word) and forms.recognise(word) not in (None, "idx")
 
 
 def _answer(result: dict[str, Any], lines: Iterator[str], arguments: argparse.Namespace) -> None:
@@ -456,7 +476,8 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "images",
         metavar="IMAGES",
-        help=f"IDX images, or {_NAMES}: its test images (./NAME for a file of that name)",
+        help=f"IDX images; or a CSV, .npz, zip or folder as for train, or {_NAMES}: its test "
+        "images (./NAME for a file of that name)",
     )
     command.add_argument(
         "--index",
@@ -495,8 +516,9 @@ def _add_data(command: argparse.ArgumentParser, use: str) -> None:
         "data",
         nargs="*",
         metavar="DATA",
-        help=f"either IMAGES LABELS, two IDX files, gzip or not; or one name, {_NAMES}: {use}. "
-        "One word is always a name, two are always files",
+        help=f"either IMAGES LABELS, two IDX files, gzip or not; or one CSV, .npz, zip or folder "
+        f"that holds both; or one name, {_NAMES}: {use}. One word is a name before it is a file "
+        "(./NAME), two are always files",
     )
 
 

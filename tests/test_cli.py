@@ -506,6 +506,43 @@ def test_one_word_is_a_name_even_where_a_file_is_called_so(named, run):
     assert "bands: not an IDX file" in fault(run("train", "bands", "labels"))
 
 
+@pytest.fixture
+def tables(stripes, tmp_path, monkeypatch) -> Path:
+    """The stripes as CSV tables, in the folder the commands run in."""
+    images, labels = stripes
+    for name, part in (("train", slice(0, 240)), ("test", slice(240, None))):
+        rows = np.column_stack([labels[part], images[part].reshape(-1, 64)]).tolist()
+        text = "\n".join(",".join(map(str, row)) for row in rows)
+        (tmp_path / f"{name}.csv").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_one_file_or_folder_that_holds_images_and_labels_is_enough(tables, run):
+    options = ["--epochs", 20, "--json"]
+    status, out, err = run("train", "train.csv", "--test", "test.csv", *options, "--out", "m.npz")
+    assert (0, "") == (status, err)
+    apart = json.loads(out)
+    assert apart["test_accuracy"] > 0.9
+    (tables / "both").mkdir()
+    for name in ("train.csv", "test.csv"):
+        (tables / "both" / name).write_bytes((tables / name).read_bytes())
+    together = json.loads(run("train", "both", *options)[1])
+    assert apart["test_accuracy"] == together["test_accuracy"]
+    _, out, _ = run("evaluate", "m.npz", "test.csv", "--json")
+    assert apart["test_accuracy"] == json.loads(out)["accuracy"]
+    _, out, _ = run("predict", "m.npz", "test.csv", "--json")
+    assert 60 == json.loads(out)["count"]
+
+
+def test_what_was_changed_on_the_way_is_said_on_standard_error(stripes, run, tmp_path):
+    images, labels = stripes
+    np.savez(tmp_path / "s.npz", x=images / 255, y=labels)
+    status, _, err = run("train", tmp_path / "s.npz", "--epochs", 1, "--json")
+    assert 0 == status
+    assert err.endswith("s.npz: Pixels were fractions from 0 to 1: stretched to 0 to 255.\n")
+
+
 def test_evaluate_by_name_uses_the_test_images(named, model, run, stripes):
     _, out, _ = run("evaluate", model, "bands", "--json")
     expected = nnengine.load(model).predict(stripes[0][-90:]) == stripes[1][-90:]
