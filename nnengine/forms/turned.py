@@ -14,7 +14,6 @@ SAMPLE = 2_000  # images that are looked at
 LEAST_LIKENESS = 0.4  # of correlation with mean digits: below it these are no digits either way
 CLEARER = 0.1  # by how much they must be more alike once turned
 LETTERS = 27  # classes of EMNIST's letters, which begin at 1
-EMNIST_LETTERS = ("", *"ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
 
 def turned(images: np.ndarray) -> np.ndarray:
