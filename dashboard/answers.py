@@ -28,7 +28,7 @@ _SURENESS = (  # by whole percent, which stand beside them
     (0, "guessing"),
 )
 # Values must not lead back to their keys, or nothing would ever be let go.
-_voices: WeakKeyDictionary[Network, Voice] = WeakKeyDictionary()
+_voices: WeakKeyDictionary[Network, tuple[Voice, tuple[int, int]]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -108,9 +108,11 @@ def sureness(share: float) -> str:
 
 def voice(held: HeldNetwork) -> Voice:
     """Return who answers for a network: its tempered twin where held-out images are at hand."""
-    found = _voices.get(held.network)
-    if found is None:
-        found = _voices[held.network] = _fitted(held)
+    hand = (id(state.training_set()), id(state.test_set()))
+    found, known = _voices.get(held.network, (None, None))
+    if found is None or (not found.images and known != hand):  # other data may hold its images
+        found = _fitted(held)
+        _voices[held.network] = (found, hand)
     return found
 
 
@@ -138,22 +140,29 @@ def held_out(held: HeldNetwork) -> Dataset | None:
     digests = {record.get("validation_digest") for record in held.network.training} - {None}
     if not digests:
         return None
-    for data in _candidates(held):
+    parts = halves(held)
+    for data in (state.test_set(), parts[1] if parts else None):
         if data is not None and len(data) >= _LEAST and data.digest in digests:
             return data
     return None
 
 
-def _candidates(held: HeldNetwork) -> list[Dataset | None]:
-    found = [state.test_set()]
-    recipes = [run.recipe for run in state.runs() if held.key.endswith(f"run:{run.id}")]
-    for recipe in recipes:
-        if recipe.validation not in ("none", "test"):
-            try:
-                found.append(state.split_for(recipe)[1])
-            except EngineError:  # its data are gone
-                continue
-    return found
+def halves(held: HeldNetwork) -> tuple[Dataset, Dataset] | None:
+    """Return (rest, held out) as a run of this visit split the data in hand, or None.
+
+    None too where its data seem to be others, before they are split for nothing.
+    """
+    run = next((run for run in state.runs() if held.key.endswith(f"run:{run.id}")), None)
+    data = state.training_set()
+    if run is None or data is None or not isinstance(run.recipe.validation, float):
+        return None
+    count = round((1 - run.recipe.validation) * len(data))
+    if data.name != run.data_name or abs(count - run.data_count) > 1:
+        return None
+    try:
+        return state.split_for(run.recipe)
+    except EngineError:
+        return None
 
 
 def right(held: HeldNetwork) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import sys
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from nnengine.teaching import Lesson, teaching
 
 _READS = 0.5  # of the built-in digits a network must read, to remember by them what it knows
 _SAMPLE = 500
+BUDGET_S = 2.0 if sys.platform != "emscripten" else 6.0  # a browser tab has no compiled kernels
 _YESTERDAY = (1980, 1, 1, 0, 0, 0)  # the first date a zip can name
 
 
@@ -61,12 +63,9 @@ def _reminder(train: Dataset, test: Dataset) -> Memory:
 
 def _training_sets(held: HeldNetwork) -> list[Dataset]:
     """Return the data in hand, and the part of them that a run of this visit trained on."""
-    whole = state.training_set()
-    if whole is None or not _fits(held.network, whole):
-        return []
-    recipes = [run.recipe for run in state.runs() if held.key.endswith(f"run:{run.id}")]
-    shares = [recipe for recipe in recipes if isinstance(recipe.validation, float)]
-    return [whole, *(state.split_for(recipe)[0] for recipe in shares)]
+    whole, parts = state.training_set(), answers.halves(held)
+    fitting = whole is not None and _fits(held.network, whole)
+    return [whole, *(parts[:1] if parts else ())] if fitting else []
 
 
 def _fits(network: Network, data: Dataset) -> bool:
@@ -101,7 +100,9 @@ def give(held: HeldNetwork, tell: Callable[[float, str], None], reason: int | No
     reminder = memory(held)
     tell(0.0, "Waiting for a turn")
     with state.lesson_turn():
-        for event in teaching(held.network, data, reminder.train, test=reminder.test):
+        for event in teaching(
+            held.network, data, reminder.train, test=reminder.test, budget_s=BUDGET_S
+        ):
             if isinstance(event, Lesson):
                 state.hold_taught(event, held, reason, reminder.tested)
                 return

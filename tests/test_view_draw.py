@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import time
 import zipfile
 import zlib
 
@@ -14,6 +15,7 @@ from PIL import Image
 import nnengine
 from dashboard import answers, lesson, state
 from dashboard.picturefile import read_picture
+from dashboard.recipe import Recipe
 from dashboard.visits import HeldNetwork, Kept
 from dashboard.words import share
 from nnengine import Dataset, FormatError, Network, TrainingConfig, read_idx, training
@@ -245,6 +247,43 @@ def test_a_run_is_as_sure_as_its_held_out_images_allow():
     assert f"set by 300 held-out images (temperature {t:.2f})" in words(at)
     p = tempered(network, t).predict_proba(to_image(a_stroke()))[0]
     assert f"<br>{share(p.max())}<br>" in words(at)
+
+
+def test_a_run_is_calibrated_by_the_share_it_held_out_and_taught_with_the_rest():
+    visit, registry = new_visit({}), state.registry()
+    recipe = Recipe(hidden=(16,), epochs=1, batch_size=64, validation=0.1)
+    parts = registry.shelf.split(registry.library.built_in().train, 0.1)
+    run = registry.scheduler.start(recipe, *parts, owner=visit.owner, run_id=visit.reserved)
+    registry.add_run(visit, run)
+    for _ in range(600):
+        if run.ended:
+            break
+        time.sleep(0.05)
+    at = open_page("draw", visit)
+    at.selectbox[0].select(f"run:{run.id}").run()
+    draw(at, a_stroke())
+    assert "set by 1,200 held-out images" in words(at)
+    tell(at, wrong_for(run.snapshot))
+    assert not at.exception
+    assert "1 of 1" == at.metric[0].value
+    assert "2,000 test images (Built-in digits)" == at.metric[1].label
+    assert "Run, taught (yours)" in at.selectbox[0].options
+    assert parts[0].digest == visit.held.network.training[-1]["data_digest"]
+
+
+def test_data_that_come_later_set_the_certainty_of_a_network_that_held_them_out(network):
+    held_out = digits(300, seed=4)
+    record = {"validation_digest": held_out.digest, "steps": 1}
+    network.training = (record,)
+    visit = visitor(network)
+    at = draw(open_page("draw", visit), a_stroke())
+    assert "Certainty is what this network claims" in words(at)
+    images, labels = idx(held_out.images), idx(held_out.labels)
+    shelf = state.registry().shelf
+    visit.files += [shelf.load("train-images", images), shelf.load("train-labels", labels)]
+    visit.files += [shelf.load("test-images", images), shelf.load("test-labels", labels)]
+    at.run()
+    assert "set by 300 held-out images" in words(at)
 
 
 def test_a_shipped_network_says_what_was_measured_of_its_certainty(monkeypatch):

@@ -157,11 +157,11 @@ def reading(held, framed: np.ndarray | None, blank: bool) -> None:
 
 def choose(held) -> None:
     """Offer every network there is to be asked."""
-    options = state.networks()
+    names = {key: answers.named(one) for key, one in state.networks().items()}
     turn = f"draw.network.{held.key}"  # another key for another choice: Streamlit keeps its own
     picked = st.selectbox(
-        "Network", list(options), index=list(options).index(held.key), key=turn, width=320,
-        format_func=lambda key: answers.named(options[key]), label_visibility="collapsed",
+        "Network", list(names), index=list(names).index(held.key), key=turn, width=320,
+        format_func=names.get, label_visibility="collapsed",
     )  # fmt: skip
     if picked != held.key:
         state.choose_network(picked)
@@ -350,13 +350,14 @@ def side_by_side(framed: np.ndarray | None) -> None:
     """Show what several networks answer to the same drawing."""
     st.subheader("Side by side")
     options = {k: v for k, v in state.networks().items() if answers.readable(v.network)}
+    names = {key: answers.named(one) for key, one in options.items()}
     opening = [key for key in OPENING if key in options]
     state.set_widget("draw.models", opening, over=False)
     known = [key for key in state.widget_value("draw.models") or [] if key in options]
     state.set_widget("draw.models", known)
     picked = st.multiselect(
         "Networks to ask", list(options), key=state.widget("draw.models"),
-        max_selections=SIDE_BY_SIDE, format_func=lambda key: answers.named(options[key]),
+        max_selections=SIDE_BY_SIDE, format_func=names.get,
         placeholder="Choose up to four networks",
     )  # fmt: skip
     if not picked:
