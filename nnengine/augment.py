@@ -46,7 +46,7 @@ class Augmentation:
     thinner by one at most. noise: share of full range, uniform grey in +- on every pixel, of up
     to this strength. inversion: share of the images that are shown dark on light.
 
-    What all this leaves fainter than a sixteenth of full range is black: traces cost a network
+    What all this leaves fainter than a tenth of full range is black: traces cost a network
     as much time as ink. Raises ConfigError for what cannot be.
     """
 
@@ -96,11 +96,10 @@ class Augmentation:
         return ", ".join(said) or "as they are"
 
 
+# What other hands and pens do. Noise and inversion are for those who ask.
 NONE = Augmentation()
 GENTLE = Augmentation(shift=1.5, rotation=8, scale=0.1, shear=0.1, elastic=0.5, stroke_width=0.5)
-STRONG = Augmentation(
-    shift=3, rotation=15, scale=0.2, shear=0.25, elastic=1, stroke_width=1.5, noise=0.1
-)
+STRONG = Augmentation(shift=3, rotation=15, scale=0.2, shear=0.25, elastic=1, stroke_width=1.5)
 PRESETS = {"none": NONE, "gentle": GENTLE, "strong": STRONG}
 
 

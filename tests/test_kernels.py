@@ -176,10 +176,10 @@ def test_between_two_pixels_lies_their_mean(k):
 
 def test_a_trace_between_pixels_is_black_but_a_faint_pixel_itself_is_kept(k):
     image = np.zeros((3, 5), np.uint8)
-    image[1, 1], image[1, 3] = 5, 60
-    assert [0, 5, 0, 60, 0] == distort(k, image, shift=(0, 0))[1].tolist()
-    # A quarter to the right leaves 3/4 of 60 and moves 1/4 of it, 15, which is below 16.
-    assert [0, 0, 0, 45, 0] == distort(k, image, shift=(0.25, 0))[1].tolist()
+    image[1, 1], image[1, 3] = 5, 80
+    assert [0, 5, 0, 80, 0] == distort(k, image, shift=(0, 0))[1].tolist()
+    # A quarter to the right leaves 3/4 of 80 and moves 1/4 of it, 20, which is below 24.
+    assert [0, 0, 0, 60, 0] == distort(k, image, shift=(0.25, 0))[1].tolist()
 
 
 def test_sizing_by_two_reads_half_as_far_from_the_middle(k):

@@ -21,7 +21,7 @@ NUMBERS = 14
 ONE = 1 << 16  # a pixel in fixed point
 STEP = 256  # both edges of a stroke moved by a pixel
 BEND = 1 << 11  # a pixel in the tables of bends
-FAINT = 16  # grey between two pixels and below this is black: a trace costs as much as ink
+FAINT = 24  # grey between two pixels and below this is black: a trace costs as much as ink
 
 
 def aligned_zeros(shape, dtype):

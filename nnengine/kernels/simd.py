@@ -17,6 +17,7 @@ from numba.core.datamodel import models
 from numba.extending import intrinsic, register_model
 
 LANES = 16
+BLOCK = 32  # bytes that `copy_bytes` copies
 _LLVM = ir.VectorType(ir.FloatType(), LANES)
 _ALIGNMENT = 4  # bytes: rows may begin at any float
 
@@ -121,6 +122,42 @@ def nonzero_bits(typing, array, i):
         return builder.bitcast(bits, ir.IntType(64))
 
     return types.uint64(array, i), generate
+
+
+@intrinsic
+def copy_bytes(typing, source, i, target, j):
+    """Copy source[i : i + 32] to target[j : j + 32], both uint8 (n,); not checked."""
+    lanes = ir.VectorType(ir.IntType(8), BLOCK)
+
+    def generate(context, builder, signature, arguments):
+        def address(n):
+            array = context.make_array(signature.args[n])(context, builder, arguments[n])
+            at = context.cast(builder, arguments[n + 1], signature.args[n + 1], types.intp)
+            return builder.bitcast(builder.gep(array.data, [at]), lanes.as_pointer())
+
+        value = builder.load(address(0))
+        value.align = 1
+        builder.store(value, address(2), align=1)
+        return context.get_dummy_value()
+
+    return types.void(source, i, target, j), generate
+
+
+@intrinsic
+def fetch_ahead(typing, array, i):
+    """Ask for the cache line of uint8 array[i], to be read soon; wherever i points, no harm."""
+    integer = ir.IntType(32)
+
+    def generate(context, builder, signature, arguments):
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        i = context.cast(builder, arguments[1], signature.args[1], types.intp)
+        at = builder.gep(array.data, [i])
+        kind = ir.FunctionType(ir.VoidType(), [at.type, integer, integer, integer])
+        ask = builder.module.declare_intrinsic("llvm.prefetch", [at.type], kind)
+        builder.call(ask, [at, integer(0), integer(3), integer(1)])  # to read, all caches, data
+        return context.get_dummy_value()
+
+    return types.void(array, i), generate
 
 
 @intrinsic
