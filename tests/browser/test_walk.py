@@ -262,10 +262,20 @@ def test_a_phone_trains_a_quick_network_to_the_end_and_reads_a_drawing(visit, ba
     assert wide <= 390  # nothing hangs over the edge
 
 
-@pytest.mark.parametrize("path", ["/train", "/weights", "/draw", "/models"])
-def test_pages_without_data_or_network_lead_to_the_next_step(visit, path):
+@pytest.mark.parametrize(
+    ("path", "offered"),
+    [
+        ("/train", '[data-testid="stButton"] button:has-text("Start training")'),
+        ("/weights", ".nn-tile"),
+        ("/draw", "canvas"),
+        ("/models", '[data-testid="stButton"] button:has-text("Evaluate")'),
+    ],
+)
+def test_every_page_has_something_to_do_for_who_has_brought_nothing(visit, path, offered):
     page = visit(path)
-    assert page.locator('[data-testid="stPageLink"] a').count() > 0
+    expect(page.locator(offered).first).to_be_visible(timeout=15_000)
+    expect(page.locator(offered).first).to_be_enabled()
+    assert 0 == page.locator('[data-testid="stException"]').count()
 
 
 def test_a_foreign_run_in_the_address_is_not_an_error(visit):
