@@ -118,7 +118,7 @@ def test_the_strongest_pixel_is_full_and_the_ground_is_empty(sample):
 
 
 def test_the_centre_of_mass_lies_within_the_middle_pixel(sample):
-    """Save where the shift would cut ink: one in some thousands, and then the pixel beside it."""
+    """Save where the shift would cut ink: 32 in 60,000, and then the pixel beside it."""
     mass = sample.images.sum(axis=(1, 2), dtype=np.int64)
     for axis in (1, 2):
         lines = sample.images.sum(axis=3 - axis, dtype=np.int64)
