@@ -30,6 +30,7 @@ from nnengine.network import Network
 from nnengine.teaching import Lesson
 
 _TOKEN, _MEMORY, _NOTICE = "nn.token", "nn.memory", "nn.notice"
+_KEPT = "kept"  # the values of widgets that survive a change of page
 Refused = ConfigError  # what a page may catch and show
 _RESTORED = "models.restored"  # networks restored in this session, by file name
 KEEP = "keep."  # widgets whose key begins so survive a change of page
@@ -61,10 +62,13 @@ def bounds() -> Bounds:
 
 def begin() -> None:
     """Find the visit again and sign the URL; the frame calls this first in every script run."""
-    for key in list(st.session_state):
-        # Streamlit forgets the widgets of other pages unless their values are set again.
-        if str(key).startswith(KEEP):
-            st.session_state[key] = st.session_state[key]
+    # Streamlit forgets the widgets of other pages unless their values are set again, and where a
+    # page is left between two ticks of a fragment, before they can be: hence a copy.
+    here = {key: st.session_state[key] for key in st.session_state if str(key).startswith(KEEP)}
+    kept = get(_KEPT, {}) | here
+    put(_KEPT, kept)
+    for key, value in kept.items():
+        st.session_state[key] = value
     asked = st.query_params.get("run")
     if asked and registry().find(asked):
         st.session_state[_TOKEN] = asked
@@ -605,6 +609,7 @@ def set_widget(name: str, value: Any, *, over: bool = True) -> None:
     """Give such a widget its value, before it is drawn or in a callback; `over` an older one."""
     if over or KEEP + name not in st.session_state:
         st.session_state[KEEP + name] = value
+        put(_KEPT, get(_KEPT, {}) | {KEEP + name: value})
 
 
 def in_page(key: str) -> bool:

@@ -175,6 +175,18 @@ def test_settings_survive_a_change_of_page(page):
     assert "64 → 24 → 12 → 3" in text(page)
 
 
+def test_settings_survive_a_page_left_between_two_ticks_of_a_live_run(page):
+    field(page.text_input, "Hidden layers").set_value("24, 12").run()
+    images_radio(page).set_value("Gently changed").run()
+    page.switch_page("views/models.py").run()
+    for name in ("hidden", "images", "preset", "batch_size"):
+        del page.session_state[state.widget(f"train.{name}")]  # as Streamlit then does
+    page.switch_page("views/train.py").run()
+    assert "24, 12" == field(page.text_input, "Hidden layers").value
+    assert "Gently changed" == images_radio(page).value
+    assert "My own settings" == page.selectbox[0].value
+
+
 @pytest.mark.parametrize(
     ("hidden", "words"),
     [("12, many", "“many” is not a number of units"), ("9999", "between 1 and 1,024")],
