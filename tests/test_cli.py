@@ -119,6 +119,49 @@ def test_train_follows_every_option(files, run):
     assert config.as_dict() == actual.training[0]["config"]
 
 
+def test_train_distorts_and_lets_the_rate_fall_as_told_and_info_says_so(files, run):
+    flags = ["--epochs", 2, "--augment", "shift=2,rotation=10", "--schedule", "cosine"]
+    status, out, _ = run("train", *files, *flags, "--layers", "64,3", "--out", "a.npz", "--json")
+    expected = nnengine.Augmentation(shift=2, rotation=10)
+    config = json.loads(out)["config"]
+    assert (0, "cosine") == (status, config["schedule"])
+    assert expected.as_dict() == config["augmentation"]
+    assert config == nnengine.load("a.npz").training[0]["config"]
+    words = "rate falling along a cosine, images moved by up to 2 px, turned by up to 10°"
+    assert words in run("info", "a.npz")[1]
+
+
+def test_train_knows_the_presets_and_none_is_null(files, run):
+    for name in ("gentle", "strong"):
+        _, out, _ = run("train", *files, "--iterations", 2, "--augment", name, "--json")
+        expected = nnengine.augment.PRESETS[name].as_dict()
+        assert expected == json.loads(out)["config"]["augmentation"]
+    _, out, _ = run("train", *files, "--iterations", 2, "--json")
+    assert None is json.loads(out)["config"]["augmentation"]
+
+
+def test_the_distorted_run_of_the_command_line_is_the_engines_own(files, run):
+    run("train", *files, "--layers", "64,3", "--epochs", 2, "--augment", "strong", "--out", "a.npz")
+    data = nnengine.Dataset(nnengine.Idx3("images.gz"), nnengine.Idx1("labels"))
+    expected = Network.build([64, 3], rng=0)
+    config = nnengine.TrainingConfig(epochs=2, augmentation=nnengine.augment.STRONG)
+    for _ in nnengine.training(expected, data, config):
+        pass
+    np.testing.assert_array_equal(expected.theta, nnengine.load("a.npz").theta)
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ("wild", "'wild' is not known: give none, gentle, strong, or amounts such as shift=2"),
+        ("shift=far", "shift is 'far': write a number, as in shift=0.5"),
+        ("rotation=200", "rotation is 200: give a number from 0 to 180"),
+    ],
+)
+def test_an_augmentation_that_cannot_be_is_one_line(files, run, how, message):
+    assert message in fault(run("train", *files, "--augment", how))
+
+
 def test_the_seed_decides_weights_and_shuffling(files, run):
     for seed, name in ((1, "a"), (1, "b"), (2, "c")):
         run("train", *files, "--epochs", 1, "--seed", seed, "--out", f"{name}.npz")
