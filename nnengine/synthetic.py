@@ -24,7 +24,8 @@ MAX_IMAGES = 1_000_000  # 784 MB
 
 # The ways people write each digit: (weight, path, path), and every hand of that way lies
 # somewhere between the two. Points on a grid of hundredths of a digit's height, x to the right
-# and y down, are joined by a smooth curve; "*" makes a corner, "/" lifts the pen.
+# and y down, are joined by a smooth curve; "*" makes a corner, "/" lifts the pen. The weights
+# are those of MNIST; ways of weight 0 are taught elsewhere, as in continental Europe.
 # fmt: off
 WAYS = (
     (  # 0
@@ -40,6 +41,10 @@ WAYS = (
             "26,4 4,30 0,66 24,100 56,92 72,56 62,16 36,4 16,18 30,30"),
         (1, "46,4 18,8 0,44 4,86 34,100 64,84 72,44 62,8 50,16",
             "20,4 2,30 0,70 24,100 56,94 72,62 66,26 48,4 34,6"),
+        (0, "40,0 12,14 0,48 8,84 34,100 60,86 70,50 60,14 38,0 / 66,2 36,50 4,98",
+            "40,0 12,14 0,48 8,84 34,100 60,86 70,50 60,14 38,0 / 80,-8 36,48 -8,106"),
+        (0, "44,4 18,10 0,44 4,84 30,100 58,88 70,56 66,24 46,2 34,12 32,24",
+            "36,6 14,14 0,48 6,86 34,100 62,86 72,52 62,16 40,-6 24,4 36,16"),
     ),
     (  # 1
         (14, "2,0 1,33 0,66 0,100", "10,0 2,30 0,66 4,100"),
@@ -48,6 +53,12 @@ WAYS = (
               "-8,34 6,18 24,0* 24,33 24,66 24,100 / -14,98 24,100 60,98"),
         (0.3, "20,0 20,33 20,66 20,100 / 0,100 20,100 40,99",
               "20,0 20,33 20,66 20,100 / -16,100 20,99 56,98"),
+        (0, "0,36 14,18 28,0* 27,33 26,66 25,100",
+            "-14,62 12,32 36,0* 34,33 30,66 28,100"),
+        (0, "0,26 18,16 36,2* 32,35 28,68 22,100",
+            "-10,20 14,12 38,4* 33,36 26,68 18,100"),
+        (0, "0,34 16,17 32,0* 32,33 32,66 32,100 / 2,100 30,99 60,100",
+            "-16,52 10,24 34,0* 33,33 32,66 32,100 / -6,102 32,100 70,97"),
     ),
     (  # 2
         (3, "4,20 18,2 42,0 62,18 54,44 28,72 0,98* 24,97 48,97 74,96",
@@ -76,6 +87,8 @@ WAYS = (
             "2,22 6,4 32,-2 58,10 52,34 30,46* 56,52 66,76 46,100 14,100 0,88 2,78"),
         (1.5, "0,6 30,0 58,4 44,26 24,42* 44,48 58,60 44,84 8,104",
               "0,16 22,0 46,6 44,28 24,44* 46,50 54,70 36,92 -4,104"),
+        (0, "0,10 20,0 44,6 44,28 24,44 16,42 24,42 48,54 54,78 34,100 0,90",
+            "0,6 22,-2 46,8 40,30 22,42 20,44 30,46 54,60 54,84 26,102 -8,90"),
     ),
     (  # 4
         (4, "10,0 6,26 0,54* 22,54 46,52 70,50 / 56,6 54,38 50,70 46,100",
@@ -90,6 +103,10 @@ WAYS = (
             "0,0 0,32 2,60* 24,56 50,54 80,52 / 60,10 60,40 60,70 60,100"),
         (1.5, "16,0 8,28 0,58* 26,56 52,54 82,50 / 44,26 42,50 38,76 34,100",
               "20,0 8,24 -4,50* 28,50 60,50 96,46 / 46,10 42,40 38,70 34,100"),
+        (0, "20,0 9,28 2,56* 20,60 38,58 58,55 / 40,36 38,57 36,78 34,100",
+            "30,0 12,28 -2,58* 24,62 48,60 72,56 / 48,18 44,44 40,72 36,100"),
+        (0, "16,0 8,30 4,58 18,64 38,58 54,50 / 48,34 44,56 40,78 36,100",
+            "26,0 10,26 2,52 14,62 40,58 66,46 / 52,24 48,50 44,76 38,100"),
     ),
     (  # 5
         (4.5, "12,0 10,20 8,42* 32,36 58,50 60,78 36,98 4,94 / 12,2 36,1 66,0",
@@ -106,6 +123,8 @@ WAYS = (
               "60,8 32,0 12,18 26,38 50,54 50,84 22,100 0,86"),
         (1, "58,0 34,2 14,6* 12,24 10,42* 36,36 60,52 60,82 32,100 4,88 2,72",
             "80,-4 52,2 24,8* 16,26 8,46* 32,36 56,50 54,82 26,100 0,90 -2,78"),
+        (0, "14,6 10,24 6,44* 30,36 54,48 58,76 36,98 2,92 / 14,4 40,2 72,0",
+            "24,10 14,26 4,42* 32,34 58,48 56,80 28,100 -6,92 / 34,2 60,-2 90,-6"),
     ),
     (  # 6
         (4, "46,0 20,24 3,58 8,90 30,100 52,88 54,66 34,56 6,74",
@@ -136,6 +155,10 @@ WAYS = (
             "0,6 26,4 54,2 76,0* 56,24 40,48 32,74 30,100"),
         (1, "0,20 2,6* 24,4 44,3 62,2* 46,34 32,66 24,100 / 8,54 32,52 60,50",
             "-4,22 8,6* 26,6 48,8 62,4* 52,34 44,66 40,100 / 14,56 46,52 80,44"),
+        (0, "0,18 4,2* 30,4 60,2* 50,32 38,64 28,100 / 10,54 36,50 62,48",
+            "2,26 -2,4* 28,6 62,0* 44,34 28,68 16,100 / 0,60 34,52 72,44"),
+        (0, "0,18 6,4 30,4 58,6 52,32 38,64 28,100 / 12,52 38,50 64,48",
+            "-4,24 4,6 30,12 60,0 50,34 32,68 20,100 / 4,60 36,54 72,46"),
     ),
     (  # 8
         (4, "54,12 32,0 10,10 14,32 40,50 58,74 44,98 14,98 2,78 18,54 42,38 56,18 50,6",
@@ -154,6 +177,8 @@ WAYS = (
               "60,0 52,24 34,44 14,64 10,88 30,100 48,86 40,62 20,40 14,16 34,2 58,10"),
         (1, "60,14 40,0 8,12 0,28 20,44 44,58 56,80 46,100 28,94 26,74 40,52 60,34",
             "66,26 40,8 6,6 -6,22 14,40 40,60 52,84 44,100 28,92 24,72 36,52 60,36"),
+        (0, "44,14 24,2 8,18 28,46 44,74 24,100 4,82 22,52 50,4",
+            "40,22 22,8 12,24 32,50 40,80 20,100 4,82 22,50 54,-4"),
     ),
     (  # 9
         (4, "54,14 34,0 8,10 4,36 26,46 48,30 56,6* 54,36 52,68 48,100",
@@ -172,6 +197,12 @@ WAYS = (
               "46,0 22,8 0,32 10,46 34,38 54,18 60,6* 56,36 52,68 52,100"),
         (1, "62,4 40,0 16,10 12,30 28,42 46,36 58,26* 54,46 46,74 40,100",
             "66,8 44,-2 14,8 4,30 22,44 44,36 60,20* 54,44 48,72 46,100"),
+        (0, "54,14 34,0 10,10 6,32 26,44 48,32 56,8* 56,40 54,74 38,100 10,98 0,84",
+            "50,12 30,0 12,12 12,30 28,38 44,28 52,8* 62,40 60,80 34,104 0,98 -10,86"),
+        (0, "48,16 34,2 14,8 12,28 30,36 46,26 52,12 58,44 58,78 38,100 4,98",
+            "44,10 28,2 12,14 16,32 34,34 46,20 46,6 60,40 58,78 30,100 -12,92"),
+        (0, "44,12 26,4 10,16 16,32 34,30 44,14 46,8* 60,34 60,70 34,98 -4,100",
+            "40,10 24,4 12,14 18,26 32,24 40,14 44,6* 66,34 64,74 30,100 -14,94"),
     ),
 )
 # fmt: on
@@ -201,26 +232,29 @@ _COLUMNS = 2 + len(_EVEN) + len(_NEAR) + 2 * _CONTROLS
 _PIECE = 500  # images at a time: fits the cache, and is a whole number of tens
 
 
-def digits(n: int = 12_000, seed: int = 0) -> Dataset:
+def digits(n: int = 12_000, seed: int = 0, *, every_way: bool = False) -> Dataset:
     """Return `n` synthetic handwritten digits as uint8 (n, 28, 28), framed as MNIST's are.
 
     Light ink on 0, longest side 20 pixels, strongest pixel 255, centre of mass within pixel
     (14, 14) by a shift of whole pixels (LeCun et al. 1998, III.A), unless that would cut ink: then
     at the border, as `drawing.to_image` does it. From the first on, every ten images hold each
     digit once, in random order. The first m are those of `digits(m, seed)`; image i is drawn
-    along path i of `strokes(n, seed)`. Raises ConfigError unless n is a whole number from 1 to
-    1,000,000 and seed one from 0.
+    along path i of `strokes(n, seed)`. `every_way`: all ways of writing a digit as often, those
+    included that are rare where MNIST was written; by default they come by their weights. Raises
+    ConfigError unless n is a whole number from 1 to 1,000,000 and seed one from 0.
     """
     n, seed = _checked(n, seed)
     images, labels = np.empty((n, SIZE, SIZE), np.uint8), np.empty(n, np.uint8)
-    for rows, hands in _pieces(n, seed):
+    for rows, hands in _pieces(n, seed, every_way):
         images[rows] = _centred(_drawn(*_fitted(_paths(hands), _pens(hands))))
         labels[rows] = hands.labels
     return Dataset(images, labels, classes=10, name="digits")
 
 
-def strokes(n: int = 12_000, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return (points, down, labels): the paths along which `digits(n, seed)` are inked.
+def strokes(
+    n: int = 12_000, seed: int = 0, *, every_way: bool = False
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return (points, down, labels): the paths along which `digits` of these arguments are inked.
 
     points: float32 (n, 96, 2), x to the right and y down; the box of each path begins at 0 and
     its longer side is 1. down: bool (n, 96), whether the pen drew its way here from the point
@@ -230,7 +264,7 @@ def strokes(n: int = 12_000, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.
     n, seed = _checked(n, seed)
     points, down = np.empty((n, STEPS, 2), np.float32), np.empty((n, STEPS), bool)
     labels = np.empty(n, np.uint8)
-    for rows, hands in _pieces(n, seed):
+    for rows, hands in _pieces(n, seed, every_way):
         points[rows] = _paths(hands)
         down[rows], labels[rows] = _models().down[hands.ways], hands.labels
     return points, down, labels
@@ -254,16 +288,16 @@ class _Hands(NamedTuple):
     wobble: np.ndarray  # float64 (n, _CONTROLS, 2) in (-1, 1)
 
 
-def _pieces(n: int, seed: int) -> Iterator[tuple[slice, _Hands]]:
+def _pieces(n: int, seed: int, every_way: bool = False) -> Iterator[tuple[slice, _Hands]]:
     """Yield (rows, hands) until there are n, each image from a row of bits of its own."""
     source = np.random.PCG64(np.random.SeedSequence(seed))
     for start in range(0, n, _PIECE):
         count = min(_PIECE, n - start)
         bits = source.random_raw((-(-count // 10) * 10, _COLUMNS))  # whole tens, to shuffle them
-        yield slice(start, start + count), _hands(bits, count)
+        yield slice(start, start + count), _hands(bits, count, every_way)
 
 
-def _hands(bits: np.ndarray, count: int) -> _Hands:
+def _hands(bits: np.ndarray, count: int, every_way: bool) -> _Hands:
     """Return the first `count` hands that uint64 (rows, _COLUMNS) stand for."""
     labels = np.argsort(bits[:, 0].reshape(-1, 10), axis=1, kind="stable").reshape(-1)[:count]
     bits = bits[:count]
@@ -271,7 +305,7 @@ def _hands(bits: np.ndarray, count: int) -> _Hands:
     values = np.concatenate([_even(bits[:, 2:even]), _near(bits[:, even:near])], axis=1)
     traits = {name: values[:, i, None] for i, name in enumerate(_EVEN + _NEAR)}
     wobble = _near(bits[:, near:]).reshape(count, _CONTROLS, 2)
-    ways = _chosen(labels, _even(bits[:, 1]))
+    ways = _chosen(labels, _even(bits[:, 1]), every_way)
     return _Hands(labels.astype(np.uint8), ways, traits, wobble)
 
 
@@ -289,12 +323,13 @@ def _near(bits: np.ndarray) -> np.ndarray:
     return halves.astype(np.float64) * 2.0**-32 - 1
 
 
-def _chosen(labels: np.ndarray, even: np.ndarray) -> np.ndarray:
-    """Return intp (n,): the way each digit is written, by the ways' weights."""
+def _chosen(labels: np.ndarray, even: np.ndarray, every_way: bool) -> np.ndarray:
+    """Return intp (n,): the way each digit is written, by the ways' weights or all as often."""
     models = _models()
+    upto = models.upto[int(every_way)]
     ways = models.first[labels]
     for _ in range(max(map(len, WAYS)) - 1):
-        ways += even >= models.upto[ways]
+        ways += even >= upto[ways]
     return ways
 
 
@@ -305,7 +340,7 @@ class _Models(NamedTuple):
     blend: np.ndarray  # float64 (_CONTROLS, w, STEPS): share of each control point in each step
     down: np.ndarray  # bool (w, STEPS): whether the pen drew its way here
     first: np.ndarray  # intp (10,): where the ways of each digit begin
-    upto: np.ndarray  # float64 (w,): this way is taken by even chances below, ending at 1
+    upto: np.ndarray  # float64 (2, w): a way is taken by even chances below it, ending at 1
 
 
 @cache
@@ -319,9 +354,14 @@ def _models() -> _Models:
         controls[0, w, : len(here)], controls[1, w, : len(here)] = here, there - here
         blend[:, w], down[w] = _sampled((here + there) / 2, lines)
     weights = [np.array([way[0] for way in group], float) for group in WAYS]
-    upto = np.concatenate([2 * np.cumsum(w) / np.cumsum(w)[-1] - 1 for w in weights])
+    upto = np.stack([_ranges(weights), _ranges([np.ones(len(w)) for w in weights])])
     first = np.cumsum([0, *map(len, WAYS[:-1])]).astype(np.intp)
     return _Models(controls, blend, down, first, upto)
+
+
+def _ranges(weights: list[np.ndarray]) -> np.ndarray:
+    """Return float64 (w,): up to where in [-1, 1] the even chances of each way reach."""
+    return np.concatenate([2 * np.cumsum(w) / np.cumsum(w)[-1] - 1 for w in weights])
 
 
 def _parsed(path: str) -> tuple[np.ndarray, list[list[list[int]]]]:
