@@ -33,7 +33,6 @@ from dashboard.style import (  # noqa: F401 (passed on)
     ink_on,
     layout,
     palette,
-    percent,
     rows,
     signed,
 )
@@ -209,30 +208,6 @@ def class_balance(counts: np.ndarray, class_names: Sequence[str]) -> go.Figure:
         )
     )
     across = axis("Images", tickformat="~s", rangemode="tozero")
-    return figure.update_layout(bar_frame(class_names, across))
-
-
-def probability_bars(probabilities: np.ndarray, class_names: Sequence[str]) -> go.Figure:
-    """Draw probabilities (classes,) in [0, 1], one bar a class, the answer in colour."""
-    p = np.asarray(probabilities, dtype=np.float64).ravel()
-    best = int(p.argmax()) if p.size else -1
-    figure = go.Figure(
-        go.Bar(
-            x=p,
-            y=rows(class_names),
-            orientation="h",
-            marker={
-                "color": [SERIES[0] if i == best else MUTED for i in range(p.size)],
-                "line": {"width": 0},
-            },
-            text=[percent(value) for value in p],
-            textposition="outside",
-            cliponaxis=False,
-            hovertemplate="%{y}: %{x:.2%}<extra></extra>",
-        )
-    )
-    # Room to the right of a full bar for its number.
-    across = axis(range=[0, 1.16], tickvals=[0, 0.25, 0.5, 0.75, 1], tickformat=".0%")
     return figure.update_layout(bar_frame(class_names, across))
 
 

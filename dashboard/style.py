@@ -103,15 +103,6 @@ def bar_frame(names: Sequence[str], across: dict) -> dict:
     return layout(xaxis=across, yaxis=down, bargap=0.25, height=height, showlegend=False)
 
 
-def percent(value: float) -> str:
-    """Return a share in [0, 1] as words that do not claim certainty: 99.97 % is not 100 %."""
-    if 0.9995 <= value < 1:
-        return ">99.9 %"
-    if 0 < value < 0.0005:
-        return "<0.1 %"
-    return f"{value:.1%}".replace("%", " %")
-
-
 def signed(value: float) -> str:
     """Return two decimals with a true minus, and no minus before what rounds to zero."""
     words = f"{value:.2f}"

@@ -133,21 +133,6 @@ def test_classes_of_one_name_keep_their_own_bars():
     assert ("x (0)", "y", "x (2)") == tuple(bars.y)
 
 
-def test_the_likeliest_class_alone_has_colour():
-    bars = figures.probability_bars(np.array([[0.2, 0.7, 0.1]]), ["a", "b", "c"]).data[0]
-    colours = list(bars.marker.color)
-    assert figures.SERIES[0] == colours[1]
-    assert {figures.MUTED} == {colours[0], colours[2]}
-
-
-@pytest.mark.parametrize(
-    ("value", "words"),
-    [(0, "0.0 %"), (1e-5, "<0.1 %"), (0.5, "50.0 %"), (0.99999, ">99.9 %"), (1, "100.0 %")],
-)
-def test_a_percentage_never_claims_more_than_it_knows(value, words):
-    assert words == figures.probability_bars([value], ["a"]).data[0].text[0]
-
-
 def test_outgoing_weights_are_orange_for_and_blue_against():
     bars = figures.weight_bars([0.5, -1.25], ["a", "b"]).data[0]
     assert ("+0.50", "\u22121.25") == tuple(bars.text)
