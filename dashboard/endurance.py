@@ -84,7 +84,8 @@ KINDS = (
         sentence="Strokes thinner to the left, thicker to the right.",
     ),
     Kind(
-        name="noise", title="Noise, share of full brightness", tick=_percent, level=_percent,
+        name="noise", title="Noise, percent of full brightness", level=_percent,
+        tick=lambda x: f"{100 * x:g}",
         sentence="Grey grains on every pixel.",
     ),
     Kind(

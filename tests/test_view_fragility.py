@@ -155,7 +155,8 @@ def test_a_chart_is_told_in_words_with_what_is_known():
 def test_levels_are_named_on_the_axis_and_in_words():
     assert ["−2", "−1", "0", "+1", "+2", "+3", "+4"] == THICKNESS.ticks
     assert "2 px thinner" == THICKNESS.level(-2)
-    assert ["0\u00a0%", "10\u00a0%"] == NOISE.ticks[:2]
+    assert ["0", "10"] == NOISE.ticks[:2]
+    assert "10\u00a0%" == NOISE.level(0.1)
     assert ["as it is", "inverted"] == INVERSION.ticks
     assert ["0°", "10°"] == ROTATION.ticks[:2]
 

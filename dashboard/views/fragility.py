@@ -12,10 +12,12 @@ from dashboard.endurance import KINDS, Kind, Watch
 from nnengine.errors import EngineError
 from nnengine.fragility import remedy
 
-TICK_S, SLICE_S = 0.4, 0.1
+TICK_S, SLICE_S = 0.35, 0.12  # with 20 ms for the charts it stays within 150
 OTHERS = 2  # beside the network in hand: three lines can be told apart
-IN_A_ROW = 3
 
+# Three cards in a row, two where they would be too narrow for the images below their charts.
+CARDS = """<style>[data-testid=stLayoutWrapper]:has(> [class*=st-key-fragility-card]) {
+flex: 1 1 30%; min-width: min(20rem, 100%) }</style>"""
 LEGEND = """<style>.nn-legend { display: flex; flex-wrap: wrap; gap: .25rem 1.5rem;
 font-variant-numeric: tabular-nums } .nn-legend i { display: inline-block; width: 1.1rem;
 height: .2rem; border-radius: 2px; vertical-align: .25rem; margin-right: .5rem }</style>
@@ -76,13 +78,16 @@ def card(kind: Kind, lines: list[tuple[str, dict]], data, held) -> None:
     """Show one distortion: its curves over its images, a number in words, and the way out."""
     found = [(name, by_kind[kind]) for name, by_kind in lines]
     images = endurance.strip(data, kind, endurance.pick(data, state.get("fragility.turn", 0)))
-    with st.container(border=True, height="stretch", key=f"fragility-{kind.name}", gap="small"):
+    with st.container(
+        border=True, height="stretch", key=f"fragility-card-{kind.name}", gap="small"
+    ):
         st.markdown(f"**{kind.title}**  \n:small[{kind.sentence}]")
         live_plot(
             figures.fragility(found, images, kind.ticks, usual=kind.usual),
             key=f"fragility.{kind.name}", label=endurance.spoken(kind, found),
         )  # fmt: skip
         st.markdown(endurance.fact(kind, found))
+        st.space("stretch")  # the buttons of a row stand beside each other
         if st.button(
             "Train with this", key=f"fragility.train.{kind.name}",
             help=f"Puts into the recipe: images {remedy(kind.name).in_words()}.",
@@ -100,7 +105,7 @@ def turn_on(kind: Kind, held) -> None:
 
 def how(kind: Kind | None) -> None:
     """Say what to make of the charts; `kind` is what the network in hand bears worst."""
-    with st.container(border=True, height="stretch", key="fragility-how"):
+    with st.container(border=True, height="stretch", key="fragility-card-how"):
         st.markdown("**How to close a hole**")
         st.markdown(
             "A network knows only what it was shown. “Train with this” puts the change into the "
@@ -135,13 +140,11 @@ def measured(everyone: list, data, part: str, watch: Watch) -> bool:
     lines = [(one.name, {kind: watch.line(one, data, kind) for kind in KINDS}) for one in now]
     legend(lines)
     weakest = endurance.weakest(lines[0][1])
-    cells = [lambda kind=kind: card(kind, lines, data, now[0]) for kind in KINDS]
-    cells.append(lambda: how(weakest))
-    for start in range(0, len(cells), IN_A_ROW):
-        row = cells[start : start + IN_A_ROW]
-        for column, cell in zip(st.columns(IN_A_ROW), row, strict=True):
-            with column:
-                cell()
+    st.html(CARDS)
+    with st.container(horizontal=True):
+        for kind in KINDS:
+            card(kind, lines, data, now[0])
+        how(weakest)
     return bool(left)
 
 
