@@ -543,3 +543,21 @@ def test_while_one_is_in_use_the_next_is_made(monkeypatch):
     assert 1 == next(ahead)
     assert second.wait(5)  # without asking for it
     ahead.close()
+
+
+def test_makers_that_fan_out_themselves_do_not_wait_for_each_other(monkeypatch):
+    monkeypatch.setenv("NNENGINE_THREADS", "2")
+    both = threading.Barrier(2, timeout=10)
+
+    def items():
+        yield 1
+        both.wait()  # two makers hold both helpers, and each asks for another
+        done = []
+        kernels.workers.fan_out(done.append, 5)
+        yield sorted(done)
+
+    makers = [kernels.workers.ahead(items()) for _ in range(2)]
+    assert [1, 1] == [next(maker) for maker in makers]
+    assert [[0, 1, 2, 3, 4]] * 2 == [next(maker) for maker in makers]
+    for maker in makers:
+        maker.close()

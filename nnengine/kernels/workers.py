@@ -48,7 +48,8 @@ def fan_out(work: Callable[[int], None], pieces: int) -> None:
     waiting = [_pool(threads(), os.getpid()).submit(draw) for _ in range(helpers)]
     draw()
     for helper in waiting:
-        helper.result()
+        if not helper.cancel():  # one that has not begun has nothing left to do
+            helper.result()
 
 
 def ahead(items: Generator[T, None, None]) -> Generator[T, None, None]:
