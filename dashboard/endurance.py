@@ -253,12 +253,16 @@ def first_others(held: HeldNetwork) -> list[str]:
 # In words --------------------------------------------------------------------------------
 
 
-def about(data: Dataset, part: str) -> str:
-    """Return which images are used: "Measured on 1,000 of the 2,000 test images of ..."."""
-    name = f" ({data.name})" if data.name else ""
+def about(data: Dataset, part: str, *, share: float = 1.0, live: bool = False) -> str:
+    """Return which images are used: "Measured on 1,000 of the 2,000 test images (MNIST)".
+
+    `share`: of the work that is done, in [0, 1]. Live: it is done again and again.
+    """
     count = f"{len(data):,} {part} images"
     some = f"{SAMPLE:,} of the {count}" if len(data) > SAMPLE else f"all {count}"
-    return f"Measured on {some}{name}"
+    if share < 1 and not live:
+        return f"Measuring on {some}: {words.share(share)}"
+    return f"Measured on {some}{f' ({data.name})' if data.name else ''}{' · live' * live}"
 
 
 def fact(kind: Kind, lines: Sequence[tuple[str, np.ndarray]]) -> str:

@@ -161,6 +161,17 @@ def test_levels_are_named_on_the_axis_and_in_words():
     assert ["0°", "10°"] == ROTATION.ticks[:2]
 
 
+def test_what_it_is_measured_on_and_how_far_is_said(data):
+    assert "Measuring on all 300 test images: 25\u00a0%" == endurance.about(
+        data, "test", share=0.25
+    )
+    assert "Measured on all 300 test images (Stripes)" == endurance.about(data, "test")
+    live = endurance.about(data, "test", share=0.25, live=True)
+    assert "Measured on all 300 test images (Stripes) · live" == live
+    many = Dataset(np.zeros((2000, 2, 2), np.uint8), np.arange(2000) % 3)
+    assert "Measured on 1,000 of the 2,000 training images" == endurance.about(many, "training")
+
+
 def test_the_weakest_point_is_named_once_all_is_known():
     lines = {kind: np.full(len(kind.levels), 0.9) for kind in KINDS}
     lines[NOISE][3:] = 0.2
@@ -192,7 +203,7 @@ def page(visit, network):
 def measured(at):
     """Draw the page until nothing is left to measure."""
     for _ in range(200):
-        if "measuring" not in words(at):
+        if "Measuring" not in words(at):
             return at
         at.run()
     raise AssertionError("it never came to an end")

@@ -12,7 +12,7 @@ from dashboard.endurance import KINDS, Kind, Watch
 from nnengine.errors import EngineError
 from nnengine.fragility import remedy
 
-TICK_S, SLICE_S = 0.35, 0.12  # with 20 ms for the charts it stays within 150
+TICK_S, SLICE_S = 0.35, 0.1  # with 30 ms for the charts it stays within 150
 OTHERS = 2  # beside the network in hand: three lines can be told apart
 
 # Three cards in a row, two where they would be too narrow for the images below their charts.
@@ -122,6 +122,12 @@ def another() -> None:
     state.put("fragility.turn", state.get("fragility.turn", 0) + 1)
 
 
+def live(everyone: list) -> bool:
+    """Return whether any of these networks is learning just now."""
+    keys = {one.key for one in everyone}
+    return any(run.live and f"run:{run.id}" in keys for run in state.runs())
+
+
 def measured(everyone: list, data, part: str, watch: Watch) -> bool:
     """Measure a little more and draw what is known; return whether something is left to do."""
     latest = state.networks()
@@ -130,13 +136,10 @@ def measured(everyone: list, data, part: str, watch: Watch) -> bool:
         endurance.measure(watch.follow(now, data), data, SLICE_S)
     except EngineError as fault:
         st.error(units.plain(str(fault)))
-        return False
+        return True  # it is left undone
     left = watch.follow(now, data)
     share = endurance.done([watch.measured(one) for one in now], data)
-    st.caption(
-        units.plain(endurance.about(data, part))
-        + f" · measuring, {words.share(share)}" * bool(left)
-    )
+    st.caption(units.plain(endurance.about(data, part, share=share, live=live(now))))
     lines = [(one.name, {kind: watch.line(one, data, kind) for kind in KINDS}) for one in now]
     legend(lines)
     weakest = endurance.weakest(lines[0][1])
@@ -164,15 +167,12 @@ def page() -> None:
         return
     watch = state.get("fragility.watch") or Watch()
     state.put("fragility.watch", watch)
-    keys = {one.key for one in everyone}
-    live = any(run.live and f"run:{run.id}" in keys for run in state.runs())
-    ticking = live or bool(watch.follow(everyone, found[0]))
+    ticking = live(everyone) or bool(watch.follow(everyone, found[0]))
 
     @st.fragment(run_every=TICK_S if ticking else None)
     def inside() -> None:
         left = measured(everyone, *found, watch)
-        still = any(run.live and f"run:{run.id}" in keys for run in state.runs())
-        if ticking and not (left or still):
+        if ticking and not (left or live(everyone)):
             st.rerun()  # all is drawn: stop the clock
 
     inside()
