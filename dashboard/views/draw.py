@@ -432,6 +432,11 @@ def page() -> None:
         outcome(held)
     my_digits(held)
     side_by_side(framed)
+    if held is not None:
+        st.page_link(
+            "views/fragility.py", icon=":material/monitoring:",
+            label="How far can images be moved, turned or thickened before it misreads them?",
+        )  # fmt: skip
 
 
 page()
