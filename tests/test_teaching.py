@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from nnengine import ConfigError, Dataset, FormatError, Network, TrainingConfig, kernels, training
+from nnengine import teaching as teaching_module
 from nnengine.modelfile import load
 from nnengine.synthetic import digits
 from nnengine.teaching import Lesson, LessonStep, teach, teaching
@@ -123,6 +124,27 @@ def test_a_lesson_ends_at_once_where_there_is_nothing_to_learn(network, memory):
 def test_a_budget_that_is_spent_ends_the_lesson_after_a_step(network, odd, memory):
     lesson = teach(network, odd, memory, budget_s=1e-9)
     assert 1 == lesson.steps
+
+
+def test_a_stubborn_image_gets_three_times_the_budget(network, odd, memory, monkeypatch):
+    """A clock that goes a second a look: two seconds are over after two steps, six after six."""
+    clock = iter(range(1_000))
+    monkeypatch.setattr(teaching_module.time, "perf_counter", lambda: float(next(clock)))
+    monkeypatch.setattr(teaching_module, "_RATE", 1e-9)  # it learns nothing
+    *steps, lesson = teaching(network, odd, memory, budget_s=2)
+    assert 7 == lesson.steps == steps[-1].step
+    assert lesson.right_after < 4
+
+
+def test_a_small_network_that_yields_slowly_is_pressed_harder(memory):
+    """One bar, which the memories call a 1, is to be a 5."""
+    network = Network.build([784, 16, 10], rng=0)
+    for _ in training(network, memory, TrainingConfig(epochs=3, optimiser="adam")):
+        pass
+    bar = np.zeros((1, 28, 28), np.uint8)
+    bar[0, 4:24, 13:15] = 255
+    lesson = teach(network, Dataset(bar, [5], classes=10), memory, budget_s=60)
+    assert ([5], True) == (lesson.after.tolist(), lesson.before.tolist() != [5])
 
 
 def test_a_lesson_may_be_left_half_way(network, odd, memory):
