@@ -82,13 +82,15 @@ def pages(count: int, size: int = PAGE) -> list[range]:
 def summary(network: Network, steps: int | None = None) -> str:
     """Return one line about a network: sizes, hidden activations, parameters, steps.
 
-    A run that goes on knows its steps better than the record, which is written at its end.
+    A run that goes on knows its steps better than the record, which is written at its end. A
+    network without a record, as every .nnm, may be trained all the same: nothing is said then.
     """
     shape = "-".join(map(str, network.sizes))
     hidden = ", ".join(LABELS[name] for name in dict.fromkeys(network.activations[:-1]))
     done = network.trained_steps if steps is None else steps
-    trained = f"{done:,} steps" if done else "untrained"
-    parts = [shape, hidden or "no hidden layer", f"{network.parameter_count:,} parameters", trained]
+    parts = [shape, hidden or "no hidden layer", f"{network.parameter_count:,} parameters"]
+    if done or steps is not None:
+        parts.append(f"{done:,} steps" if done else "untrained")
     return " · ".join(parts)
 
 
@@ -127,7 +129,10 @@ def facts(network: Network) -> list[tuple[str, str]]:
         ("Input scale", "pixel ÷ 255" if abs(scale * 255 - 1) < 1e-9 else f"pixel × {scale:g}"),
         ("Classes", ", ".join(network.class_names)),
         ("Parameters", f"{network.parameter_count:,} of {network.dtype}"),
-        ("Trained", f"{network.trained_steps:,} steps" if network.trained_steps else "not yet"),
+        (
+            "Trained",
+            f"{network.trained_steps:,} steps" if network.trained_steps else "not on record",
+        ),
     ]
 
 

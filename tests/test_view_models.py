@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import nnengine
-from dashboard import judging
+from dashboard import judging, units
 from dashboard.visits import HeldNetwork
 from nnengine import Dataset, Network, TrainingConfig, metrics, training
 from nnengine.modelfile import to_bytes
@@ -53,6 +53,12 @@ def test_a_taught_network_is_let_go_and_the_one_before_is_in_hand(visit, trained
     visit.taught = [visit.held]
     click(open_page("models", visit), "Let go of this taught network")
     assert (None, []) == (visit.held, visit.taught)
+
+
+def test_a_network_without_a_record_is_not_called_untrained():
+    bare = Network.build([64, 6, 3], rng=2)
+    assert "64-6-3 · ReLU · 411 parameters" == units.summary(bare)
+    assert units.summary(bare, steps=0).endswith("untrained")
 
 
 def test_both_formats_are_offered_where_both_can_hold_the_network(visit):

@@ -63,7 +63,7 @@ def choose() -> None:
     labels = {key: answers.named(one) for key, one in options.items()}
     st.subheader("Network in hand")
     picked = st.selectbox(
-        "Run, shipped or restored network", list(options), index=list(options).index(now),
+        "Run, built-in or restored network", list(options), index=list(options).index(now),
         format_func=labels.__getitem__,
         help="Weights, Draw and this page look at this network.",
     )  # fmt: skip
