@@ -16,6 +16,10 @@ if ROOT not in sys.path:
 
 import streamlit as st  # noqa: E402
 
+from dashboard import tab  # noqa: E402
+
+tab.repair()  # before the first component is made
+
 from dashboard import state  # noqa: E402
 
 VIEWS = Path(__file__).parent / "views"
