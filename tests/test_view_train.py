@@ -92,7 +92,7 @@ def pick_quick(at: AppTest) -> AppTest:
 def test_the_app_opens_and_every_page_draws():
     at = AppTest.from_file(str(APP), default_timeout=60).run()
     assert not at.exception
-    for name in ("data", "train", "weights", "draw", "models"):
+    for name in ("data", "train", "weights", "draw", "fragility", "models"):
         assert not at.switch_page(f"views/{name}.py").run().exception, name
 
 
