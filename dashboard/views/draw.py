@@ -435,7 +435,7 @@ def page() -> None:
     if held is not None:
         st.page_link(
             "views/fragility.py", icon=":material/monitoring:",
-            label="How far can images be moved, turned or thickened before it misreads them?",
+            label="How far can a drawing be pushed?",
         )  # fmt: skip
 
 
