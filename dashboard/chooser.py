@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import state, units, words
+from dashboard import state, tempo, units, words
 from nnengine import catalogue
 from nnengine.catalogue import Entry
 from nnengine.errors import EngineError
@@ -83,7 +83,7 @@ def not_here(name: str) -> None:
         if fetch is None or fetch.ended:
             _offer(entry, fetch)
         else:
-            st.fragment(_follow, run_every=TICK_S)(entry, fetch)
+            tempo.part(_follow, TICK_S)(entry, fetch)
     st.markdown(f"In hand meanwhile: **{units.plain(state.sources()[state.source()])}**.")
 
 

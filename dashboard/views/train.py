@@ -5,7 +5,7 @@ from __future__ import annotations
 import plotly.graph_objects as go
 import streamlit as st
 
-from dashboard import figures, recipe_form, state
+from dashboard import figures, recipe_form, state, tempo
 from dashboard.components.live_plot import live_plot
 from dashboard.pace import compact, in_words
 from dashboard.run_list import run_list
@@ -193,7 +193,7 @@ def main() -> None:
             what_happens()
         else:
             live = any(r.live for r in state.runs())
-            st.fragment(live_panel, run_every=TICK_S if live else None)(situation())
+            tempo.part(live_panel, TICK_S if live else None)(situation())
             run_list(run)
     with right:
         recipe_form.recipe_form(data)
