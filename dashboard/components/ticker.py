@@ -8,14 +8,21 @@ from __future__ import annotations
 
 import streamlit as st
 
-# Nothing is left to the screen's own clock, which stands still in a hidden tab. Should a request
-# get lost in a change of page, another is made.
+# The browser is idle when all of a drawing is on the screen: asked before, it would put a drawing
+# off for the next one, again and again. In a hidden tab nothing is drawn and the timeout counts.
+# Should a request get lost in a change of page, another is made.
+# Streamlit calls the function at each change of data, and what it returns only at the very end.
 _JS = """
-export default function ({ data, setTriggerValue }) {
-  const ask = () => setTriggerValue("tick", data.beat);
-  const again = setInterval(ask, 3000);
-  ask();
-  return () => clearInterval(again);
+const idle = window.requestIdleCallback ?? ((then) => setTimeout(then, 60));
+export default function ({ data, parentElement, setTriggerValue }) {
+  const state = (parentElement.nnTicker ??= {});
+  const ask = () => { if (!state.gone) setTriggerValue("tick", state.beat); };
+  if (state.beat === data.beat && !state.gone) return state.end;
+  Object.assign(state, { beat: data.beat, gone: false });
+  clearInterval(state.again);
+  state.again = setInterval(ask, 4000);
+  idle(ask, { timeout: 1000 });
+  return (state.end = () => { state.gone = true; clearInterval(state.again); });
 }
 """
 
