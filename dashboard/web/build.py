@@ -17,7 +17,8 @@ from dashboard.web import pieces, wheels
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = Path(__file__).with_name("page")
-CONFIG = ROOT / "dashboard" / ".streamlit" / "config.toml"  # stlite looks in the folder it starts in
+# stlite looks in the folder it starts in.
+CONFIG = ROOT / "dashboard" / ".streamlit" / "config.toml"
 MARK = "nnengine-site.json"  # in every site; without it a full folder is not ours to replace
 _STATIC_IMPORT = re.compile(r"""(?:from|import)\s*["']\./([\w.-]+\.js)["']""")
 _SOURCES = (".py", ".toml", ".npz", ".nnm", ".json", ".typed")

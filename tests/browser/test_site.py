@@ -1,0 +1,142 @@
+"""The static site in a real browser that can reach nobody: opened, drawn on, trained in."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from dashboard.web import build, gather, serve
+from tests.browser.conftest import FLAGS, find_browser, note_foreign, settle
+from tests.browser.test_draw import SEVEN, answer, draw
+from tests.browser.test_walk import curve, metric
+
+NOWHERE = "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"
+OPENED_S = 90  # a page is waited for; what it takes is measured by benchmarks/opening.py
+STEP = re.compile(r"Step ([\d,]+) of")
+
+
+@pytest.fixture(scope="session")
+def pieces() -> Path:
+    """The gathered pieces, fetched once a machine; without them a skip, or a failure where
+    NNENGINE_SITE=required."""
+    folder = gather.cache()
+    try:
+        return gather.gather(folder)
+    except gather.GatherError as fault:
+        if os.environ.get("NNENGINE_SITE") == "required":
+            pytest.fail(str(fault))
+        pytest.skip(f"the pieces of a vendored site cannot be had: {fault}")
+
+
+@pytest.fixture(scope="session")
+def site(pieces, tmp_path_factory) -> Iterator[str]:
+    """The address of a vendored site."""
+    folder = tmp_path_factory.mktemp("site") / "site"
+    build.build(folder, pieces)
+    with serve.server(folder) as host:
+        threading.Thread(target=host.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{host.server_port}"
+        host.shutdown()
+
+
+@pytest.fixture(scope="module")
+def lonely():
+    """A Chromium that finds no host but this one."""
+    path = find_browser()
+    if path is None:
+        reason = "no Chromium: install it (on Debian: apt install chromium)"
+        (pytest.fail if os.environ.get("NNENGINE_BROWSER") == "required" else pytest.skip)(reason)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=[*FLAGS, NOWHERE])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def tab(lonely, site):
+    """Open a page of the site; a test that ends with script errors or foreign requests fails."""
+    contexts, faults = [], []
+
+    def open_page(path: str = "/", heading: str = "Data") -> Page:
+        context = lonely.new_context(viewport={"width": 1280, "height": 900})
+        contexts.append(context)
+        page = context.new_page()
+        page.faults = faults
+        page.set_default_timeout(30_000)
+        page.on("pageerror", lambda error: faults.append(f"script: {error}"))
+        context.on("request", lambda request: note_foreign(page, request.url, site))
+        page.goto(site + path)
+        title = page.get_by_role("heading", name=heading, exact=True)
+        expect(title).to_be_visible(timeout=OPENED_S * 1000)
+        settle(page)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert [] == faults
+
+
+def steps_done(page: Page) -> int:
+    return int(STEP.search(page.get_by_text(STEP).first.inner_text())[1].replace(",", ""))
+
+
+def test_a_link_to_the_draw_page_opens_it_and_a_seven_is_answered(tab):
+    page = tab("/draw", "Draw")
+    expect(page.get_by_text("The sheet is blank.")).to_be_visible()
+    draw(page, SEVEN)
+    assert "7" == answer(page)
+    assert page.url.split("?")[0].endswith("/draw")
+
+
+def test_the_built_in_digits_train_with_a_live_curve_and_obey_at_once(tab):
+    page = tab("/train", "Train")
+    page.get_by_role("button", name="Start training").click()
+    expect(page.get_by_text("Running", exact=True)).to_be_visible(timeout=60_000)
+    page.wait_for_selector(".js-plotly-plot")
+    page.evaluate("document.querySelector('.js-plotly-plot').dataset.mark = 'same'")
+    early = curve(page)["points"]
+    page.wait_for_function(
+        "(early) => document.querySelector('.js-plotly-plot')._fullData[0].x.length > early + 1",
+        arg=early, timeout=90_000,
+    )  # fmt: skip
+    assert "same" == curve(page)["mark"]
+
+    go_while_it_runs(page, "Weights")
+    expect(page.get_by_text(re.compile("live"))).to_be_visible()
+    go_while_it_runs(page, "Data")  # nothing moves there, but the run goes on
+    go_while_it_runs(page, "Train")
+    reached = steps_done(page)
+    page.get_by_role("button", name="Pause").click()
+    expect(page.get_by_text("Paused", exact=True)).to_be_visible()
+    settle(page, pause_ms=500)
+    held = steps_done(page)
+    assert held >= reached
+    page.get_by_role("button", name="Step", exact=True).click()
+    expect(page.get_by_text(f"Step {held + 1:,} of")).to_be_visible()
+    page.get_by_role("button", name="Resume").click()
+    expect(page.get_by_text("Running", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_text("Stopped", exact=True)).to_be_visible()
+    settle(page)
+    assert metric(page, "Accuracy, validation") > 50
+
+
+def go_while_it_runs(page: Page, name: str) -> None:
+    page.get_by_role("link", name=name, exact=True).first.click()
+    expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible()
+
+
+def test_an_address_without_a_page_leads_to_the_start(lonely, site):
+    page = lonely.new_page()
+    page.goto(f"{site}/nothing-here")
+    expect(page.get_by_role("heading", name="There is no page here")).to_be_visible()
+    page.close()
