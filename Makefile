@@ -1,12 +1,13 @@
 # make app    install into .venv and open the dashboard
 # make test   install what tests need and run them all
+# make site   the app as a folder of static files, site/; make serve-site shows it on this machine
 # The environment is made anew when what it is made from changes.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: app test lint load bench clean
+.PHONY: app test lint load bench site serve-site clean
 
 app: $(VENV)/.app
 	$(BIN)/streamlit run dashboard/app.py
@@ -24,6 +25,13 @@ load: $(VENV)/.test
 
 bench: $(VENV)/.app
 	$(BIN)/python benchmarks/full_batch.py
+
+# SITE="--vendored" takes nothing from elsewhere when it is opened: see README.
+site: $(VENV)/.app
+	$(BIN)/python -m dashboard.web build --out site $(SITE)
+
+serve-site: site
+	$(BIN)/python -m dashboard.web serve --dir site
 
 $(VENV)/.app: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

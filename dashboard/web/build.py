@@ -9,9 +9,8 @@ import re
 import shutil
 import tempfile
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
-
-import plotly
 
 from dashboard.web import pieces, wheels
 
@@ -70,11 +69,10 @@ def _fill(out: Path, vendored: Path | None) -> None:
     static = out / "app" / "static"  # where live_plot asks for it, on a server and here
     static.mkdir(parents=True)
     shutil.copy(_plotly(), static / "plotly.min.js")
-    if vendored:
-        settings, listed = _from_folder(vendored, out)
-    else:
-        settings, listed = _from_cdn(out)
-    fetches = [[f"app.zip?v={_short(app)}", len(app)], *listed]
+    own = _own_wheels(out / "wheels")
+    settings, listed = _from_folder(vendored, out) if vendored else _from_cdn()
+    fetches = [[f"app.zip?v={_short(app)}", len(app)], *own, *listed]
+    settings["packages"] += [path for path, _ in own]
     settings |= {"app": fetches[0][0], "fetches": fetches, "pages": pages()}
     _write_pages(out, settings)
     fetched = sum(size for _, size in fetches)
@@ -107,7 +105,17 @@ def pages() -> list[str]:
 
 
 def _plotly() -> Path:
-    return Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
+    file = metadata.distribution("plotly").locate_file("plotly/package_data/plotly.min.js")
+    return Path(str(file))
+
+
+def _own_wheels(folder: Path) -> list:
+    """Write the wheels that are made here; return their paths in the site, and sizes."""
+    folder.mkdir()
+    made = [wheels.plotly(), *(wheels.empty(*item) for item in pieces.EMPTY.items())]
+    for name, raw in made:
+        (folder / name).write_bytes(raw)
+    return [[f"{folder.name}/{name}", len(raw)] for name, raw in made]
 
 
 def _short(raw: bytes) -> str:
@@ -126,9 +134,9 @@ def _from_folder(vendored: Path, out: Path) -> tuple[dict, list]:
             )
         shutil.copytree(vendored / part, out / part)
     lock = json.loads((out / "pyodide" / "pyodide-lock.json").read_text())
-    first = [out / "pyodide" / name for name in _core()]
+    first = [out / "pyodide" / name for name in pieces.CORE]
     first += [out / "pyodide" / entry["file_name"] for entry in lock["packages"].values()]
-    first += _opening(out / "stlite")
+    first += opening(out / "stlite")
     settings = {
         "pyodide": "pyodide/pyodide.mjs",
         "stlite": "stlite/",
@@ -138,14 +146,7 @@ def _from_folder(vendored: Path, out: Path) -> tuple[dict, list]:
     return settings, [[file.relative_to(out).as_posix(), file.stat().st_size] for file in first]
 
 
-def _core() -> tuple[str, ...]:
-    return (
-        "pyodide.mjs", "pyodide.asm.js", "pyodide.asm.wasm", "python_stdlib.zip",
-        "pyodide-lock.json",
-    )  # fmt: skip
-
-
-def _opening(stlite: Path) -> list[Path]:
+def opening(stlite: Path) -> list[Path]:
     """Return what stlite loads before it shows anything: scripts, style and its two wheels."""
     found, left = [], ["stlite.js"]
     while left:
@@ -156,8 +157,22 @@ def _opening(stlite: Path) -> list[Path]:
     return [*found, stlite / "stlite.css", *sorted((stlite / "wheels").glob("*.whl"))]
 
 
-def _from_cdn(out: Path) -> tuple[dict, list]:
-    raise BuildError("not yet")
+def _from_cdn() -> tuple[dict, list]:
+    """Return the page's settings and what it fetches at first, by addresses that never change."""
+    pure = [
+        (f"{pieces.WHEELS_CDN}{digest[:2]}/{digest[2:4]}/{digest[4:]}/{file}", size)
+        for file, (digest, size) in pieces.PURE.items()
+    ]
+    core = {**pieces.CORE, **pieces.COMPILED}
+    listed = [(pieces.PYODIDE_CDN + file, size) for file, size in core.items()]
+    listed += [(pieces.STLITE_CDN + file, size) for file, size in pieces.OPENING.items()]
+    settings = {
+        "pyodide": None,
+        "stlite": pieces.STLITE_CDN,
+        "packages": ["numpy", "pillow", "ssl", *(address for address, _ in pure)],
+        "hosts": list(pieces.HOSTS),
+    }
+    return settings, [list(item) for item in (*listed, *pure)]
 
 
 # The pages -------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ its own sha256, which the browser checks again.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -19,7 +20,6 @@ from pathlib import Path
 
 from dashboard.web import pieces, wheels
 
-_CORE = ("pyodide.mjs", "pyodide.asm.js", "pyodide.asm.wasm", "python_stdlib.zip")
 _LIBRARIES = {"ssl": ["libopenssl"]}
 _IMPORTS = {"ssl": ["ssl", "_ssl"], "pillow": ["PIL"], "libopenssl": []}
 
@@ -78,8 +78,7 @@ def _wanted() -> dict:
         "stlite": pieces.STLITE,
         "carrier": list(pieces.CARRIER),
         "compiled": list(pieces.COMPILED),
-        "pure": pieces.PURE,
-        "empty": pieces.EMPTY,
+        "pure": sorted(pieces.PURE),
     }
 
 
@@ -102,7 +101,7 @@ def _npm(work: Path, package: str) -> tarfile.TarFile:
 
 def _pyodide(work: Path, into: Path) -> None:
     with _npm(work, f"pyodide@{pieces.PYODIDE}") as archive:
-        for name in _CORE:
+        for name in set(pieces.CORE) - {"pyodide-lock.json"}:
             (into / name).write_bytes(archive.extractfile(f"package/{name}").read())
 
 
@@ -131,7 +130,7 @@ def _pip(work: Path, *wanted: str, python: str) -> Path:
 def _compiled(work: Path, into: Path) -> None:
     package, version, inside = pieces.CARRIER
     carrier = next(_pip(work, f"{package}=={version}", python="3.12").glob("*.whl"))
-    missing = set(pieces.COMPILED)
+    missing = {wheels.named(Path(file)).name for file in pieces.COMPILED}
     with zipfile.ZipFile(carrier) as archive:
         for entry in archive.namelist():
             file = Path(entry)
@@ -147,17 +146,13 @@ def _compiled(work: Path, into: Path) -> None:
 
 
 def _pure(work: Path, into: Path) -> None:
-    wanted = [f"{name}=={version}" for name, version in pieces.PURE.items()]
-    for wheel in _pip(work, *wanted, python="3.13").glob("*.whl"):
-        raw = wheel.read_bytes()
-        (into / wheel.name).write_bytes(wheels.thinned(raw) if _is_plotly(wheel) else raw)
-    for name, version in pieces.EMPTY.items():
-        file, raw = wheels.empty(name, version)
-        (into / file).write_bytes(raw)
-
-
-def _is_plotly(wheel: Path) -> bool:
-    return wheels.named(wheel).name == "plotly"
+    wanted = ["==".join(wheels.named(Path(file))) for file in pieces.PURE]
+    place = _pip(work, *wanted, python="3.13")
+    for name, (digest, _) in pieces.PURE.items():
+        raw = (place / name).read_bytes() if (place / name).is_file() else b""
+        if hashlib.blake2b(raw, digest_size=32).hexdigest() != digest:
+            raise GatherError(f"pip did not bring the {name} that is wanted, but another")
+        (into / name).write_bytes(raw)
 
 
 def lock_of(folder: Path) -> dict:

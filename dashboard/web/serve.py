@@ -24,7 +24,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
 
     def end_headers(self) -> None:
         # A browser asks again for pages and scripts of ours, and keeps what has a version.
-        kept = any(part in self.path for part in ("/pyodide/", "/stlite/", "?v="))
+        kept = any(part in self.path for part in ("/pyodide/", "/stlite/", "/wheels/", "?v="))
         self.send_header("Cache-Control", "public, max-age=86400" if kept else "no-cache")
         super().end_headers()
 

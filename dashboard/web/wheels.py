@@ -6,14 +6,16 @@ import hashlib
 import io
 import re
 import zipfile
+from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
 _BEGINNING = (1980, 1, 1, 0, 0, 0)  # the first date a zip can name: the same files, the same bytes
-# Of the plotly wheel, what only notebooks and pictures made by Python ask for: 6 of its 10 MB.
+# Of plotly, what notebooks and pictures made by Python ask for, and plotly.js, which lies beside
+# the page: 6 of its 10 MB.
 _NOT_IN_A_TAB = re.compile(
-    r"(plotly/labextension/|plotly-[^/]+\.data/|plotly/package_data/(?!templates/)"
-    r"|plotly/(matplotlylib|figure_factory|express|data)/).*"
+    r"\.\.|plotly/(labextension|matplotlylib|figure_factory|express|data)/"
+    r"|plotly/package_data/(?!templates/)|.*\.pyc$|.*\.dist-info/(?!METADATA|WHEEL)"
 )
 
 
@@ -67,16 +69,14 @@ def empty(name: str, version: str) -> tuple[str, bytes]:
     return f"{stem}-py3-none-any.whl", zipped({k: v.encode() for k, v in files.items()})
 
 
-def thinned(wheel: bytes) -> bytes:
-    """Return a plotly wheel without what no page needs; plotly.js lies beside the page anyway."""
-    with zipfile.ZipFile(io.BytesIO(wheel)) as archive:
-        names = [n for n in archive.namelist() if not _NOT_IN_A_TAB.fullmatch(n)]
-        files = {n: archive.read(n) for n in names if not n.endswith("/")}
-    record = next(name for name in files if name.endswith(".dist-info/RECORD"))
-    kept = [
-        line
-        for line in files[record].decode().splitlines()
-        if not _NOT_IN_A_TAB.fullmatch(line.split(",")[0])
-    ]
-    files[record] = "".join(f"{line}\n" for line in kept).encode()
-    return zipped(files)
+def plotly() -> tuple[str, bytes]:
+    """Return file name and bytes of a wheel of the installed plotly, without what no page needs."""
+    installed = metadata.distribution("plotly")
+    files = {
+        str(file): file.locate().read_bytes()
+        for file in installed.files or ()
+        if not _NOT_IN_A_TAB.match(file.as_posix())
+    }
+    record = f"plotly-{installed.version}.dist-info/RECORD"
+    files[record] = "".join(f"{name},,\n" for name in [*sorted(files), record]).encode()
+    return f"plotly-{installed.version}-py3-none-any.whl", zipped(files)

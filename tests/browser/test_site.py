@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import threading
@@ -12,6 +13,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from dashboard.web import build, gather, serve
+from dashboard.web import pieces as pieces_
 from tests.browser.conftest import FLAGS, find_browser, note_foreign, settle
 from tests.browser.test_draw import SEVEN, answer, draw
 from tests.browser.test_walk import curve, metric
@@ -34,15 +36,31 @@ def pieces() -> Path:
         pytest.skip(f"the pieces of a vendored site cannot be had: {fault}")
 
 
+@contextlib.contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """Serve a site as long as the block lasts; give its address."""
+    with serve.server(folder) as host:
+        threading.Thread(target=host.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{host.server_port}"
+        host.shutdown()
+
+
 @pytest.fixture(scope="session")
 def site(pieces, tmp_path_factory) -> Iterator[str]:
     """The address of a vendored site."""
     folder = tmp_path_factory.mktemp("site") / "site"
     build.build(folder, pieces)
-    with serve.server(folder) as host:
-        threading.Thread(target=host.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{host.server_port}"
-        host.shutdown()
+    with served(folder) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def far_site(tmp_path_factory) -> Iterator[str]:
+    """The address of a site that takes Python and wheels from the CDN."""
+    folder = tmp_path_factory.mktemp("far") / "site"
+    build.build(folder)
+    with served(folder) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
@@ -61,18 +79,24 @@ def lonely():
 
 
 @pytest.fixture
-def tab(lonely, site):
-    """Open a page of the site; a test that ends with script errors or foreign requests fails."""
+def tab(lonely):
+    """Open a page of a site; a test that ends with script errors or foreign requests fails.
+
+    `far`: gathered pieces, with which requests to the CDN are answered.
+    """
     contexts, faults = [], []
 
-    def open_page(path: str = "/", heading: str = "Data") -> Page:
+    def open_page(site: str, path: str, heading: str, far: Path | None = None) -> Page:
         context = lonely.new_context(viewport={"width": 1280, "height": 900})
         contexts.append(context)
+        if far:
+            context.route(re.compile("^https://"), lambda route: answer_from(far, route))
         page = context.new_page()
-        page.faults = faults
         page.set_default_timeout(30_000)
+        page.faults = faults
         page.on("pageerror", lambda error: faults.append(f"script: {error}"))
-        context.on("request", lambda request: note_foreign(page, request.url, site))
+        if not far:
+            context.on("request", lambda request: note_foreign(page, request.url, site))
         page.goto(site + path)
         title = page.get_by_role("heading", name=heading, exact=True)
         expect(title).to_be_visible(timeout=OPENED_S * 1000)
@@ -85,20 +109,43 @@ def tab(lonely, site):
     assert [] == faults
 
 
+def answer_from(folder: Path, route) -> None:
+    """Answer a request to the CDN, and none to anybody else, from the gathered pieces."""
+    url, file = route.request.url, None
+    if url.startswith(pieces_.PYODIDE_CDN):
+        file = folder / "pyodide" / url.removeprefix(pieces_.PYODIDE_CDN)
+    elif url.startswith(pieces_.STLITE_CDN):
+        file = folder / "stlite" / url.removeprefix(pieces_.STLITE_CDN)
+    elif url.startswith(pieces_.WHEELS_CDN):
+        file = folder / "pyodide" / url.split("/")[-1]
+    if file is not None and file.name == "micropip-0.11.0-py3-none-any.whl":
+        file = next(file.parent.glob("micropip-*"))  # the gathered one is a little older
+    if file is None or not file.is_file():
+        route.abort()
+    else:
+        route.fulfill(path=file, headers={"Access-Control-Allow-Origin": "*"})
+
+
 def steps_done(page: Page) -> int:
     return int(STEP.search(page.get_by_text(STEP).first.inner_text())[1].replace(",", ""))
 
 
-def test_a_link_to_the_draw_page_opens_it_and_a_seven_is_answered(tab):
-    page = tab("/draw", "Draw")
+def test_a_link_to_the_draw_page_opens_it_and_a_seven_is_answered(tab, site):
+    page = tab(site, "/draw", "Draw")
     expect(page.get_by_text("The sheet is blank.")).to_be_visible()
     draw(page, SEVEN)
     assert "7" == answer(page)
     assert page.url.split("?")[0].endswith("/draw")
 
 
-def test_the_built_in_digits_train_with_a_live_curve_and_obey_at_once(tab):
-    page = tab("/train", "Train")
+def test_the_form_that_takes_python_from_the_cdn_opens_and_answers_too(tab, far_site, pieces):
+    page = tab(far_site, "/draw", "Draw", far=pieces)
+    draw(page, SEVEN)
+    assert "7" == answer(page)
+
+
+def test_the_built_in_digits_train_with_a_live_curve_and_obey_at_once(tab, site):
+    page = tab(site, "/train", "Train")
     page.get_by_role("button", name="Start training").click()
     expect(page.get_by_text("Running", exact=True)).to_be_visible(timeout=60_000)
     page.wait_for_selector(".js-plotly-plot")

@@ -108,7 +108,7 @@
       archives: [{ url: new URL(site.app, home).href, format: "zip", options: {} }],
       prebuiltPackageNames: site.packages.map((name) =>
         name.includes("/") ? new URL(name, home).href : name),
-      pyodideUrl: site.pyodide && new URL(site.pyodide, home).href,
+      pyodideUrl: site.pyodide ? new URL(site.pyodide, home).href : undefined,
       disableProgressToasts: true,
     }, document.getElementById("root"));
     // stlite took the page's path as its own; only now may the address name a page.
