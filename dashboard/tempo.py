@@ -18,7 +18,7 @@ from dashboard.tab import IN_TAB
 
 # A click waits for the end of a slice and of the drawing after it: 0.6 s at most. A slice of
 # twice what drawing costs leaves two thirds of the tab's time for training.
-SHORTEST_S, LONGEST_S = 0.1, 0.35
+SHORTEST_S, LONGEST_S = 0.1, 0.3
 _TRAINING_TO_DRAWING = 2.2
 _BEAT, _LEFT, _TICKS = "tempo.beat", "tempo.left_s", "tempo.ticks"
 
