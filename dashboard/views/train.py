@@ -10,6 +10,7 @@ from dashboard.components.live_plot import live_plot
 from dashboard.pace import compact, in_words
 from dashboard.run_list import run_list
 from dashboard.runs import Run
+from dashboard.tab import IN_TAB
 from dashboard.units import plain
 
 TICK_S = 0.5
@@ -67,7 +68,7 @@ def messages(run: Run) -> None:
     if refused := state.get("train.refused"):
         st.warning(refused)
         state.put("train.refused", None)
-    if run.state == "waiting" and not state.scheduler().warm:
+    if run.state == "waiting" and not state.scheduler().warm and not IN_TAB:
         st.info(
             "Preparing the compiled kernels. The first time on a machine this takes 10 to 20 "
             "seconds; the run starts by itself."
