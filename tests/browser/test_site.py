@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+import nnengine
 from dashboard.web import build, gather, serve
 from dashboard.web import pieces as pieces_
+from nnengine import read_idx
 from tests.browser.conftest import FLAGS, find_browser, note_foreign, settle
 from tests.browser.test_draw import SEVEN, answer, draw
-from tests.browser.test_walk import curve, metric
+from tests.browser.test_walk import curve, go, metric, upload
 
 NOWHERE = "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"
 OPENED_S = 90  # a page is waited for; what it takes is measured by benchmarks/opening.py
@@ -177,9 +179,66 @@ def test_the_built_in_digits_train_with_a_live_curve_and_obey_at_once(tab, site)
     assert metric(page, "Accuracy, validation") > 50
 
 
+def test_published_files_train_in_the_tab_and_the_model_is_the_same_outside(
+    tab, site, mnist_files, tmp_path
+):
+    page = tab(site, "/", "Data")
+    page.get_by_role("radio", name="Your files", exact=True).first.click()
+    settle(page)
+    upload(page, list(mnist_files.values()))
+    expect(page.get_by_text("60,000 images of 28 × 28")).to_be_visible(timeout=120_000)
+    settle(page)
+    expect(page.get_by_text(re.compile("^Test set: .* 10,000 images"))).to_be_visible()
+    go(page, "Train")
+    page.get_by_role("button", name="Start training").click()
+    expect(page.get_by_text("Running", exact=True)).to_be_visible(timeout=60_000)
+    page.wait_for_function("() => /Step [1-9]/.test(document.body.innerText)", timeout=120_000)
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_text("Stopped", exact=True)).to_be_visible(timeout=60_000)
+    settle(page)
+
+    go(page, "Models")
+    page.get_by_role("button", name="Evaluate").click()
+    shown = metric_when_there(page, "Accuracy")
+    with page.expect_download() as download:
+        page.get_by_role("button", name=re.compile("^Download .npz")).click()
+    model = tmp_path / "tab.npz"
+    download.value.save_as(model)
+    images, labels = (read_idx(mnist_files[f"test_{kind}"]) for kind in ("images", "labels"))
+    accuracy = nnengine.load(model).accuracy(images, labels)
+    assert shown == pytest.approx(100 * accuracy, abs=0.0051)
+
+    upload(page, [model])
+    expect(page.get_by_text(re.compile(r"tab\.npz")).first).to_be_visible()
+    settle(page)
+    page.get_by_role("button", name="Evaluate").click()
+    assert shown == metric_when_there(page, "Accuracy")
+
+
+def metric_when_there(page: Page, label: str) -> float:
+    """Wait for a metric, which may take a while to be measured in a tab, and return it."""
+    expect(page.get_by_test_id("stMetric").filter(has_text=label).first).to_be_visible(
+        timeout=120_000
+    )
+    settle(page)
+    return metric(page, label)
+
+
 def go_while_it_runs(page: Page, name: str) -> None:
     page.get_by_role("link", name=name, exact=True).first.click()
     expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible()
+
+
+def test_what_is_fetched_at_first_is_what_the_gathered_pieces_ask_for(pieces):
+    """The form that uses the CDN has no file to look into: its list is written down."""
+    folder = pieces / "stlite"
+    found = {
+        file.relative_to(folder).as_posix(): file.stat().st_size for file in build.opening(folder)
+    }
+    assert pieces_.OPENING == found
+    core = {name: (pieces / "pyodide" / name).stat().st_size for name in pieces_.CORE}
+    lock = "pyodide-lock.json"  # the CDN's names more packages
+    assert {**pieces_.CORE, lock: 0} == {**core, lock: 0}
 
 
 def test_an_address_without_a_page_leads_to_the_start(lonely, site):
