@@ -114,6 +114,7 @@
     // stlite took the page's path as its own; only now may the address name a page.
     if (page) history.replaceState(null, "", new URL(page, home));
     const kernel = controller._kernel;
+    bringDownloads(kernel);
     kernel.addEventListener("loadProgress", ({ detail }) => {
       const [words, share] = STAGES[detail] || [];
       if (!words) return;
@@ -125,6 +126,35 @@
       fail("The app could not be started", String(detail && detail.message || detail)));
     await drawn();
     opening.remove();
+  }
+
+  // A download that is made only when asked for gets an address that leads nowhere: what is meant
+  // lies in the worker. The check beforehand and the link are both sent there.
+  function bringDownloads(kernel) {
+    const nowhere = "https://stlite.invalid/";
+    const ask = (url) => kernel.sendHttpRequest(
+      { method: "GET", path: url.slice(url.indexOf("/media/")), headers: {}, body: "" });
+    const fetched = window.fetch;
+    window.fetch = async (what, options) => {
+      const url = String((what && what.url) || what);
+      if (!url.startsWith(nowhere)) return fetched(what, options);
+      const { statusCode, headers, body } = await ask(url);
+      return new Response(body, { status: statusCode, headers });
+    };
+    const click = HTMLAnchorElement.prototype.click;
+    HTMLAnchorElement.prototype.click = function () {
+      if (!this.href.startsWith(nowhere)) return click.call(this);
+      ask(this.href).then(({ headers, body }) => {
+        const said = headers.get("Content-Disposition") || "";
+        const [, coded] = said.match(/filename\*=UTF-8''([^;]+)/i) || [];
+        const [, plain] = said.match(/filename="?([^";]+)"?/i) || [];
+        const link = document.createElement("a");
+        link.href = URL.createObjectURL(new Blob([body], { type: headers.get("Content-Type") }));
+        link.download = coded ? decodeURIComponent(coded) : plain || "download";
+        click.call(link);
+        setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+      });
+    };
   }
 
   // The first page is there when it has a heading, or says what went wrong.
