@@ -1,6 +1,6 @@
 """How networks read digits that people wrote with a pen on a tablet, which none was trained on.
 
-    python benchmarks/pen_strokes.py [MODEL ...] [--data FOLDER] [--pen 22]
+    python benchmarks/pen_strokes.py [MODEL ...] [--data FOLDER] [--pen 18]
 
 7,494 digits by 30 people (pendigits-orig.tra.gz: Alpaydin and Alimoglu, UCI Machine Learning
 Repository, CC BY 4.0). Each is drawn as the Draw page's canvas draws it, in two ways: the
@@ -24,7 +24,7 @@ from nnengine.metrics import evaluate
 
 FILE = Path("pendigits") / "pendigits-orig.tra.gz"
 BOX, SHEET_PX, FILLED_PX = 500, 280, 200
-PEN_PX = 22.0  # of the Draw page when it opens
+PEN_PX = 18.0  # of the Draw page when it opens
 PLACES = ("small", "large")
 
 

@@ -14,7 +14,7 @@ from nnengine.errors import EngineError, FormatError
 
 TICK_S = 1.0
 PAD = "drawing-pad"
-PEN_PX = 22  # on a pad of 280: digits that fill half of it get strokes as bold as MNIST's
+PEN_PX = 18  # on a pad of 280: digits that fill most of it are about as bold as MNIST's
 BY_HAND, FROM_FILE = "Draw", "Picture file"
 MOST_BUTTONS = 12  # of more classes one is chosen from a list
 SIDE_BY_SIDE = 4
