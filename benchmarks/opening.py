@@ -35,6 +35,7 @@ def opened(context, address: str) -> tuple[float, dict[str, float]]:
     started = time.perf_counter()
     stages: dict[str, float] = {}
     page.goto(f"{address}/draw", wait_until="commit")
+    page.locator("#opening").wait_for()  # by way of 404.html, as a link leads
     blank = page.get_by_text("The sheet is blank.")
     last, since = "", started
     while not blank.is_visible():
