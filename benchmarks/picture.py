@@ -1,4 +1,4 @@
-"""The picture of a comparison: how often as fast as its best peer this engine was, case by case.
+"""The picture of a comparison: how fast everybody was beside the best peer, case by case.
 
     python benchmarks/picture.py results/bench.json [--svg docs/bench.svg]
 
@@ -16,47 +16,67 @@ from pathlib import Path
 
 import plotly.graph_objects as go
 
-COLOURS = ("#1f77b4", "#9ecae1", "#bdbdbd")
+# Ours filled and blue, whoever is compared hollow; the order is the legend's.
+STYLES = {
+    "nnengine, numba": {"color": "#1565c0", "symbol": "circle", "size": 13},
+    "nnengine, numpy": {"color": "#90caf9", "symbol": "circle", "size": 10},
+    "PyTorch nn": {"color": "#d84315", "symbol": "diamond-open", "size": 10},
+    "PyTorch by hand": {"color": "#d84315", "symbol": "cross-open", "size": 10},
+    "scikit-learn": {"color": "#6d4c41", "symbol": "square-open", "size": 9},
+    "NumPy float32": {"color": "#2e7d32", "symbol": "triangle-up-open", "size": 10},
+    "NumPy float64": {"color": "#2e7d32", "symbol": "triangle-down-open", "size": 10},
+}
+TICKS = [factor * 10.0**power for power in range(-2, 3) for factor in (1, 2, 5)]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
 
 
-def ratios(found: dict) -> dict[str, dict[str, tuple[float, float, float]]]:
-    """Return for each of this engine's settings, by case, (ratio, least, most)."""
-    settings: dict[str, dict[str, tuple[float, float, float]]] = {}
+def speeds(found: dict) -> dict[str, dict[str, tuple[float, float, float]]]:
+    """Return for each of `STYLES`, by case, (speed over the best peer's, least, most).
+
+    Whoever tried several numbers of threads is shown with the best of them.
+    """
+    by_style: dict[str, dict[str, tuple[float, float, float]]] = {}
     for case in found["cases"]:
-        for side in case.get("sides", ()):
-            if side["ours"] and "ratio" in side:
-                low, high = side["ratio_range"]
-                points = settings.setdefault(side["name"], {})
-                points[case["title"]] = (side["ratio"], low, high)
-    return settings
+        sides = case.get("sides", [])
+        best = min((side["median_s"] for side in sides if not side["ours"]), default=None)
+        for side in sides if best else []:
+            style = next(name for name in STYLES if side["name"].startswith(name))
+            speed = (
+                best / side["median_s"],
+                best / max(side["seconds"]),
+                best / min(side["seconds"]),
+            )
+            points = by_style.setdefault(style, {})
+            points[case["title"]] = max(points.get(case["title"], speed), speed)
+    return by_style
 
 
 def speed_figure(found: dict) -> go.Figure:
-    """Return bars of ratios to the best peer on a logarithmic axis; whiskers: all rounds."""
-    figure = go.Figure()
-    titles = [c["title"] for c in found["cases"] if any(s["ours"] for s in c.get("sides", ()))]
-    compiled = {name: p for name, p in ratios(found).items() if "numba" in name}
-    shown = compiled or ratios(found)
-    for (name, points), colour in zip(shown.items(), COLOURS, strict=False):
-        here = [title for title in titles if title in points]
-        middle = [points[title][0] for title in here]
-        figure.add_bar(
-            name=name, x=middle, y=here, orientation="h", marker_color=colour,
-            text=[f"{value:.1f}" for value in middle], textposition="inside",
-            error_x={
-                "type": "data", "color": "#555", "thickness": 1, "width": 3,
-                "array": [points[t][2] - points[t][0] for t in here],
-                "arrayminus": [points[t][0] - points[t][1] for t in here],
-            },
-        )  # fmt: skip
+    """Return dots on a logarithmic axis; whiskers: the slowest and the fastest round of ours."""
+    figure, shown = go.Figure(), speeds(found)
+    titles = [c["title"] for c in found["cases"] if any(c["title"] in p for p in shown.values())]
+    for name, style in STYLES.items():
+        here = [title for title in titles if title in shown.get(name, {})]
+        points = [shown[name][title] for title in here]
+        whiskers = {
+            "type": "data", "thickness": 1.5, "width": 4, "visible": name.startswith("nnengine"),
+            "array": [most - speed for speed, _, most in points],
+            "arrayminus": [speed - least for speed, least, _ in points],
+        }  # fmt: skip
+        if here:
+            figure.add_scatter(
+                name=name, x=[speed for speed, _, _ in points], y=here, mode="markers",
+                marker=style, error_x=whiskers, hovertemplate="%{x:.2f} times<extra>%{y}</extra>",
+            )  # fmt: skip
     figure.add_vline(x=1, line_color="#333", line_width=1)
-    figure.update_xaxes(type="log", title="times as fast as the best peer", dtick="D1")
-    figure.update_yaxes(autorange="reversed", automargin=True)
+    words = [f"{tick:g}" for tick in TICKS]
+    title = "times as fast as the best peer"
+    figure.update_xaxes(type="log", title=title, tickvals=TICKS, ticktext=words)
+    rows = [len(titles) - 0.5, -0.5]  # the first on top
+    figure.update_yaxes(type="category", categoryarray=titles, range=rows, automargin=True)
     figure.update_layout(
-        template="plotly_white", barmode="group", width=900, height=110 + 46 * max(1, len(titles)),
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "traceorder": "normal"},
-        margin={"l": 10, "r": 20, "t": 40, "b": 50}, font={"size": 13},
+        template="plotly_white", width=960, height=110 + 34 * max(4, len(titles)), font={"size": 13},
+        margin={"l": 10, "r": 10, "t": 20, "b": 50},
     )  # fmt: skip
     return figure
 
