@@ -85,7 +85,7 @@ def everybody(
         with conditions(count, back_end):
             learner = kind(problem)
         bursting = _bind(burst, learner)
-        sides.append(Side(kind.name, bursting, count, back_end, kind.note))
+        sides.append(Side(kind.name, bursting, count, back_end, kind.note, learner))
     return sides
 
 
@@ -113,8 +113,23 @@ def full_batch(plan: Plan, name: str, title: str, data: str) -> Result:
 
     sides = everybody(problem, kinds, burst)
     result = compare(name, title, sides, take_turns(sides, plan.rounds), "ms")
-    result.note = f"One iteration on {len(problem):,} images; {steps} a turn.{absent_note(kinds)}"
+    result.data["apart"] = agreement(sides)
+    result.note = (
+        f"One iteration on {len(problem):,} images; {steps} a turn. Afterwards the weights of the "
+        f"first are within {result.data['apart']:.1g} of the original's equations'."
+        f"{absent_note(kinds)}"
+    )
     return result
+
+
+def agreement(sides: Sequence[Side]) -> float:
+    """Return how far our first side's weights are from float64's after as many iterations."""
+    learners = [side.learner for side in sides]
+    ours = next(one for one in learners if isinstance(one, Engine))
+    exact = next(one for one in learners if isinstance(one, Float64))
+    assert exact.taken == ours.taken
+    pairs = zip(ours.weights(), exact.weights(), strict=True)
+    return max(float(np.abs(a - b).max()) for layer in pairs for a, b in zip(*layer, strict=True))
 
 
 def epoch(

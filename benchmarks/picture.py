@@ -75,8 +75,8 @@ def speed_figure(found: dict) -> go.Figure:
     rows = [len(titles) - 0.5, -0.5]  # the first on top
     figure.update_yaxes(type="category", categoryarray=titles, range=rows, automargin=True)
     figure.update_layout(
-        template="plotly_white", width=960, height=110 + 34 * max(4, len(titles)), font={"size": 13},
-        margin={"l": 10, "r": 10, "t": 20, "b": 50},
+        template="plotly_white", width=960, height=110 + 34 * max(4, len(titles)),
+        font={"size": 13}, margin={"l": 10, "r": 10, "t": 20, "b": 50},
     )  # fmt: skip
     return figure
 

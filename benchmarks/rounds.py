@@ -33,6 +33,7 @@ class Side:
     threads: int
     back_end: str | None = None
     note: str = ""
+    learner: Any = None  # who does the work, for those who want to see what came of it
 
     @property
     def ours(self) -> bool:

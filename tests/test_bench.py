@@ -272,6 +272,7 @@ def test_every_back_end_and_every_peer_takes_part(document):
     expected = {kind.name for kind in peers.PEERS if kind not in absent}
     assert expected | {f"nnengine, {name}" for name in cases.back_ends()} == names
     assert {1, cases.thread_counts()[0]} == {s["threads"] for s in full["sides"] if s["ours"]}
+    assert 0 < full["apart"] < 1e-6
 
 
 def test_the_picture_shows_every_comparison(document):
