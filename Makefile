@@ -1,13 +1,14 @@
 # make app    install into .venv and open the dashboard
 # make test   install what tests need and run them all
 # make bench  install the peers and measure this engine beside them
+# make site   the app as a folder of static files, site/; make serve-site shows it on this machine
 # The environment is made anew when what it is made from changes.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: app test lint load bench clean
+.PHONY: app test lint load bench site serve-site clean
 
 app: $(VENV)/.app
 	$(BIN)/streamlit run dashboard/app.py
@@ -27,6 +28,13 @@ load: $(VENV)/.test
 # make bench BENCH_ARGS="--quick", or "--only mini-64,start"; "--help" lists the cases.
 bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/bench.py $(BENCH_ARGS)
+
+# SITE="--vendored" takes nothing from elsewhere when it is opened: see README.
+site: $(VENV)/.app
+	$(BIN)/python -m dashboard.web build --out site $(SITE)
+
+serve-site: site
+	$(BIN)/python -m dashboard.web serve --dir site
 
 $(VENV)/.app: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

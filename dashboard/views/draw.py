@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from dashboard import answers, figures, lesson, state, units
+from dashboard import answers, figures, lesson, state, tempo, units
 from dashboard.components.drawing_pad import clear_pad, drawing_pad
 from dashboard.components.tiles import tiles
 from dashboard.picturefile import read_picture
@@ -409,7 +409,6 @@ def page() -> None:
         pixels = source()
     framed = frame(pixels)
 
-    @st.fragment(run_every=TICK_S if live else None)
     def inside() -> None:
         now = state.network()
         steps = run.step if run and now.source == "run" else None
@@ -425,7 +424,7 @@ def page() -> None:
         if held is None:
             no_network()
             return
-        inside()
+        tempo.part(inside, TICK_S if live else None)()
         learn(held)
         if framed is not None and answers.readable(held.network):
             tell(held, framed)
