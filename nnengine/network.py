@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from . import kernels
+from .activations import kind_of
 from .errors import ConfigError, FormatError
+from .grouped import Grouped
 from .layers import Dense
 from .losses import softmax_cross_entropy
 from .packed import Packed, read_only
@@ -177,11 +179,13 @@ class Network:
     ) -> tuple[float, int]:
         """Add the gradient of the mean loss to `gradient`; return (loss summed, right answers).
 
-        images: as for `predict`, best at most `block_images` of them; labels: uint8 (n,), in
-        range; gradient: float, of theta's shape, laid out like it. `count`: the images the
-        mean is taken over, when these are a part of them (default: n).
+        images: as for `predict`, or grouped; best at most `block_images` of them; labels: uint8
+        (n,), in range; gradient: float, of theta's shape, laid out like it. `count`: the images
+        the mean is taken over, when these are a part of them (default: n).
         """
         x, labels = self.as_inputs(images), np.asarray(labels)
+        if isinstance(x, Grouped):
+            return self._grouped_gradient(x, labels, gradient, count or len(x))
         pieces = self._pieces(x)
         if len(pieces) < 2:
             return self._gradient(x, labels, gradient, count or len(x))
@@ -210,6 +214,17 @@ class Network:
             for n in reversed(range(len(self.layers))):
                 da = self.layers[n].backward(inputs[n], outputs[n], da, blame[n], self.input_scale)
         return loss, correct
+
+    def _grouped_gradient(
+        self, x: Grouped, labels: np.ndarray, gradient: np.ndarray, count: int
+    ) -> tuple[float, int]:
+        """Do `gradient` for grouped images."""
+        blame = _layers(gradient, self.sizes, self.activations)
+        layers = [(n.weights, n.biases, kind_of(n.activation)) for n in self.layers]
+        gradients = [(n.weights, n.biases) for n in blame]
+        scale, weight = self.dtype.type(self.input_scale), self.dtype.type(1 / count)
+        labels = read_only(labels)
+        return kernels.grouped_gradient(x.lists, x.first, labels, scale, weight, layers, gradients)
 
     def loss(self, images: Any, labels: np.ndarray) -> tuple[float, int]:
         """Return (loss summed, right answers) for images as for `predict`; labels in range."""
@@ -268,12 +283,12 @@ class Network:
             raise FormatError(f"{len(answers)} images and labels of shape {truth.shape} do not fit")
         return float((answers == truth).mean())
 
-    def as_inputs(self, images: Any) -> np.ndarray | Packed:
+    def as_inputs(self, images: Any) -> np.ndarray | Packed | Grouped:
         """Return images as (n, inputs): bytes as they are, other numbers scaled floats.
 
-        Packed images pass through. Raises FormatError when the images do not fit this network.
+        Packed and grouped images pass through. Raises FormatError when the images do not fit.
         """
-        if isinstance(images, Packed) and images.inputs == self.inputs:
+        if isinstance(images, Packed | Grouped) and images.inputs == self.inputs:
             return images
         pixels = np.asarray(getattr(images, "images", images))
         if pixels.ndim == 2 and pixels.shape[1] == self.inputs or pixels.ndim == 3:

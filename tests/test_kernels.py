@@ -12,6 +12,7 @@ import pytest
 from nnengine import kernels
 from nnengine.augment import affine_numbers, stroke_number
 from nnengine.errors import ConfigError
+from nnengine.grouped import BLOCK, group
 from nnengine.kernels import numpy_
 
 WIDTHS = [1, 10, 16, 17, 64, 128]  # below, at and above the vectors' sixteen lanes
@@ -122,6 +123,84 @@ def test_packed_images_go_forward_and_back_as_their_bytes_would(k, width):
     k.packed_backward(*lists, np.float32(1 / 255), dz, dw, db)
     close(1 + (x[rows] / 255).T @ dz, dw, np.float32)
     close(1 + dz.sum(axis=0, dtype=float), db, np.float32)
+
+
+@pytest.mark.parametrize("kind", [numpy_.RELU, numpy_.TANH])
+@pytest.mark.parametrize("widths", [(3,), (10, 10), (17, 3), (16, 25, 12)])
+def test_grouped_images_have_the_gradient_of_the_formulas_in_float64(k, widths, kind):
+    rng = np.random.default_rng(12)
+    x = sparse_bytes(rng, 1700, 30)  # two blocks and a part of one, whose last group is not full
+    grouped = group(x)
+    labels = rng.integers(0, widths[-1], 1700).astype(np.uint8)[grouped.rows]
+    shapes = list(zip((30, *widths), widths, strict=False))
+    real = np.float32
+    layers = [
+        (rng.normal(size=shape).astype(real), rng.normal(size=shape[1]).astype(real), kind)
+        for shape in shapes
+    ]
+    layers[-1] = *layers[-1][:2], numpy_.IDENTITY
+    gradients = [(np.ones_like(w), np.ones_like(b)) for w, b, _ in layers]
+    weight = real(1 / 100)
+    found = k.grouped_gradient(grouped.lists, 0, labels, real(1 / 255), weight, layers, gradients)
+    loss, right, expected = grouped_by_hand(x[grouped.rows] / 255, labels, layers, kind)
+    assert pytest.approx(loss, rel=1e-5) == found[0]
+    assert right == found[1]
+    for mine, theirs in zip(expected, gradients, strict=True):
+        for a, b in zip(mine, theirs, strict=True):
+            close(1 + a / 100, b, real)
+
+
+def grouped_by_hand(x, labels, layers, kind):
+    """Return loss, right answers and gradients by the formulas, for the sum over the images."""
+    outputs = [x]
+    for w, b, _ in layers:
+        z = outputs[-1] @ w.astype(float) + b
+        outputs.append(z if w is layers[-1][0] else ACTIVATIONS[kind](z))
+    logits = outputs.pop()
+    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+    odds /= odds.sum(axis=1, keepdims=True)
+    loss = -np.log(odds[np.arange(len(x)), labels]).sum()
+    right = (logits.argmax(axis=1) == labels).sum()
+    dz, gradients = odds - np.eye(logits.shape[1])[labels], []
+    for (w, _, _), a in zip(reversed(layers), reversed(outputs), strict=True):
+        gradients.insert(0, (a.T @ dz, dz.sum(axis=0)))
+        slope = (a > 0) if kind == numpy_.RELU else 1 - a * a
+        dz = (dz @ w.T.astype(float)) * slope
+    return loss, right, gradients
+
+
+def test_equal_logits_of_grouped_images_are_answered_by_the_first_class(k):
+    grouped = group(np.zeros((20, 4), np.uint8))
+    labels = (np.arange(20) % 2).astype(np.uint8)
+    layers = [(np.zeros((4, 3), np.float32), np.zeros(3, np.float32), numpy_.IDENTITY)]
+    gradients = [(np.zeros((4, 3), np.float32), np.zeros(3, np.float32))]
+    loss, right = k.grouped_gradient(
+        grouped.lists, 0, labels, np.float32(1), np.float32(1), layers, gradients
+    )
+    assert (pytest.approx(20 * np.log(3), rel=1e-6), 10) == (loss, right)
+    np.testing.assert_allclose(gradients[0][1], [20 / 3 - 10, 20 / 3 - 10, 20 / 3], rtol=1e-5)
+
+
+def test_a_loss_of_grouped_images_that_is_not_a_number_is_told(k):
+    grouped = group(np.ones((5, 4), np.uint8))
+    layers = [(np.full((4, 3), np.nan, np.float32), np.zeros(3, np.float32), numpy_.IDENTITY)]
+    gradients = [(np.zeros((4, 3), np.float32), np.zeros(3, np.float32))]
+    labels = np.zeros(5, np.uint8)
+    one = np.float32(1)
+    loss, _ = k.grouped_gradient(grouped.lists, 0, labels, one, one, layers, gradients)
+    assert not np.isfinite(loss)
+
+
+def test_groups_hold_every_image_once_and_alike_ones_together():
+    rng = np.random.default_rng(3)
+    kinds = rng.random((5, 50)) < 0.3  # five sets of pixels, and images that use one of them each
+    x = (kinds[rng.integers(0, 5, 2000)] * rng.integers(1, 256, (2000, 50))).astype(np.uint8)
+    grouped = group(x)
+    assert list(range(2000)) == sorted(grouped.rows)
+    blocks = -(-2000 // BLOCK)
+    back = [numpy_.ungroup(grouped.lists, n, 50) for n in range(blocks)]
+    np.testing.assert_array_equal(x[grouped.rows], np.concatenate(back)[:2000])
+    assert len(grouped.places) < 1.2 * (x != 0).sum() / 16
 
 
 def distort(k, image, *, bends=None, grains=None, **numbers):

@@ -24,6 +24,10 @@ BEND = 1 << 11  # a pixel in the tables of bends
 FAINT = 24  # grey between two pixels and below this is black: a trace costs as much as ink
 
 
+LANES = 16  # images of a group, side by side
+GROUPS = 48  # of a block: ten gradients each fill 30 of 32 KB of the first cache
+
+
 def aligned_zeros(shape, dtype):
     """Return zeros that begin at a cache line (64 bytes), as vectors like it."""
     size = int(np.prod(shape))
@@ -80,6 +84,49 @@ def packed_forward(starts, places, values, rows, scale, w, b, z):
 def packed_backward(starts, places, values, rows, scale, dz, dw, db):
     """Do `bytes_backward` for the images `rows`, int64 (n,), of packed lists."""
     bytes_backward(unpack(starts, places, values, rows, dw.shape[0]), scale, dz, dw, db)
+
+
+def ungroup(lists, block, inputs):
+    """Return uint8 (GROUPS * LANES, inputs): a block of the images that `Grouped` put together."""
+    starts, places, pixels = lists[:3]
+    starts = starts[block * GROUPS : (block + 1) * GROUPS + 1]
+    slots = slice(starts[0], starts[-1])
+    x = np.zeros((GROUPS, inputs, LANES), np.uint8)
+    group = np.repeat(np.arange(GROUPS), np.diff(starts))
+    x[group, places[slots]] = pixels.reshape(-1, LANES)[slots]
+    return x.transpose(0, 2, 1).reshape(-1, inputs)
+
+
+def grouped_gradient(lists, first, labels, scale, weight, layers, gradients):
+    """Add the gradients of grouped images, whole blocks from `first` on; return (loss, right).
+
+    lists: those of `Grouped`; labels: uint8 (n,), of the images in their order; layers: (weights,
+    biases, activation's kind) each, the last IDENTITY; gradients: (for weights, for biases) each.
+    Loss, right and weight as for `softmax_cross_entropy`.
+    """
+    loss, correct, size = 0.0, 0, GROUPS * LANES
+    for start in range(0, len(labels), size):
+        label = labels[start : start + size]
+        x = ungroup(lists, first + start // size, len(layers[0][0]))[: len(label)]
+        outputs = [x]
+        for w, b, kind in layers:
+            z = np.empty((len(label), len(b)), w.dtype)
+            bytes_forward(x, scale, w, b, z) if x.dtype == np.uint8 else dense_forward(x, w, b, z)
+            activate(z, kind)
+            outputs.append(x := z)
+        da = np.empty_like(x)
+        summed, right = softmax_cross_entropy(x, label, weight, da)
+        loss, correct = loss + summed, correct + right
+        for n in range(len(layers) - 1, -1, -1):
+            w, _, kind = layers[n]
+            activation_backward(outputs[n + 1], da, kind)
+            if n == 0:
+                bytes_backward(outputs[0], scale, da, *gradients[0])
+            else:
+                dx = np.empty_like(outputs[n])
+                dense_backward(outputs[n], w, da, *gradients[n], dx)
+                da = dx
+    return loss, correct
 
 
 def distort(images, rows, numbers, bends, grains, out):
