@@ -25,6 +25,7 @@ from .shapes import (
 
 INITIALISATIONS = ("he", "glorot", "uniform")
 _PIECE_FLOATS = 1 << 16  # activations of a piece: a quarter of a megabyte, within cache
+_SMALL = 1 << 14  # weights of a layer after the first: up to here BLAS is not worth its calls
 _BLOCK_WORK = 5e8  # multiply-adds: 15 to 50 ms of gradient, by the kernels in use
 
 
@@ -56,6 +57,9 @@ class Network:
         self.image_shape = check_image_shape(image_shape, self.inputs)
         self.training = tuple(training)
         self.layers = _layers(theta, self.sizes, self.activations)
+        self.kinds = tuple(map(kind_of, self.activations))  # as kernels name them
+        products = [n * m for n, m in zip(self.sizes[1:], self.sizes[2:], strict=False)]
+        self._in_one_call = max(products, default=0) <= _SMALL
 
     @classmethod
     def build(
@@ -185,7 +189,7 @@ class Network:
         """
         x, labels = self.as_inputs(images), np.asarray(labels)
         if isinstance(x, Grouped):
-            return self._grouped_gradient(x, labels, gradient, count or len(x))
+            return self._whole_gradient(x, labels, gradient, count or len(x))
         pieces = self._pieces(x)
         if len(pieces) < 2:
             return self._gradient(x, labels, gradient, count or len(x))
@@ -206,6 +210,8 @@ class Network:
         self, x: np.ndarray | Packed, labels: np.ndarray, gradient: np.ndarray, count: int
     ) -> tuple[float, int]:
         """Do `gradient` for one piece of inputs that are known to fit."""
+        if isinstance(x, Packed) and self._in_one_call:
+            return self._whole_gradient(x, labels, gradient, count)
         blame = _layers(gradient, self.sizes, self.activations)
         with np.errstate(all="ignore"):  # a run that diverges is told by its loss
             outputs = self._forward(x)
@@ -215,16 +221,16 @@ class Network:
                 da = self.layers[n].backward(inputs[n], outputs[n], da, blame[n], self.input_scale)
         return loss, correct
 
-    def _grouped_gradient(
-        self, x: Grouped, labels: np.ndarray, gradient: np.ndarray, count: int
+    def _whole_gradient(
+        self, x: Packed | Grouped, labels: np.ndarray, gradient: np.ndarray, count: int
     ) -> tuple[float, int]:
-        """Do `gradient` for grouped images."""
-        blame = _layers(gradient, self.sizes, self.activations)
-        layers = [(n.weights, n.biases, kind_of(n.activation)) for n in self.layers]
-        gradients = [(n.weights, n.biases) for n in blame]
-        scale, weight = self.dtype.type(self.input_scale), self.dtype.type(1 / count)
-        labels = read_only(labels)
-        return kernels.grouped_gradient(x.lists, x.first, labels, scale, weight, layers, gradients)
+        """Do `gradient` in one call."""
+        labels, number = read_only(labels), self.dtype.type
+        network = self.sizes, self.kinds, self.theta, gradient
+        rest = labels, number(self.input_scale), number(1 / count), *network
+        if isinstance(x, Grouped):
+            return kernels.grouped_gradient(x.lists, x.first, *rest)
+        return kernels.packed_gradient((x.starts, x.places, x.values), x.rows, *rest)
 
     def loss(self, images: Any, labels: np.ndarray) -> tuple[float, int]:
         """Return (loss summed, right answers) for images as for `predict`; labels in range."""

@@ -125,70 +125,97 @@ def test_packed_images_go_forward_and_back_as_their_bytes_would(k, width):
     close(1 + dz.sum(axis=0, dtype=float), db, np.float32)
 
 
-@pytest.mark.parametrize("kind", [numpy_.RELU, numpy_.TANH])
-@pytest.mark.parametrize("widths", [(3,), (10, 10), (17, 3), (16, 25, 12)])
-def test_grouped_images_have_the_gradient_of_the_formulas_in_float64(k, widths, kind):
-    rng = np.random.default_rng(12)
-    x = sparse_bytes(rng, 1700, 30)  # two blocks and a part of one, whose last group is not full
-    grouped = group(x)
-    labels = rng.integers(0, widths[-1], 1700).astype(np.uint8)[grouped.rows]
-    shapes = list(zip((30, *widths), widths, strict=False))
-    real = np.float32
-    layers = [
-        (rng.normal(size=shape).astype(real), rng.normal(size=shape[1]).astype(real), kind)
-        for shape in shapes
-    ]
-    layers[-1] = *layers[-1][:2], numpy_.IDENTITY
-    gradients = [(np.ones_like(w), np.ones_like(b)) for w, b, _ in layers]
-    weight = real(1 / 100)
-    found = k.grouped_gradient(grouped.lists, 0, labels, real(1 / 255), weight, layers, gradients)
-    loss, right, expected = grouped_by_hand(x[grouped.rows] / 255, labels, layers, kind)
-    assert pytest.approx(loss, rel=1e-5) == found[0]
-    assert right == found[1]
-    for mine, theirs in zip(expected, gradients, strict=True):
-        for a, b in zip(mine, theirs, strict=True):
-            close(1 + a / 100, b, real)
+def whole_network(rng, sizes, kind):
+    """Return sizes, kinds, random weights and a gradient of ones, as kernels take them."""
+    theta = rng.normal(size=sum((n + 1) * m for n, m in zip(sizes, sizes[1:], strict=False)))
+    kinds = (kind,) * (len(sizes) - 2) + (numpy_.IDENTITY,)
+    return sizes, kinds, theta.astype("f4"), np.ones(len(theta), "f4")
 
 
-def grouped_by_hand(x, labels, layers, kind):
-    """Return loss, right answers and gradients by the formulas, for the sum over the images."""
-    outputs = [x]
-    for w, b, _ in layers:
-        z = outputs[-1] @ w.astype(float) + b
-        outputs.append(z if w is layers[-1][0] else ACTIVATIONS[kind](z))
+def by_hand(x, labels, sizes, kinds, theta):
+    """Return loss, right answers and the gradient by the formulas, in float64, summed over x."""
+    layers, outputs = numpy_.layers_of(theta.astype(float), sizes), [x]
+    for (w, b), kind in zip(layers, kinds, strict=True):
+        outputs.append(ACTIVATIONS[kind](outputs[-1] @ w + b))
     logits = outputs.pop()
     odds = np.exp(logits - logits.max(axis=1, keepdims=True))
     odds /= odds.sum(axis=1, keepdims=True)
     loss = -np.log(odds[np.arange(len(x)), labels]).sum()
-    right = (logits.argmax(axis=1) == labels).sum()
-    dz, gradients = odds - np.eye(logits.shape[1])[labels], []
-    for (w, _, _), a in zip(reversed(layers), reversed(outputs), strict=True):
-        gradients.insert(0, (a.T @ dz, dz.sum(axis=0)))
-        slope = (a > 0) if kind == numpy_.RELU else 1 - a * a
-        dz = (dz @ w.T.astype(float)) * slope
-    return loss, right, gradients
+    dz, parts = odds - np.eye(sizes[-1])[labels], []
+    for (w, _), a in zip(reversed(layers), reversed(outputs), strict=True):
+        parts[:0] = (a.T @ dz).ravel(), dz.sum(axis=0)
+        dz = (dz @ w.T) * ((a > 0) if kinds[0] == numpy_.RELU else 1 - a * a)
+    return loss, (logits.argmax(axis=1) == labels).sum(), np.concatenate(parts)
 
 
-def test_equal_logits_of_grouped_images_are_answered_by_the_first_class(k):
-    grouped = group(np.zeros((20, 4), np.uint8))
+NETWORKS = [(30, 3), (30, 10, 10), (30, 17, 3), (30, 64, 5), (30, 100, 25, 12), (30, 128, 10)]
+
+
+@pytest.mark.parametrize("kind", [numpy_.RELU, numpy_.TANH])
+@pytest.mark.parametrize("sizes", NETWORKS)
+@pytest.mark.parametrize("count", [1, 127, 300])
+def test_packed_images_have_the_gradient_of_the_formulas(k, sizes, kind, count):
+    rng = np.random.default_rng(12)
+    x = sparse_bytes(rng, 400, 30)
+    rows = rng.integers(0, 400, count)
+    labels = rng.integers(0, sizes[-1], count).astype(np.uint8)
+    network = whole_network(rng, sizes, kind)
+    one, scale = np.float32(1), np.float32(1 / 255)
+    found = k.packed_gradient(packed(k, x), rows, labels, scale, one, *network)
+    loss, right, expected = by_hand(x[rows] / 255, labels, *network[:3])
+    assert (pytest.approx(loss, rel=1e-5), right) == found
+    close(1 + expected, network[-1], np.float32)
+
+
+@pytest.mark.parametrize("kind", [numpy_.RELU, numpy_.TANH])
+@pytest.mark.parametrize("sizes", NETWORKS)
+def test_grouped_images_have_the_gradient_of_the_formulas(k, sizes, kind):
+    rng = np.random.default_rng(12)
+    x = sparse_bytes(rng, 1700, 30)  # two blocks and a part of one, whose last group is not full
+    images = group(x)
+    labels = rng.integers(0, sizes[-1], 1700).astype(np.uint8)[images.rows]
+    network = whole_network(rng, sizes, kind)
+    one, scale = np.float32(1), np.float32(1 / 255)
+    found = k.grouped_gradient(images.lists, 0, labels, scale, one, *network)
+    loss, right, expected = by_hand(x[images.rows] / 255, labels, *network[:3])
+    assert (pytest.approx(loss, rel=1e-5), right) == found
+    close(1 + expected, network[-1], np.float32)
+
+
+def whole_gradients(k, x, labels, *network):
+    """Yield what both kernels for whole networks find: (loss, right), and the gradient."""
+    images, one = group(x), np.float32(1)
+    for kernel, lists, rows in (
+        (k.packed_gradient, packed(k, x), np.arange(len(x))),
+        (k.grouped_gradient, images.lists, 0),
+    ):
+        gradient = np.zeros_like(network[-1])
+        given = labels if kernel is k.packed_gradient else labels[images.rows]
+        yield kernel(lists, rows, given, one, one, *network, gradient), gradient
+
+
+def test_of_equal_logits_the_first_is_the_answer_for_whole_networks_too(k):
     labels = (np.arange(20) % 2).astype(np.uint8)
-    layers = [(np.zeros((4, 3), np.float32), np.zeros(3, np.float32), numpy_.IDENTITY)]
-    gradients = [(np.zeros((4, 3), np.float32), np.zeros(3, np.float32))]
-    loss, right = k.grouped_gradient(
-        grouped.lists, 0, labels, np.float32(1), np.float32(1), layers, gradients
-    )
-    assert (pytest.approx(20 * np.log(3), rel=1e-6), 10) == (loss, right)
-    np.testing.assert_allclose(gradients[0][1], [20 / 3 - 10, 20 / 3 - 10, 20 / 3], rtol=1e-5)
+    network = (4, 3), (numpy_.IDENTITY,), np.zeros(15, np.float32)
+    for found, gradient in whole_gradients(k, np.zeros((20, 4), np.uint8), labels, *network):
+        assert (pytest.approx(20 * np.log(3), rel=1e-6), 10) == found
+        np.testing.assert_allclose(gradient[12:], [20 / 3 - 10, 20 / 3 - 10, 20 / 3], rtol=1e-5)
 
 
-def test_a_loss_of_grouped_images_that_is_not_a_number_is_told(k):
-    grouped = group(np.ones((5, 4), np.uint8))
-    layers = [(np.full((4, 3), np.nan, np.float32), np.zeros(3, np.float32), numpy_.IDENTITY)]
-    gradients = [(np.zeros((4, 3), np.float32), np.zeros(3, np.float32))]
-    labels = np.zeros(5, np.uint8)
-    one = np.float32(1)
-    loss, _ = k.grouped_gradient(grouped.lists, 0, labels, one, one, layers, gradients)
-    assert not np.isfinite(loss)
+@pytest.mark.parametrize("size", [1e4, 1e30])
+def test_huge_logits_of_whole_networks_do_not_overflow(k, size):
+    network = (1, 3), (numpy_.IDENTITY,), np.array([0, 0, 0, size, size, -size], np.float32)
+    for found, gradient in whole_gradients(
+        k, np.zeros((1, 1), np.uint8), np.zeros(1, "u1"), *network
+    ):
+        assert (pytest.approx(np.log(2), rel=1e-6), 1) == found
+        np.testing.assert_allclose(gradient[3:], [-0.5, 0.5, 0], rtol=1e-6)
+
+
+def test_a_loss_of_whole_networks_that_is_not_a_number_is_told(k):
+    network = (4, 3), (numpy_.IDENTITY,), np.full(15, np.nan, np.float32)
+    for found, _ in whole_gradients(k, np.ones((5, 4), np.uint8), np.zeros(5, "u1"), *network):
+        assert not np.isfinite(found[0])
 
 
 def test_groups_hold_every_image_once_and_alike_ones_together():

@@ -23,6 +23,7 @@ NAMES = (
     "pack_pixels",
     "packed_forward",
     "packed_backward",
+    "packed_gradient",
     "grouped_gradient",
     "distort",
     "dense_forward",

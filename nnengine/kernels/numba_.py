@@ -49,6 +49,7 @@ from .numpy_ import (
 from .simd import (
     BLOCK,
     LANES,
+    ROWS,
     TILE,
     across,
     add,
@@ -65,6 +66,7 @@ from .simd import (
     maximum,
     multiply,
     multiply_add,
+    no_rows,
     no_sums,
     nonzero_bits,
     splat,
@@ -74,6 +76,8 @@ from .simd import (
 )
 
 _PIECE_BLOCKS = 4  # of grouped images, 3072, that one thread takes at a time
+_TOGETHER = 128  # images whose packed pixels are taken back at once; at most 256
+_STRIDE = _TOGETHER + 32  # an odd number of cache lines, or all lists would end in the same few
 _SMALL = 2048  # weights: up to here a dense product is faster than the way to BLAS
 
 # The full fastmath turns isfinite into a constant; these four flags allow vector sums and
@@ -161,19 +165,26 @@ def pack_pixels(x, starts, places, values):
 def _packed_forward(starts, places, values, rows, levels, w, b, z):
     """z = (x * scale) @ w + b. The lanes are units: each pixel brings its row of weights.
 
-    w, flat (fan_in * width,), b (width,) and z (n, width), with width a multiple of 16. levels:
+    w, b (width,) and z are flat, and width is a multiple of 16. levels:
     float32 (256,), what each byte is worth: one look-up goes to all lanes at once, where a
     conversion would first pass the one port that also spreads it. Four sums run side by side
-    because an addition takes four cycles and one can begin in each.
+    because an addition takes four cycles and one can begin in each: those of 64 units for each
+    pixel in turn, or of 16 units for four pixels at a time.
     """
     width = b.size
-    flat = z.ravel()
+    wide = width - width % (ROWS * LANES)
     for i in range(rows.size):
         # Slices: numba need not ask of each index whether it counts from the end.
         place = places[starts[rows[i]] : starts[rows[i] + 1]]
         value = values[starts[rows[i]] : starts[rows[i] + 1]]
+        for lane in range(0, wide, ROWS * LANES):
+            sums = add_row_products(no_rows(), splat(1), b, lane)
+            for t in range(place.size):
+                x = splat(levels[value[t]])
+                sums = add_row_products(sums, x, w, np.int64(place[t]) * width + lane)
+            store_sums(z, i * width + lane, sums)
         whole = place.size - place.size % 4
-        for lane in range(0, width, LANES):
+        for lane in range(wide, width, LANES):
             s0 = splat(0)
             s1 = s0
             s2 = s0
@@ -191,23 +202,75 @@ def _packed_forward(starts, places, values, rows, levels, w, b, z):
                 at = np.int64(place[t]) * width + lane
                 s0 = multiply_add(splat(levels[value[t]]), load(w, at), s0)
             total = add(add(s0, s1), add(s2, s3))
-            store(flat, i * width + lane, add(total, load(b, lane)))
+            store(z, i * width + lane, add(total, load(b, lane)))
 
 
 @compiled
-def _packed_backward(starts, places, values, rows, levels, dz, dw, db):
-    """dw += (x * scale).T @ dz, db += column sums; arrays as for `_packed_forward`."""
-    width = db.size
-    flat = dz.ravel()
+def _by_pixel(starts, places, values, rows, counts, users):
+    """List for every pixel the images that use it: users[j * _STRIDE + t] = image << 8 | value."""
+    for j in range(counts.size):
+        counts[j] = 0
     for i in range(rows.size):
         place = places[starts[rows[i]] : starts[rows[i] + 1]]
         value = values[starts[rows[i]] : starts[rows[i] + 1]]
-        for lane in range(0, width, LANES):
-            d = load(flat, i * width + lane)
-            store(db, lane, add(load(db, lane), d))
-            for t in range(place.size):
-                at = np.int64(place[t]) * width + lane
-                store(dw, at, multiply_add(splat(levels[value[t]]), d, load(dw, at)))
+        for t in range(place.size):
+            j = np.uint64(place[t])
+            users[j * np.uint64(_STRIDE) + np.uint64(counts[j])] = i << 8 | value[t]
+            counts[j] += np.uint16(1)
+
+
+@compiled
+def _packed_backward(counts, users, n, levels, dz, dw, db):
+    """dw += (x * scale).T @ dz, db += column sums; dw and db as for `_packed_forward`.
+
+    dz: flat, panels of 64 or 16 units after another, of n images each, so that a panel stays in
+    the first cache; a row of dw stays in registers while all images add to it.
+    """
+    width = db.size
+    wide = width - width % (ROWS * LANES)
+    for lane in range(0, wide, ROWS * LANES):
+        panel = dz[lane * n : (lane + ROWS * LANES) * n]
+        sums = add_row_products(no_rows(), splat(1), db, lane)
+        for i in range(n):
+            sums = add_row_products(sums, splat(1), panel, i * ROWS * LANES)
+        store_sums(db, lane, sums)
+        for j in range(counts.size):
+            user = users[j * _STRIDE : j * _STRIDE + counts[j]]
+            sums = add_row_products(no_rows(), splat(1), dw, j * width + lane)
+            for t in range(user.size):
+                row = np.int64(user[t] >> np.uint16(8)) * (ROWS * LANES)
+                sums = add_row_products(sums, splat(levels[user[t] & np.uint16(255)]), panel, row)
+            store_sums(dw, j * width + lane, sums)
+    for lane in range(wide, width, LANES):
+        panel = dz[lane * n : (lane + LANES) * n]
+        total = load(db, lane)
+        for i in range(n):
+            total = add(total, load(panel, i * LANES))
+        store(db, lane, total)
+        for j in range(counts.size):
+            user = users[j * _STRIDE : j * _STRIDE + counts[j]]
+            total = load(dw, j * width + lane)
+            for t in range(user.size):
+                row = np.int64(user[t] >> np.uint16(8)) * LANES
+                x = splat(levels[user[t] & np.uint16(255)])
+                total = multiply_add(x, load(panel, row), total)
+            store(dw, j * width + lane, total)
+
+
+@compiled
+def _panels(dz, first, n, width, out):
+    """Put n rows of dz, flat, into panels of 64 units, and of 16 for the rest; all lanes whole."""
+    wide = width - width % (ROWS * LANES)
+    at = 0
+    for lane in range(0, wide, ROWS * LANES):
+        for i in range(first, first + n):
+            for k in range(0, ROWS * LANES, LANES):
+                store(out, at, load(dz, i * width + lane + k))
+                at += LANES
+    for lane in range(wide, width, LANES):
+        for i in range(first, first + n):
+            store(out, at, load(dz, i * width + lane))
+            at += LANES
 
 
 @functools.lru_cache(maxsize=8)
@@ -220,17 +283,32 @@ def packed_forward(starts, places, values, rows, scale, w, b, z):
     """Put (x * scale) @ w + b into z, for the images `rows` of packed lists; float32."""
     lists = starts, places, values, rows
     wide_w, wide_b, wide_z = _filled("w", w), _filled("b", b), _room("z", z)
-    _packed_forward(*lists, _levels(scale), wide_w.reshape(-1), wide_b, wide_z)
+    _packed_forward(*lists, _levels(scale), wide_w.reshape(-1), wide_b, wide_z.reshape(-1))
     _bring_home(wide_z, z)
 
 
 def packed_backward(starts, places, values, rows, scale, dz, dw, db):
     """Add the gradients for w and b to dw and db, for the images `rows`; float32."""
-    lists = starts, places, values, rows
     wide_dz, wide_dw, wide_db = _filled("z", dz), _filled("w", dw), _filled("b", db)
-    _packed_backward(*lists, _levels(scale), wide_dz, wide_dw.reshape(-1), wide_db)
+    lists, levels, width = (starts, places, values), _levels(scale), wide_db.size
+    counts, users, panels = _columns(len(dw), width)
+    for first in range(0, len(rows), _TOGETHER):
+        some = rows[first : first + _TOGETHER]
+        _by_pixel(*lists, some, counts, users)
+        _panels(wide_dz.reshape(-1), first, len(some), width, panels)
+        _packed_backward(counts, users, len(some), levels, panels, wide_dw.reshape(-1), wide_db)
     _bring_home(wide_dw, dw)
     _bring_home(wide_db, db)
+
+
+def _columns(fan_in: int, width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return room of this thread for `_by_pixel` and `_panels`."""
+    known = _scratch.__dict__.get("columns")
+    if known is None or known[0] != (fan_in, width):
+        counts, users = np.empty(fan_in, np.uint16), np.empty(fan_in * _STRIDE, np.uint16)
+        panels = aligned_zeros(width * _TOGETHER, np.float32)
+        known = _scratch.columns = (fan_in, width), (counts, users, panels)
+    return known[1]
 
 
 @compiled
@@ -732,16 +810,15 @@ def _plan(sizes: tuple[int, ...], kinds: tuple[int, ...]) -> tuple[np.ndarray, t
     return plan, (theta, _tiles(max(sizes[1:])), LANES, room, blame)
 
 
-def grouped_gradient(lists, first, labels, scale, weight, layers, gradients):
-    """Add the gradients of whole blocks of grouped images, on all threads; float32."""
-    sizes = (len(layers[0][0]), *(len(b) for _, b, _ in layers))
-    plan, (theta, nothing, spare, rooms, blame) = _plan(sizes, tuple(kind for _, _, kind in layers))
+def grouped_gradient(lists, first, labels, scale, weight, sizes, kinds, theta, gradient):
+    """Add the gradient for whole blocks of grouped images, on all threads; float32."""
+    plan, (count, nothing, spare, rooms, blame) = _plan(sizes, kinds)
     size = _PIECE_BLOCKS * GROUPS * LANES
     pieces = -(-len(labels) // size)
     kept = functools.partial(_kept, sizes)
-    theta, nothing = kept("theta", theta), kept("nothing", nothing)
+    tiles, nothing = kept("theta", count), kept("nothing", nothing)
     blame = kept("blame", pieces * blame).reshape(pieces, blame)
-    _lay_out(plan, theta, scale, layers)
+    _lay_out(plan, tiles, scale, numpy_.layers_of(theta, sizes))
     found = [(0.0, 0)] * pieces
 
     def piece(n: int) -> None:
@@ -749,12 +826,12 @@ def grouped_gradient(lists, first, labels, scale, weight, layers, gradients):
         part = labels[n * size : (n + 1) * size]
         rest = kept("spare", spare), kept("a", rooms), kept("d", rooms), blame[n]
         start = first + n * _PIECE_BLOCKS
-        found[n] = _grouped_gradient(lists, start, part, weight, plan, theta, nothing, *rest)
+        found[n] = _grouped_gradient(lists, start, part, weight, plan, tiles, nothing, *rest)
 
     workers.fan_out(piece, pieces)
     for part in blame[1:]:  # always in this order, whoever came by them first
         blame[0] += part
-    _bring_in(plan, blame[0], scale, gradients)
+    _bring_in(plan, blame[0], scale, numpy_.layers_of(gradient, sizes))
     return sum(loss for loss, _ in found), sum(correct for _, correct in found)
 
 
@@ -772,7 +849,7 @@ def _kept(sizes: tuple[int, ...], role: str, count: int) -> np.ndarray:
 def _lay_out(plan: np.ndarray, theta: np.ndarray, scale: np.float32, layers) -> None:
     """Put weights and biases into theta: in whole tiles, the rest zeros, the first ones scaled."""
     before = 0
-    for n, (w, b, _) in enumerate(layers):
+    for n, (w, b) in enumerate(layers):
         fan_in, units = w.shape
         wide, at, end = (int(plan[n, column]) for column in (WIDE, W, B))
         room = theta[at:end].reshape(fan_in, wide)[:, :units]
@@ -794,6 +871,195 @@ def _bring_in(plan: np.ndarray, blame: np.ndarray, scale: np.float32, gradients)
             dw[:, k : k + here] += part * scale if n == 0 else part
             at = int(plan[n, DB]) + k // TILE * LANES
             db[k : k + here] += blame[at : at + here]
+
+
+# A whole network for one mini-batch of packed images: small products cost less than the calls.
+
+
+@compiled
+def _rows_forward(a, fan_in, stride, n, w, b, z):
+    """z = a @ w + b for n rows; all flat. Rows of a have `stride`, those of w and z b.size."""
+    width = b.size
+    wide = width - width % (ROWS * LANES)
+    for i in range(n):
+        for lane in range(0, wide, ROWS * LANES):
+            sums = add_row_products(no_rows(), splat(1), b, lane)
+            for j in range(fan_in):
+                sums = add_row_products(sums, splat(a[i * stride + j]), w, j * width + lane)
+            store_sums(z, i * width + lane, sums)
+    for lane in range(wide, width, LANES):
+        for i in range(0, n, 4):  # four rows at a time: see `_packed_forward`
+            at0 = i * stride
+            at1 = min(i + 1, n - 1) * stride
+            at2 = min(i + 2, n - 1) * stride
+            at3 = min(i + 3, n - 1) * stride
+            s0 = load(b, lane)
+            s1 = s0
+            s2 = s0
+            s3 = s0
+            for j in range(fan_in):
+                row = load(w, j * width + lane)
+                s0 = multiply_add(splat(a[at0 + j]), row, s0)
+                s1 = multiply_add(splat(a[at1 + j]), row, s1)
+                s2 = multiply_add(splat(a[at2 + j]), row, s2)
+                s3 = multiply_add(splat(a[at3 + j]), row, s3)
+            store(z, i * width + lane, s0)
+            store(z, min(i + 1, n - 1) * width + lane, s1)
+            store(z, min(i + 2, n - 1) * width + lane, s2)
+            store(z, min(i + 3, n - 1) * width + lane, s3)
+
+
+@compiled
+def _rows_backward(a, fan_in, stride, n, width, dz, units, dw, db, spare):
+    """dw += a.T @ dz, db += column sums. dw: rows of `units`; spare: 64 floats."""
+    for lane in range(0, width, LANES):
+        here = min(LANES, units - lane)
+        total = splat(0)
+        for i in range(n):
+            total = add(total, load(dz, i * width + lane))
+        store(spare, 0, total)
+        for k in range(here):
+            db[lane + k] += spare[k]
+        for j in range(0, fan_in, ROWS):
+            sums = no_rows()
+            for i in range(n):
+                sums = add_products(sums, load(dz, i * width + lane), a, i * stride + j)
+            store_sums(spare, 0, sums)
+            for t in range(min(ROWS, fan_in - j)):
+                for k in range(here):
+                    dw[(j + t) * units + lane + k] += spare[t * LANES + k]
+
+
+@compiled
+def _rows_softmax(z, classes, width, labels, weight, dz):
+    """Put the gradients of logits z into dz, zeros in spare lanes; return (loss, right)."""
+    loss, correct, product = 0.0, 0, 1.0
+    for i in range(labels.size):
+        row, odds, label = z[i * width :], dz[i * width : (i + 1) * width], np.int64(labels[i])
+        most, first = row[label], True
+        for k in range(classes):
+            first &= row[k] < most or (row[k] == most and k >= label)
+            most = max(most, row[k])
+        correct += first
+        loss += most - row[label]
+        for lane in range(0, width, LANES):
+            store(odds, lane, exponential(subtract(load(row, lane), splat(most))))
+        whole = np.float32(0)
+        for k in range(classes):
+            whole += odds[k]
+        for k in range(classes, width):
+            odds[k] = 0
+        product *= np.float64(whole)
+        if not product < 1e100 or i == labels.size - 1:
+            # The logarithm of a product is the sum of the logarithms, and one is cheaper than many.
+            loss += math.log(product)
+            product = 1.0
+        share = splat(weight / whole)
+        for lane in range(0, width, LANES):
+            store(odds, lane, multiply(load(odds, lane), share))
+        odds[label] -= weight
+    return loss, correct
+
+
+@compiled
+def _in_vectors(plan, theta, wide):
+    """Put all layers after the first into whole vectors, and turned round as well."""
+    for n in range(1, len(plan)):
+        units, width, before = plan[n, UNITS], plan[n, WIDE], plan[n - 1, WIDE]
+        w, over, from_w = plan[n, W], plan[n, TURNED], plan[n, DW]
+        for j in range(plan[n, FAN_IN]):
+            for k in range(units):
+                wide[w + j * width + k] = theta[from_w + j * units + k]
+                wide[over + k * before + j] = theta[from_w + j * units + k]
+        for k in range(units):
+            wide[plan[n, B] + k] = theta[plan[n, DB] + k]
+
+
+@compiled
+def _packed_gradient(
+    lists, rows, labels, levels, weight, plan, theta, first, gradient, blame, rooms, columns
+):
+    """Do `packed_gradient`; see `_packed_plan`. first, blame: the first layer and its gradient."""
+    starts, places, values = lists
+    wide, nothing, spare, a, d = rooms
+    counts, users, panels = columns
+    n, last = rows.size, len(plan) - 1
+    _in_vectors(plan, theta, wide)
+    size = n * plan[0, WIDE]
+    z = a[:size]
+    _packed_forward(starts, places, values, rows, levels, first[0], first[1], z)
+    activate(z.reshape(1, size), plan[0, KIND])
+    for m in range(1, len(plan)):
+        width, stride = plan[m, WIDE], plan[m - 1, WIDE]
+        before, z = a[plan[m - 1, ROOM] * n :], a[plan[m, ROOM] * n : (plan[m, ROOM] + width) * n]
+        w, b = wide[plan[m, W] : plan[m, B]], wide[plan[m, B] : plan[m, B] + width]
+        _rows_forward(before, plan[m, FAN_IN], stride, n, w, b, z)
+        activate(z.reshape(1, z.size), plan[m, KIND])
+    dz = d[plan[last, ROOM] * n : (plan[last, ROOM] + plan[last, WIDE]) * n]
+    found = _rows_softmax(z, plan[last, UNITS], plan[last, WIDE], labels, weight, dz)
+    for m in range(last, 0, -1):
+        units, width, stride = plan[m, UNITS], plan[m, WIDE], plan[m - 1, WIDE]
+        before, back = plan[m - 1, ROOM] * n, d[plan[m - 1, ROOM] * n : plan[m, ROOM] * n]
+        dw, db = gradient[plan[m, DW] :], gradient[plan[m, DB] :]
+        _rows_backward(a[before:], plan[m, FAN_IN], stride, n, width, dz, units, dw, db, spare)
+        _rows_forward(dz, units, width, n, wide[plan[m, TURNED] :], nothing[:stride], back)
+        z = a[before : plan[m, ROOM] * n]
+        activation_backward(z.reshape(1, z.size), back.reshape(1, z.size), plan[m - 1, KIND])
+        dz = back
+    for start in range(0, n, _TOGETHER):
+        some = rows[start : start + _TOGETHER]
+        _by_pixel(starts, places, values, some, counts, users)
+        _panels(dz, start, some.size, plan[0, WIDE], panels)
+        _packed_backward(counts, users, some.size, levels, panels, blame[0], blame[1])
+    return found
+
+
+@functools.lru_cache(maxsize=32)
+def _packed_plan(sizes: tuple[int, ...], kinds: tuple[int, ...]) -> tuple[np.ndarray, int, int]:
+    """Return int64 (layers, 10) and the floats that `wide` and a row of the rooms take.
+
+    Columns as for `_plan`, but W, B, TURNED: where in `wide`, whose layers are in whole vectors;
+    DW, DB: where in theta and gradient; ROOM: to be multiplied by the number of rows.
+    """
+    table, wide, room, at = [], 0, 0, 0
+    for n, (fan_in, units, kind) in enumerate(zip(sizes, sizes[1:], kinds, strict=False)):
+        width = -(-units // LANES) * LANES
+        b = wide + (fan_in * width if n else 0)
+        turned = b + width
+        table.append((fan_in, units, width, kind, room, wide, b, turned, at, at + fan_in * units))
+        wide = turned + (units * table[n - 1][2] if n else 0)
+        room, at = room + width, at + (fan_in + 1) * units
+    return _read_only(np.array(table)), wide, room
+
+
+def packed_gradient(lists, rows, labels, scale, weight, sizes, kinds, theta, gradient):
+    """Add the gradient of a whole network for the images `rows` of packed lists; float32."""
+    plan, wide, room = _packed_plan(sizes, kinds)
+    rooms = _packed_rooms(sizes, len(rows), wide, room)
+    cut, end = sizes[0] * sizes[1], (sizes[0] + 1) * sizes[1]
+    first, blame = (
+        (_filled(role, flat[:cut].reshape(sizes[:2])), _filled(role + " b", flat[cut:end]))
+        for role, flat in (("w", theta), ("dw", gradient))
+    )
+    flat = (first[0].reshape(-1), first[1]), (blame[0].reshape(-1), blame[1])
+    columns = _columns(sizes[0], blame[1].size)
+    found = _packed_gradient(
+        lists, rows, labels, _levels(scale), weight, plan, theta, flat[0], gradient, flat[1],
+        rooms, columns,
+    )  # fmt: skip
+    _bring_home(blame[0], gradient[:cut].reshape(sizes[:2]))
+    _bring_home(blame[1], gradient[cut:end])
+    return found
+
+
+def _packed_rooms(sizes, n: int, wide: int, room: int) -> tuple[np.ndarray, ...]:
+    """Return this thread's rooms for n rows: wide, nothing, spare, a, d."""
+    kept = functools.partial(_kept, sizes)
+    most = max(sizes[1:]) + LANES
+    return (
+        kept("wide", wide), kept("no biases", most), kept("row", ROWS * LANES),
+        kept("a rows", n * room + ROWS), kept("d rows", n * room),
+    )  # fmt: skip
 
 
 @compiled
@@ -919,6 +1185,9 @@ def warm_up() -> None:
     lists = starts, places, values, np.arange(n)
     packed_forward(*lists, f(1), w, b, z)
     packed_backward(*lists, f(1), z, w, b)
+    sizes, kinds, theta = (3, 2, 2), (RELU, numpy_.IDENTITY), np.zeros(14, f)
+    rest = labels, f(1), f(1), sizes, kinds, theta, theta.copy()
+    packed_gradient((starts, places, values), np.arange(n), *rest)
     dense_backward(z, w[:2], z.copy(), w[:2], b, z.copy())
     softmax_cross_entropy(z, labels, f(1), z)
     activation_backward(z, z, RELU)
@@ -928,8 +1197,7 @@ def warm_up() -> None:
     adam(flat, flat, flat, flat, f(0), f(0), f(0), f(1))
     slots = np.zeros(GROUPS + 1, np.int64), np.zeros(0, np.uint16), x[0, :0]
     lists = tuple(map(_read_only, (*slots, np.zeros(4, np.int64), x[0, :0], x[0, :0])))
-    layers, gradients = [(w, b, RELU), (w[:2], b, numpy_.IDENTITY)], [(w, b), (w[:2], b)]
-    grouped_gradient(lists, 0, labels, f(1), f(1), layers, gradients)
+    grouped_gradient(lists, 0, *rest)
     distort(
         x[None],
         np.zeros(1, np.int64),

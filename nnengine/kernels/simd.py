@@ -182,7 +182,7 @@ def first_bit(typing, bits):
 
 
 TILE = 10  # sums kept in registers side by side: AVX-512 has 32 of them
-_sums = types.UniTuple(vector, TILE)
+ROWS = 4  # the same for rows: 64 units
 
 
 @intrinsic
@@ -200,17 +200,24 @@ def load_bytes(typing, array, i):
     return vector(array, i), generate
 
 
-@intrinsic
-def no_sums(typing):
-    """Return a tile of vectors, all zero."""
+def _zeros(count):
+    """Return an intrinsic that gives so many vectors, all zero: a tile of sums."""
+    tile = types.UniTuple(vector, count)
 
-    def generate(context, builder, signature, arguments):
-        sums = ir.Constant(context.get_value_type(_sums), ir.Undefined)
-        for t in range(TILE):
-            sums = builder.insert_value(sums, ir.Constant(_LLVM, [0.0] * LANES), t)
-        return sums
+    def zeros(typing):
+        def generate(context, builder, signature, arguments):
+            sums = ir.Constant(context.get_value_type(tile), ir.Undefined)
+            for t in range(count):
+                sums = builder.insert_value(sums, ir.Constant(_LLVM, [0.0] * LANES), t)
+            return sums
 
-    return _sums(), generate
+        return tile(), generate
+
+    return intrinsic(zeros)
+
+
+no_sums = _zeros(TILE)
+no_rows = _zeros(ROWS)
 
 
 def _each(change):
@@ -218,7 +225,7 @@ def _each(change):
 
     def generate(context, builder, signature, arguments):
         sums = arguments[0]
-        for t in range(TILE):
+        for t in range(signature.args[0].count):
             changed = change(context, builder, signature, arguments, t)
             sums = builder.insert_value(sums, changed, t)
         return sums
@@ -246,7 +253,7 @@ def add_products(typing, sums, x, array, i):
         spread = builder.shuffle_vector(first, nothing, lanes)
         return _fused(builder, x, spread, builder.extract_value(sums, t))
 
-    return _sums(sums, x, array, i), _each(change)
+    return sums(sums, x, array, i), _each(change)
 
 
 @intrinsic
@@ -262,7 +269,7 @@ def add_row_products(typing, sums, x, array, i):
         row.align = _ALIGNMENT
         return _fused(builder, x, row, builder.extract_value(sums, t))
 
-    return _sums(sums, x, array, i), _each(change)
+    return sums(sums, x, array, i), _each(change)
 
 
 @intrinsic
@@ -272,7 +279,7 @@ def store_sums(typing, array, i, sums):
     def generate(context, builder, signature, arguments):
         array, i, sums = arguments
         i = context.cast(builder, i, signature.args[1], types.intp)
-        for t in range(TILE):
+        for t in range(signature.args[2].count):
             n = builder.add(i, i.type(LANES * t))
             at = _address(context, builder, types.void(signature.args[0], types.intp), (array, n))
             builder.store(builder.extract_value(sums, t), at, align=_ALIGNMENT)
@@ -340,7 +347,7 @@ maximum = _lane_by_lane(_larger)
 
 @intrinsic
 def exponential(typing, x):
-    """Return e^x in every lane, for x <= 0; at most 2 units in the last place off, NaN stays NaN.
+    """Return e^x in every lane, for x <= 0: 2e-7 of it off at most, 0 below -87, NaN for NaN.
 
     x = n ln 2 + r with a whole n: e^x = 2^n e^r, and for |r| <= ln 2 / 2 the first terms of the
     series, their factors fitted to it, are enough.
@@ -351,7 +358,8 @@ def exponential(typing, x):
             return ir.Constant(_LLVM, [float(np.float32(value))] * LANES)
 
         x = arguments[0]
-        x = builder.select(builder.fcmp_ordered("<", x, number(-87)), number(-87), x)
+        tiny = builder.fcmp_ordered("<", x, number(-87))
+        x = builder.select(tiny, number(-87), x)
         whole = builder.fsub(builder.fmul(x, number(1 / np.log(2))), number(0.5))
         integers = ir.VectorType(ir.IntType(32), LANES)
         n = builder.fptosi(whole, integers)  # cuts towards zero: rounds what is below it
@@ -366,7 +374,8 @@ def exponential(typing, x):
             builder.add(n, ir.Constant(integers, [127] * LANES)),
             ir.Constant(integers, [23] * LANES),
         )
-        return builder.fmul(total, builder.bitcast(bits, _LLVM))
+        power = builder.fmul(total, builder.bitcast(bits, _LLVM))
+        return builder.select(tiny, number(0), power)
 
     return vector(x), generate
 
