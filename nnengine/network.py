@@ -25,6 +25,7 @@ from .shapes import (
 
 INITIALISATIONS = ("he", "glorot", "uniform")
 _PIECE_FLOATS = 1 << 16  # activations of a piece: a quarter of a megabyte, within cache
+_ANSWERS = 1024  # images a thread answers at a time
 _SMALL = 1 << 14  # weights of a layer after the first: up to here BLAS is not worth its calls
 _BLOCK_WORK = 5e8  # multiply-adds: 15 to 50 ms of gradient, by the kernels in use
 
@@ -59,7 +60,7 @@ class Network:
         self.layers = _layers(theta, self.sizes, self.activations)
         self.kinds = tuple(map(kind_of, self.activations))  # as kernels name them
         products = [n * m for n, m in zip(self.sizes[1:], self.sizes[2:], strict=False)]
-        self._in_one_call = max(products, default=0) <= _SMALL
+        self._in_one_call = max(products, default=0) <= _SMALL and theta.dtype == np.float32
 
     @classmethod
     def build(
@@ -248,7 +249,10 @@ class Network:
 
     def logits(self, images: Any) -> np.ndarray:
         """Return float (n, classes), the sums before softmax. images: as `predict_proba`."""
-        x = self.as_inputs(images)
+        return self._logits(self.as_inputs(images))
+
+    def _logits(self, x: np.ndarray | Packed) -> np.ndarray:
+        """Do `logits` for inputs that are known to fit."""
         pieces = self._pieces(x)
         logits = np.empty((len(x), self.classes), self.dtype)
 
@@ -270,9 +274,25 @@ class Network:
         images: (n, height, width), (n, inputs), one image (height, width) or (inputs,), an
         Idx3 or a Dataset; bytes or any other numbers. Raises FormatError when they do not fit.
         """
-        probabilities = self.logits(images)
+        x = self.as_inputs(images)
+        if self._in_one_call and not isinstance(x, Packed | Grouped) and x.dtype == np.uint8:
+            return self._probabilities(x)
+        probabilities = self._logits(x)
         kernels.softmax(probabilities, probabilities)
         return probabilities
+
+    def _probabilities(self, x: np.ndarray) -> np.ndarray:
+        """Do `predict_proba` for bytes, in one call a thread and piece."""
+        scale, network = self.dtype.type(self.input_scale), (self.sizes, self.kinds, self.theta)
+        answers = np.empty((len(x), self.classes), self.dtype)
+        pieces = -(-len(x) // _ANSWERS)
+
+        def piece(n: int) -> None:
+            part = slice(n * _ANSWERS, (n + 1) * _ANSWERS)
+            kernels.probabilities(x[part], scale, *network, answers[part])
+
+        kernels.fan_out(piece, pieces) if pieces > 1 else piece(0)
+        return answers
 
     def predict(self, images: Any) -> np.ndarray:
         """Return int64 (n,): the likeliest class of each image. images: as `predict_proba`."""

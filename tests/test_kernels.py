@@ -182,6 +182,24 @@ def test_grouped_images_have_the_gradient_of_the_formulas(k, sizes, kind):
     close(1 + expected, network[-1], np.float32)
 
 
+@pytest.mark.parametrize("kind", [numpy_.RELU, numpy_.TANH])
+@pytest.mark.parametrize("sizes", NETWORKS)
+@pytest.mark.parametrize("count", [1, 63, 200])
+def test_probabilities_of_whole_networks_follow_the_formulas(k, sizes, kind, count):
+    rng = np.random.default_rng(14)
+    x, network = sparse_bytes(rng, count, 30), whole_network(rng, sizes, kind)
+    x[-1] = 200  # no zeros at all
+    out = np.empty((count, sizes[-1]), np.float32)
+    k.probabilities(x, np.float32(1 / 255), *network[:3], out)
+    z = x / 255
+    for (w, b), here in zip(
+        numpy_.layers_of(network[2].astype(float), sizes), network[1], strict=True
+    ):
+        z = ACTIVATIONS[here](z @ w + b)
+    odds = np.exp(z - z.max(axis=1, keepdims=True))
+    np.testing.assert_allclose(out, odds / odds.sum(axis=1, keepdims=True), atol=1e-5)
+
+
 def whole_gradients(k, x, labels, *network):
     """Yield what both kernels for whole networks find: (loss, right), and the gradient."""
     images, one = group(x), np.float32(1)

@@ -25,6 +25,7 @@ NAMES = (
     "packed_backward",
     "packed_gradient",
     "grouped_gradient",
+    "probabilities",
     "distort",
     "dense_forward",
     "dense_backward",

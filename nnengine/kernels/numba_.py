@@ -76,6 +76,7 @@ from .simd import (
 )
 
 _PIECE_BLOCKS = 4  # of grouped images, 3072, that one thread takes at a time
+_AT_ONCE = 64  # images answered: their lists and activations stay in cache
 _TOGETHER = 128  # images whose packed pixels are taken back at once; at most 256
 _STRIDE = _TOGETHER + 32  # an odd number of cache lines, or all lists would end in the same few
 _SMALL = 2048  # weights: up to here a dense product is faster than the way to BLAS
@@ -162,10 +163,11 @@ def pack_pixels(x, starts, places, values):
 
 
 @compiled
-def _packed_forward(starts, places, values, rows, levels, w, b, z):
+def _packed_forward(starts, places, values, rows, levels, w, stride, b, z):
     """z = (x * scale) @ w + b. The lanes are units: each pixel brings its row of weights.
 
-    w, b (width,) and z are flat, and width is a multiple of 16. levels:
+    w, rows of `stride`, b (width,) and z are flat; width is a multiple of 16, and lanes beyond the
+    stride come to hold what follows their row and are for nobody. levels:
     float32 (256,), what each byte is worth: one look-up goes to all lanes at once, where a
     conversion would first pass the one port that also spreads it. Four sums run side by side
     because an addition takes four cycles and one can begin in each: those of 64 units for each
@@ -181,7 +183,7 @@ def _packed_forward(starts, places, values, rows, levels, w, b, z):
             sums = add_row_products(no_rows(), splat(1), b, lane)
             for t in range(place.size):
                 x = splat(levels[value[t]])
-                sums = add_row_products(sums, x, w, np.int64(place[t]) * width + lane)
+                sums = add_row_products(sums, x, w, np.int64(place[t]) * stride + lane)
             store_sums(z, i * width + lane, sums)
         whole = place.size - place.size % 4
         for lane in range(wide, width, LANES):
@@ -190,16 +192,16 @@ def _packed_forward(starts, places, values, rows, levels, w, b, z):
             s2 = s0
             s3 = s0
             for t in range(0, whole, 4):
-                at0 = np.int64(place[t]) * width + lane
-                at1 = np.int64(place[t + 1]) * width + lane
-                at2 = np.int64(place[t + 2]) * width + lane
-                at3 = np.int64(place[t + 3]) * width + lane
+                at0 = np.int64(place[t]) * stride + lane
+                at1 = np.int64(place[t + 1]) * stride + lane
+                at2 = np.int64(place[t + 2]) * stride + lane
+                at3 = np.int64(place[t + 3]) * stride + lane
                 s0 = multiply_add(splat(levels[value[t]]), load(w, at0), s0)
                 s1 = multiply_add(splat(levels[value[t + 1]]), load(w, at1), s1)
                 s2 = multiply_add(splat(levels[value[t + 2]]), load(w, at2), s2)
                 s3 = multiply_add(splat(levels[value[t + 3]]), load(w, at3), s3)
             for t in range(whole, place.size):
-                at = np.int64(place[t]) * width + lane
+                at = np.int64(place[t]) * stride + lane
                 s0 = multiply_add(splat(levels[value[t]]), load(w, at), s0)
             total = add(add(s0, s1), add(s2, s3))
             store(z, i * width + lane, add(total, load(b, lane)))
@@ -281,9 +283,9 @@ def _levels(scale: np.float32) -> np.ndarray:
 
 def packed_forward(starts, places, values, rows, scale, w, b, z):
     """Put (x * scale) @ w + b into z, for the images `rows` of packed lists; float32."""
-    lists = starts, places, values, rows
     wide_w, wide_b, wide_z = _filled("w", w), _filled("b", b), _room("z", z)
-    _packed_forward(*lists, _levels(scale), wide_w.reshape(-1), wide_b, wide_z.reshape(-1))
+    flat = _read_only(wide_w.reshape(-1)), wide_b.size, wide_b, wide_z.reshape(-1)
+    _packed_forward(starts, places, values, rows, _levels(scale), *flat)
     _bring_home(wide_z, z)
 
 
@@ -962,39 +964,77 @@ def _rows_softmax(z, classes, width, labels, weight, dz):
 
 
 @compiled
-def _in_vectors(plan, theta, wide):
-    """Put all layers after the first into whole vectors, and turned round as well."""
+def _in_vectors(plan, theta, wide, turned):
+    """Put biases and all weights but the first into whole vectors; and turned round, if asked."""
+    for n in range(len(plan)):
+        for k in range(plan[n, UNITS]):
+            wide[plan[n, B] + k] = theta[plan[n, DB] + k]
     for n in range(1, len(plan)):
         units, width, before = plan[n, UNITS], plan[n, WIDE], plan[n - 1, WIDE]
         w, over, from_w = plan[n, W], plan[n, TURNED], plan[n, DW]
         for j in range(plan[n, FAN_IN]):
             for k in range(units):
                 wide[w + j * width + k] = theta[from_w + j * units + k]
-                wide[over + k * before + j] = theta[from_w + j * units + k]
-        for k in range(units):
-            wide[plan[n, B] + k] = theta[plan[n, DB] + k]
+                if turned:
+                    wide[over + k * before + j] = theta[from_w + j * units + k]
+
+
+@compiled
+def _outputs(lists, rows, levels, plan, w, stride, wide, a):
+    """Put the activations of all layers into a, and return where the logits begin."""
+    starts, places, values = lists
+    n = rows.size
+    b = wide[plan[0, B] : plan[0, B] + plan[0, WIDE]]
+    _packed_forward(starts, places, values, rows, levels, w, stride, b, a)
+    for m in range(len(plan)):
+        width, room = plan[m, WIDE], plan[m, ROOM] * n
+        z = a[room : room + width * n]
+        if m > 0:
+            before, biases = plan[m - 1, WIDE], plan[m, B]
+            weights, b = wide[plan[m, W] : biases], wide[biases : biases + width]
+            _rows_forward(a[room - before * n :], plan[m, FAN_IN], before, n, weights, b, z)
+        activate(z.reshape(1, z.size), plan[m, KIND])
+    return plan[len(plan) - 1, ROOM] * n
+
+
+@compiled
+def _probabilities(x, levels, plan, theta, w, stride, wide, lists, rows, a, out):
+    """Do `probabilities`, so many images at a time as lists and rows have room for."""
+    starts, places, values = lists
+    last = len(plan) - 1
+    width, classes = plan[last, WIDE], plan[last, UNITS]
+    _in_vectors(plan, theta, wide, False)
+    for begin in range(0, x.shape[0], rows.size):
+        images = x[begin : begin + rows.size]
+        some = rows[: images.shape[0]]
+        count_pixels(images, starts)
+        pack_pixels(images, starts, places, values)
+        logits = a[_outputs(lists, some, levels, plan, w, stride, wide, a) :]
+        for i in range(some.size):
+            row = logits[i * width : (i + 1) * width]
+            most = row[0]
+            for k in range(1, classes):
+                most = max(most, row[k])
+            for lane in range(0, width, LANES):
+                store(row, lane, exponential(subtract(load(row, lane), splat(most))))
+            total = np.float32(0)
+            for k in range(classes):
+                total += row[k]
+            for k in range(classes):
+                out[begin + i, k] = row[k] / total
 
 
 @compiled
 def _packed_gradient(
-    lists, rows, labels, levels, weight, plan, theta, first, gradient, blame, rooms, columns
+    lists, rows, labels, levels, weight, plan, theta, w, stride, gradient, blame, rooms, columns
 ):
-    """Do `packed_gradient`; see `_packed_plan`. first, blame: the first layer and its gradient."""
+    """Do `packed_gradient`; see `_packed_plan`. w, blame: the first layer and its gradient."""
     starts, places, values = lists
     wide, nothing, spare, a, d = rooms
     counts, users, panels = columns
     n, last = rows.size, len(plan) - 1
-    _in_vectors(plan, theta, wide)
-    size = n * plan[0, WIDE]
-    z = a[:size]
-    _packed_forward(starts, places, values, rows, levels, first[0], first[1], z)
-    activate(z.reshape(1, size), plan[0, KIND])
-    for m in range(1, len(plan)):
-        width, stride = plan[m, WIDE], plan[m - 1, WIDE]
-        before, z = a[plan[m - 1, ROOM] * n :], a[plan[m, ROOM] * n : (plan[m, ROOM] + width) * n]
-        w, b = wide[plan[m, W] : plan[m, B]], wide[plan[m, B] : plan[m, B] + width]
-        _rows_forward(before, plan[m, FAN_IN], stride, n, w, b, z)
-        activate(z.reshape(1, z.size), plan[m, KIND])
+    _in_vectors(plan, theta, wide, True)
+    z = a[_outputs(lists, rows, levels, plan, w, stride, wide, a) :]
     dz = d[plan[last, ROOM] * n : (plan[last, ROOM] + plan[last, WIDE]) * n]
     found = _rows_softmax(z, plan[last, UNITS], plan[last, WIDE], labels, weight, dz)
     for m in range(last, 0, -1):
@@ -1036,20 +1076,48 @@ def packed_gradient(lists, rows, labels, scale, weight, sizes, kinds, theta, gra
     """Add the gradient of a whole network for the images `rows` of packed lists; float32."""
     plan, wide, room = _packed_plan(sizes, kinds)
     rooms = _packed_rooms(sizes, len(rows), wide, room)
-    cut, end = sizes[0] * sizes[1], (sizes[0] + 1) * sizes[1]
-    first, blame = (
-        (_filled(role, flat[:cut].reshape(sizes[:2])), _filled(role + " b", flat[cut:end]))
-        for role, flat in (("w", theta), ("dw", gradient))
-    )
-    flat = (first[0].reshape(-1), first[1]), (blame[0].reshape(-1), blame[1])
-    columns = _columns(sizes[0], blame[1].size)
-    found = _packed_gradient(
-        lists, rows, labels, _levels(scale), weight, plan, theta, flat[0], gradient, flat[1],
-        rooms, columns,
-    )  # fmt: skip
-    _bring_home(blame[0], gradient[:cut].reshape(sizes[:2]))
-    _bring_home(blame[1], gradient[cut:end])
+    theta, cut, end = _read_only(theta), sizes[0] * sizes[1], (sizes[0] + 1) * sizes[1]
+    dw, db = gradient[:cut].reshape(sizes[:2]), gradient[cut:end]
+    wide_dw, wide_db = _filled("w", dw), _filled("b", db)
+    first, blame = _first_weights(theta, sizes), (wide_dw.reshape(-1), wide_db)
+    network = plan, theta, *first, gradient, blame, rooms, _columns(sizes[0], wide_db.size)
+    found = _packed_gradient(lists, rows, labels, _levels(scale), weight, *network)
+    _bring_home(wide_dw, dw)
+    _bring_home(wide_db, db)
     return found
+
+
+def _first_weights(theta: np.ndarray, sizes: tuple[int, ...]) -> tuple[np.ndarray, int]:
+    """Return the first layer's weights, flat, and how far one row stands from the next.
+
+    Vectors may reach over the end of a row into what follows, if anything does.
+    """
+    units, cut = sizes[1], sizes[0] * sizes[1]
+    if theta.size - (cut - units) >= -(-units // LANES) * LANES:
+        return theta, units
+    wide = _filled("first", theta[:cut].reshape(sizes[:2]))
+    return _read_only(wide.reshape(-1)), wide.shape[1]
+
+
+def probabilities(x, scale, sizes, kinds, theta, out):
+    """Put the probabilities of a whole network into out, for bytes x (n, inputs); float32."""
+    plan, wide, room = _packed_plan(sizes, kinds)
+    count = min(len(x), _AT_ONCE)
+    known = _scratch.__dict__.get("lists")
+    if known is None or known[0].size <= count or known[1].size < count * sizes[0]:
+        size = count * sizes[0]
+        lists = np.empty(count + 1, np.int64), np.empty(size, np.uint16), np.empty(size, np.uint8)
+        known = _scratch.lists = lists
+    wide, _, _, a, _ = _packed_rooms(sizes, count, wide, room)
+    theta = _read_only(theta)
+    network = plan, theta, *_first_weights(theta, sizes), wide
+    _probabilities(x, _levels(scale), *network, known, _rows(count), a, out)
+
+
+@functools.lru_cache(maxsize=_AT_ONCE)
+def _rows(count: int) -> np.ndarray:
+    """Return int64 0 to count - 1."""
+    return np.arange(count)
 
 
 def _packed_rooms(sizes, n: int, wide: int, room: int) -> tuple[np.ndarray, ...]:
@@ -1175,6 +1243,8 @@ def warm_up() -> None:
     w, b, z = np.ones((3, 2), f), np.zeros(2, f), np.zeros((n, 2), f)
     flat = np.zeros(4, f)
     # First what answers: a visitor who draws a digit waits for 1.2 s of compiling, not for 6.
+    sizes, kinds, theta = (3, 2, 2), (RELU, numpy_.IDENTITY), np.zeros(14, f)
+    probabilities(x, f(1), sizes, kinds, theta, z)
     bytes_forward(x, f(1), _read_only(w), _read_only(b), z)
     dense_forward(z, w[:2], b, z.copy())
     activate(z, RELU)
@@ -1185,7 +1255,6 @@ def warm_up() -> None:
     lists = starts, places, values, np.arange(n)
     packed_forward(*lists, f(1), w, b, z)
     packed_backward(*lists, f(1), z, w, b)
-    sizes, kinds, theta = (3, 2, 2), (RELU, numpy_.IDENTITY), np.zeros(14, f)
     rest = labels, f(1), f(1), sizes, kinds, theta, theta.copy()
     packed_gradient((starts, places, values), np.arange(n), *rest)
     dense_backward(z, w[:2], z.copy(), w[:2], b, z.copy())

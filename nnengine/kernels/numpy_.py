@@ -98,6 +98,16 @@ def packed_gradient(lists, rows, labels, scale, weight, sizes, kinds, theta, gra
     return _gradient(x, labels, scale, weight, layers, kinds, gradients)
 
 
+def probabilities(x, scale, sizes, kinds, theta, out):
+    """Put a whole network's probabilities into out, float (n, classes), for bytes x (n, inputs)."""
+    z = x
+    for (w, b), kind in zip(layers_of(theta, sizes), kinds, strict=True):
+        x, z = z, np.empty((len(x), len(b)), w.dtype)
+        bytes_forward(x, scale, w, b, z) if x.dtype == np.uint8 else dense_forward(x, w, b, z)
+        activate(z, kind)
+    softmax(z, out)
+
+
 def layers_of(theta, sizes):
     """Return [(weights, biases), ...]: views into a flat vector."""
     layers, start = [], 0
