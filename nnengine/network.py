@@ -26,7 +26,6 @@ from .shapes import (
 INITIALISATIONS = ("he", "glorot", "uniform")
 _PIECE_FLOATS = 1 << 16  # activations of a piece: a quarter of a megabyte, within cache
 _ANSWERS = 1024  # images a thread answers at a time
-_SMALL = 1 << 14  # weights of a layer after the first: up to here BLAS is not worth its calls
 _BLOCK_WORK = 5e8  # multiply-adds: 15 to 50 ms of gradient, by the kernels in use
 
 
@@ -59,8 +58,7 @@ class Network:
         self.training = tuple(training)
         self.layers = _layers(theta, self.sizes, self.activations)
         self.kinds = tuple(map(kind_of, self.activations))  # as kernels name them
-        products = [n * m for n, m in zip(self.sizes[1:], self.sizes[2:], strict=False)]
-        self._in_one_call = max(products, default=0) <= _SMALL and theta.dtype == np.float32
+        self._in_one_call = theta.dtype == np.float32
 
     @classmethod
     def build(

@@ -127,7 +127,9 @@ def test_packed_images_go_forward_and_back_as_their_bytes_would(k, width):
 
 def whole_network(rng, sizes, kind):
     """Return sizes, kinds, random weights and a gradient of ones, as kernels take them."""
-    theta = rng.normal(size=sum((n + 1) * m for n, m in zip(sizes, sizes[1:], strict=False)))
+    theta = rng.normal(
+        0, 0.3, size=sum((n + 1) * m for n, m in zip(sizes, sizes[1:], strict=False))
+    )
     kinds = (kind,) * (len(sizes) - 2) + (numpy_.IDENTITY,)
     return sizes, kinds, theta.astype("f4"), np.ones(len(theta), "f4")
 
@@ -148,7 +150,15 @@ def by_hand(x, labels, sizes, kinds, theta):
     return loss, (logits.argmax(axis=1) == labels).sum(), np.concatenate(parts)
 
 
-NETWORKS = [(30, 3), (30, 10, 10), (30, 17, 3), (30, 64, 5), (30, 100, 25, 12), (30, 128, 10)]
+NETWORKS = [
+    (30, 3),
+    (30, 10, 10),
+    (30, 17, 3),
+    (30, 64, 5),
+    (30, 100, 25, 12),
+    (30, 128, 10),
+    (30, 64, 81, 64, 3),
+]
 
 
 @pytest.mark.parametrize("kind", [numpy_.RELU, numpy_.TANH])

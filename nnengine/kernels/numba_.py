@@ -880,56 +880,88 @@ def _bring_in(plan: np.ndarray, blame: np.ndarray, scale: np.float32, gradients)
 
 @compiled
 def _rows_forward(a, fan_in, stride, n, w, b, z):
-    """z = a @ w + b for n rows; all flat. Rows of a have `stride`, those of w and z b.size."""
+    """z = a @ w + b for n rows; all flat. Rows of a have `stride`, those of w and z b.size.
+
+    Four rows and 64 units at a time: sixteen sums in registers, and every weight that was fetched
+    serves four of them. The last rows are done again where n is no multiple of four.
+    """
     width = b.size
     wide = width - width % (ROWS * LANES)
-    for i in range(n):
-        for lane in range(0, wide, ROWS * LANES):
-            sums = add_row_products(no_rows(), splat(1), b, lane)
+    for lane in range(0, wide, ROWS * LANES):
+        start = add_row_products(no_rows(), splat(1), b, lane)
+        for i in range(0, n, 4):
+            r0, r1, r2, r3 = i, min(i + 1, n - 1), min(i + 2, n - 1), min(i + 3, n - 1)
+            s0, s1, s2, s3 = start, start, start, start
             for j in range(fan_in):
-                sums = add_row_products(sums, splat(a[i * stride + j]), w, j * width + lane)
-            store_sums(z, i * width + lane, sums)
+                at = j * width + lane
+                s0 = add_row_products(s0, splat(a[r0 * stride + j]), w, at)
+                s1 = add_row_products(s1, splat(a[r1 * stride + j]), w, at)
+                s2 = add_row_products(s2, splat(a[r2 * stride + j]), w, at)
+                s3 = add_row_products(s3, splat(a[r3 * stride + j]), w, at)
+            store_sums(z, r0 * width + lane, s0)
+            store_sums(z, r1 * width + lane, s1)
+            store_sums(z, r2 * width + lane, s2)
+            store_sums(z, r3 * width + lane, s3)
     for lane in range(wide, width, LANES):
-        for i in range(0, n, 4):  # four rows at a time: see `_packed_forward`
-            at0 = i * stride
-            at1 = min(i + 1, n - 1) * stride
-            at2 = min(i + 2, n - 1) * stride
-            at3 = min(i + 3, n - 1) * stride
+        for i in range(0, n, 4):
+            r0, r1, r2, r3 = i, min(i + 1, n - 1), min(i + 2, n - 1), min(i + 3, n - 1)
             s0 = load(b, lane)
             s1 = s0
             s2 = s0
             s3 = s0
             for j in range(fan_in):
                 row = load(w, j * width + lane)
-                s0 = multiply_add(splat(a[at0 + j]), row, s0)
-                s1 = multiply_add(splat(a[at1 + j]), row, s1)
-                s2 = multiply_add(splat(a[at2 + j]), row, s2)
-                s3 = multiply_add(splat(a[at3 + j]), row, s3)
-            store(z, i * width + lane, s0)
-            store(z, min(i + 1, n - 1) * width + lane, s1)
-            store(z, min(i + 2, n - 1) * width + lane, s2)
-            store(z, min(i + 3, n - 1) * width + lane, s3)
+                s0 = multiply_add(splat(a[r0 * stride + j]), row, s0)
+                s1 = multiply_add(splat(a[r1 * stride + j]), row, s1)
+                s2 = multiply_add(splat(a[r2 * stride + j]), row, s2)
+                s3 = multiply_add(splat(a[r3 * stride + j]), row, s3)
+            store(z, r0 * width + lane, s0)
+            store(z, r1 * width + lane, s1)
+            store(z, r2 * width + lane, s2)
+            store(z, r3 * width + lane, s3)
 
 
 @compiled
 def _rows_backward(a, fan_in, stride, n, width, dz, units, dw, db, spare):
-    """dw += a.T @ dz, db += column sums. dw: rows of `units`; spare: 64 floats."""
+    """dw += a.T @ dz, db += column sums. dw: rows of `units`; spare: 256 floats."""
+    wide = width - width % (ROWS * LANES)
     for lane in range(0, width, LANES):
-        here = min(LANES, units - lane)
         total = splat(0)
         for i in range(n):
             total = add(total, load(dz, i * width + lane))
         store(spare, 0, total)
-        for k in range(here):
+        for k in range(min(LANES, units - lane)):
             db[lane + k] += spare[k]
-        for j in range(0, fan_in, ROWS):
+    for j in range(0, fan_in, 4):
+        for lane in range(0, wide, ROWS * LANES):
+            s0, s1, s2, s3 = no_rows(), no_rows(), no_rows(), no_rows()
+            for i in range(n):
+                at, row = i * stride + j, i * width + lane
+                s0 = add_row_products(s0, splat(a[at]), dz, row)
+                s1 = add_row_products(s1, splat(a[at + 1]), dz, row)
+                s2 = add_row_products(s2, splat(a[at + 2]), dz, row)
+                s3 = add_row_products(s3, splat(a[at + 3]), dz, row)
+            store_sums(spare, 0, s0)
+            store_sums(spare, ROWS * LANES, s1)
+            store_sums(spare, 2 * ROWS * LANES, s2)
+            store_sums(spare, 3 * ROWS * LANES, s3)
+            _add_rows(spare, ROWS * LANES, min(4, fan_in - j), lane, units, dw[j * units :])
+        for lane in range(wide, width, LANES):
             sums = no_rows()
             for i in range(n):
                 sums = add_products(sums, load(dz, i * width + lane), a, i * stride + j)
             store_sums(spare, 0, sums)
-            for t in range(min(ROWS, fan_in - j)):
-                for k in range(here):
-                    dw[(j + t) * units + lane + k] += spare[t * LANES + k]
+            _add_rows(spare, LANES, min(4, fan_in - j), lane, units, dw[j * units :])
+
+
+@compiled
+def _add_rows(sums, width, rows, lane, units, dw):
+    """Add rows of sums to dw, at units from `lane` on; spare lanes are left out."""
+    here = min(width, units - lane)
+    for t in range(rows):
+        target, source = dw[t * units + lane : t * units + lane + here], sums[t * width :]
+        for k in range(here):
+            target[k] += source[k]
 
 
 @compiled
@@ -964,34 +996,51 @@ def _rows_softmax(z, classes, width, labels, weight, dz):
 
 
 @compiled
-def _in_vectors(plan, theta, wide, turned):
-    """Put biases and all weights but the first into whole vectors; and turned round, if asked."""
-    for n in range(len(plan)):
-        for k in range(plan[n, UNITS]):
-            wide[plan[n, B] + k] = theta[plan[n, DB] + k]
-    for n in range(1, len(plan)):
-        units, width, before = plan[n, UNITS], plan[n, WIDE], plan[n - 1, WIDE]
-        w, over, from_w = plan[n, W], plan[n, TURNED], plan[n, DW]
-        for j in range(plan[n, FAN_IN]):
-            for k in range(units):
-                wide[w + j * width + k] = theta[from_w + j * units + k]
-                if turned:
-                    wide[over + k * before + j] = theta[from_w + j * units + k]
+def _turn(w, rows, columns, stride, out):
+    """Put w, (rows, columns), turned round into out, whose rows have `stride`; in squares of 16,
+    or each number written would fetch a cache line of its own."""
+    for j0 in range(0, rows, 16):
+        for k0 in range(0, columns, 16):
+            for k in range(k0, min(k0 + 16, columns)):
+                for j in range(j0, min(j0 + 16, rows)):
+                    out[k * stride + j] = w[j * columns + k]
 
 
 @compiled
-def _outputs(lists, rows, levels, plan, w, stride, wide, a):
+def _in_vectors(plan, theta, wide, turned):
+    """Put biases, and weights of odd widths, into whole vectors; and turned round, if asked."""
+    for n in range(len(plan)):
+        fan_in, units, width = plan[n, FAN_IN], plan[n, UNITS], plan[n, WIDE]
+        for k in range(units):
+            wide[plan[n, B] + k] = theta[plan[n, DB] + k]
+        if n > 0:
+            weights = theta[plan[n, DW] : plan[n, DB]]
+            if units != width:
+                for j in range(fan_in):
+                    row = wide[plan[n, W] + j * width :]
+                    for k in range(units):
+                        row[k] = weights[j * units + k]
+            if turned:
+                _turn(weights, fan_in, units, plan[n - 1, WIDE], wide[plan[n, TURNED] :])
+
+
+@compiled
+def _outputs(lists, rows, levels, plan, theta, w, stride, wide, a):
     """Put the activations of all layers into a, and return where the logits begin."""
     starts, places, values = lists
     n = rows.size
-    b = wide[plan[0, B] : plan[0, B] + plan[0, WIDE]]
+    b = wide[0][plan[0, B] : plan[0, B] + plan[0, WIDE]]
     _packed_forward(starts, places, values, rows, levels, w, stride, b, a)
     for m in range(len(plan)):
         width, room = plan[m, WIDE], plan[m, ROOM] * n
         z = a[room : room + width * n]
         if m > 0:
-            before, biases = plan[m - 1, WIDE], plan[m, B]
-            weights, b = wide[plan[m, W] : biases], wide[biases : biases + width]
+            before, at = plan[m - 1, WIDE], plan[m, B]
+            if plan[m, UNITS] == width:
+                weights = theta[plan[m, DW] : plan[m, DB]]
+            else:
+                weights = wide[1][plan[m, W] : at]
+            b = wide[0][at : at + width]
             _rows_forward(a[room - before * n :], plan[m, FAN_IN], before, n, weights, b, z)
         activate(z.reshape(1, z.size), plan[m, KIND])
     return plan[len(plan) - 1, ROOM] * n
@@ -1003,13 +1052,13 @@ def _probabilities(x, levels, plan, theta, w, stride, wide, lists, rows, a, out)
     starts, places, values = lists
     last = len(plan) - 1
     width, classes = plan[last, WIDE], plan[last, UNITS]
-    _in_vectors(plan, theta, wide, False)
+    _in_vectors(plan, theta, wide[0], False)
     for begin in range(0, x.shape[0], rows.size):
         images = x[begin : begin + rows.size]
         some = rows[: images.shape[0]]
         count_pixels(images, starts)
         pack_pixels(images, starts, places, values)
-        logits = a[_outputs(lists, some, levels, plan, w, stride, wide, a) :]
+        logits = a[_outputs(lists, some, levels, plan, theta, w, stride, wide, a) :]
         for i in range(some.size):
             row = logits[i * width : (i + 1) * width]
             most = row[0]
@@ -1033,8 +1082,8 @@ def _packed_gradient(
     wide, nothing, spare, a, d = rooms
     counts, users, panels = columns
     n, last = rows.size, len(plan) - 1
-    _in_vectors(plan, theta, wide, True)
-    z = a[_outputs(lists, rows, levels, plan, w, stride, wide, a) :]
+    _in_vectors(plan, theta, wide[0], True)
+    z = a[_outputs(lists, rows, levels, plan, theta, w, stride, wide, a) :]
     dz = d[plan[last, ROOM] * n : (plan[last, ROOM] + plan[last, WIDE]) * n]
     found = _rows_softmax(z, plan[last, UNITS], plan[last, WIDE], labels, weight, dz)
     for m in range(last, 0, -1):
@@ -1042,7 +1091,7 @@ def _packed_gradient(
         before, back = plan[m - 1, ROOM] * n, d[plan[m - 1, ROOM] * n : plan[m, ROOM] * n]
         dw, db = gradient[plan[m, DW] :], gradient[plan[m, DB] :]
         _rows_backward(a[before:], plan[m, FAN_IN], stride, n, width, dz, units, dw, db, spare)
-        _rows_forward(dz, units, width, n, wide[plan[m, TURNED] :], nothing[:stride], back)
+        _rows_forward(dz, units, width, n, wide[1][plan[m, TURNED] :], nothing[:stride], back)
         z = a[before : plan[m, ROOM] * n]
         activation_backward(z.reshape(1, z.size), back.reshape(1, z.size), plan[m - 1, KIND])
         dz = back
@@ -1121,13 +1170,11 @@ def _rows(count: int) -> np.ndarray:
 
 
 def _packed_rooms(sizes, n: int, wide: int, room: int) -> tuple[np.ndarray, ...]:
-    """Return this thread's rooms for n rows: wide, nothing, spare, a, d."""
+    """Return this thread's rooms for n rows: wide, to write and to read; nothing, spare, a, d."""
     kept = functools.partial(_kept, sizes)
-    most = max(sizes[1:]) + LANES
-    return (
-        kept("wide", wide), kept("no biases", most), kept("row", ROWS * LANES),
-        kept("a rows", n * room + ROWS), kept("d rows", n * room),
-    )  # fmt: skip
+    wide, nothing = kept("wide", wide), kept("no biases", max(sizes[1:]) + LANES)
+    spare, rows = kept("row", 4 * ROWS * LANES), n * room + ROWS
+    return (wide, _read_only(wide)), nothing, spare, kept("a rows", rows), kept("d rows", rows)
 
 
 @compiled
