@@ -1,5 +1,6 @@
 # make app    install into .venv and open the dashboard
 # make test   install what tests need and run them all
+# make bench  install the peers and measure this engine beside them
 # make site   the app as a folder of static files, site/; make serve-site shows it on this machine
 # The environment is made anew when what it is made from changes.
 
@@ -23,8 +24,10 @@ lint: $(VENV)/.test
 load: $(VENV)/.test
 	$(BIN)/python tests/load/visitors.py --visitors 10 --seconds 60
 
-bench: $(VENV)/.app
-	$(BIN)/python benchmarks/full_batch.py
+# This engine beside NumPy, scikit-learn and PyTorch: some 12 minutes on two quiet cores.
+# make bench BENCH_ARGS="--quick", or "--only mini-64,start"; "--help" lists the cases.
+bench: $(VENV)/.bench
+	$(BIN)/python benchmarks/bench.py $(BENCH_ARGS)
 
 # SITE="--vendored" takes nothing from elsewhere when it is opened: see README.
 site: $(VENV)/.app
@@ -44,6 +47,10 @@ $(VENV)/.app: requirements.txt pyproject.toml
 
 $(VENV)/.test: $(VENV)/.app
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[test]'
+	touch $@
+
+$(VENV)/.bench: $(VENV)/.test requirements-bench.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-bench.txt
 	touch $@
 
 clean:

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from . import kernels
+from .activations import kind_of
 from .errors import ConfigError, FormatError
+from .grouped import Grouped
 from .layers import Dense
 from .losses import softmax_cross_entropy
 from .packed import Packed, read_only
@@ -24,6 +26,7 @@ from .shapes import (
 
 INITIALISATIONS = ("he", "glorot", "uniform")
 _PIECE_FLOATS = 1 << 16  # activations of a piece: a quarter of a megabyte, within cache
+_ANSWERS = 1024  # images a thread answers at a time
 # Multiply-adds: 15 to 50 ms of gradient, by the kernels in use; NumPy in a browser tab has no fast
 # product and does a fifth as much.
 _BLOCK_WORK = 5e8 if sys.platform != "emscripten" else 1e8
@@ -57,6 +60,8 @@ class Network:
         self.image_shape = check_image_shape(image_shape, self.inputs)
         self.training = tuple(training)
         self.layers = _layers(theta, self.sizes, self.activations)
+        self.kinds = tuple(map(kind_of, self.activations))  # as kernels name them
+        self._in_one_call = theta.dtype == np.float32
 
     @classmethod
     def build(
@@ -180,11 +185,13 @@ class Network:
     ) -> tuple[float, int]:
         """Add the gradient of the mean loss to `gradient`; return (loss summed, right answers).
 
-        images: as for `predict`, best at most `block_images` of them; labels: uint8 (n,), in
-        range; gradient: float, of theta's shape, laid out like it. `count`: the images the
-        mean is taken over, when these are a part of them (default: n).
+        images: as for `predict`, or grouped; best at most `block_images` of them; labels: uint8
+        (n,), in range; gradient: float, of theta's shape, laid out like it. `count`: the images
+        the mean is taken over, when these are a part of them (default: n).
         """
         x, labels = self.as_inputs(images), np.asarray(labels)
+        if isinstance(x, Grouped):
+            return self._whole_gradient(x, labels, gradient, count or len(x))
         pieces = self._pieces(x)
         if len(pieces) < 2:
             return self._gradient(x, labels, gradient, count or len(x))
@@ -205,6 +212,8 @@ class Network:
         self, x: np.ndarray | Packed, labels: np.ndarray, gradient: np.ndarray, count: int
     ) -> tuple[float, int]:
         """Do `gradient` for one piece of inputs that are known to fit."""
+        if isinstance(x, Packed) and self._in_one_call:
+            return self._whole_gradient(x, labels, gradient, count)
         blame = _layers(gradient, self.sizes, self.activations)
         with np.errstate(all="ignore"):  # a run that diverges is told by its loss
             outputs = self._forward(x)
@@ -213,6 +222,17 @@ class Network:
             for n in reversed(range(len(self.layers))):
                 da = self.layers[n].backward(inputs[n], outputs[n], da, blame[n], self.input_scale)
         return loss, correct
+
+    def _whole_gradient(
+        self, x: Packed | Grouped, labels: np.ndarray, gradient: np.ndarray, count: int
+    ) -> tuple[float, int]:
+        """Do `gradient` in one call."""
+        labels, number = read_only(labels), self.dtype.type
+        network = self.sizes, self.kinds, self.theta, gradient
+        rest = labels, number(self.input_scale), number(1 / count), *network
+        if isinstance(x, Grouped):
+            return kernels.grouped_gradient(x.lists, x.first, *rest)
+        return kernels.packed_gradient((x.starts, x.places, x.values), x.rows, *rest)
 
     def loss(self, images: Any, labels: np.ndarray) -> tuple[float, int]:
         """Return (loss summed, right answers) for images as for `predict`; labels in range."""
@@ -230,7 +250,10 @@ class Network:
 
     def logits(self, images: Any) -> np.ndarray:
         """Return float (n, classes), the sums before softmax. images: as `predict_proba`."""
-        x = self.as_inputs(images)
+        return self._logits(self.as_inputs(images))
+
+    def _logits(self, x: np.ndarray | Packed) -> np.ndarray:
+        """Do `logits` for inputs that are known to fit."""
         pieces = self._pieces(x)
         logits = np.empty((len(x), self.classes), self.dtype)
 
@@ -252,9 +275,25 @@ class Network:
         images: (n, height, width), (n, inputs), one image (height, width) or (inputs,), an
         Idx3 or a Dataset; bytes or any other numbers. Raises FormatError when they do not fit.
         """
-        probabilities = self.logits(images)
+        x = self.as_inputs(images)
+        if self._in_one_call and not isinstance(x, Packed | Grouped) and x.dtype == np.uint8:
+            return self._probabilities(x)
+        probabilities = self._logits(x)
         kernels.softmax(probabilities, probabilities)
         return probabilities
+
+    def _probabilities(self, x: np.ndarray) -> np.ndarray:
+        """Do `predict_proba` for bytes, in one call a thread and piece."""
+        scale, network = self.dtype.type(self.input_scale), (self.sizes, self.kinds, self.theta)
+        answers = np.empty((len(x), self.classes), self.dtype)
+        pieces = -(-len(x) // _ANSWERS)
+
+        def piece(n: int) -> None:
+            part = slice(n * _ANSWERS, (n + 1) * _ANSWERS)
+            kernels.probabilities(x[part], scale, *network, answers[part])
+
+        kernels.fan_out(piece, pieces) if pieces > 1 else piece(0)
+        return answers
 
     def predict(self, images: Any) -> np.ndarray:
         """Return int64 (n,): the likeliest class of each image. images: as `predict_proba`."""
@@ -271,12 +310,12 @@ class Network:
             raise FormatError(f"{len(answers)} images and labels of shape {truth.shape} do not fit")
         return float((answers == truth).mean())
 
-    def as_inputs(self, images: Any) -> np.ndarray | Packed:
+    def as_inputs(self, images: Any) -> np.ndarray | Packed | Grouped:
         """Return images as (n, inputs): bytes as they are, other numbers scaled floats.
 
-        Packed images pass through. Raises FormatError when the images do not fit this network.
+        Packed and grouped images pass through. Raises FormatError when the images do not fit.
         """
-        if isinstance(images, Packed) and images.inputs == self.inputs:
+        if isinstance(images, Packed | Grouped) and images.inputs == self.inputs:
             return images
         pixels = np.asarray(getattr(images, "images", images))
         if pixels.ndim == 2 and pixels.shape[1] == self.inputs or pixels.ndim == 3:

@@ -29,6 +29,7 @@ from .events import (
     TrainingDiverged,
     TrainingFinished,
 )
+from .grouped import BLOCK, Grouped, group
 from .network import Network
 from .optimisers import OPTIMISERS, check_optimiser
 from .packed import Packed, pack, pack_once
@@ -37,6 +38,9 @@ _SAMPLE = 10_000  # images at most on which a curve's point is measured
 _POINTS = 200  # of a full-batch run's curve, unless asked otherwise
 _PACE_S = 0.03  # between two signs of life
 _KEEP_EVERY = 32  # steps between two copies of weights known to be good
+_GROUPED_WIDEST = 128  # units of a layer; at 100 grouped images are 1.7 times as fast as lists
+_GROUPED_FEWEST = 4096  # images
+_GROUPED_STEPS = 20  # after which what the grouping took has been won back
 _AHEAD_PIXELS = 1 << 20  # distorted at once: some milliseconds, 1,337 images of MNIST's size
 SCHEDULES = ("constant", "cosine")
 
@@ -162,8 +166,10 @@ def _run(
     """Do what `training` promises, for parts that are known to fit."""
     record = _Record(network, dataset, config, validation)
     try:
-        sides = _sides(network, dataset, validation)
-        with closing(_parts(network, sides[0], distorter, config)) as parts:
+        grouped = distorter is None and _groups(network, len(dataset), config)
+        sides = _sides(network, dataset, validation, packs=not grouped)
+        shown = _grouped(dataset) if grouped else sides[0]
+        with closing(_parts(network, shown, distorter, config)) as parts:
             yield from _steps(network, sides, parts, config, record)
     except GeneratorExit:
         record.stop()
@@ -226,7 +232,7 @@ def _steps(
 class _Side:
     """A data set's images and labels, as the network reads them fastest."""
 
-    def __init__(self, images: np.ndarray | Packed, labels: np.ndarray) -> None:
+    def __init__(self, images: np.ndarray | Packed | Grouped, labels: np.ndarray) -> None:
         self.images = images
         self.labels = labels
 
@@ -246,13 +252,38 @@ class _Side:
         return self.take(np.sort(rng.choice(len(self), most, replace=False)))
 
 
-def _sides(network: Network, dataset: Dataset, validation: Dataset | None) -> list[_Side]:
+def _sides(
+    network: Network, dataset: Dataset, validation: Dataset | None, packs: bool
+) -> list[_Side]:
     """Return both data sets, packed where the kernels gain by it."""
     sides = []
     for data in filter(None, (dataset, validation)):
-        packed = pack(data.images) if kernels.packs and network.dtype == np.float32 else None
+        packed = pack(data.images) if packs and _packs(network) else None
         sides.append(_Side(data.images if packed is None else packed, data.labels))
     return sides
+
+
+def _packs(network: Network) -> bool:
+    """Tell whether lists of nonzero pixels are worth making for this network."""
+    return kernels.packs and network.dtype == np.float32
+
+
+def _groups(network: Network, count: int, config: TrainingConfig) -> bool:
+    """Tell whether a run gains by grouped images: full batches of enough, often enough."""
+    return (
+        _packs(network)
+        and config.batch_size is None
+        and max(network.sizes[1:]) <= _GROUPED_WIDEST
+        and network.inputs <= 1 << 16
+        and count >= _GROUPED_FEWEST
+        and config.total_steps(count) >= _GROUPED_STEPS
+    )
+
+
+def _grouped(dataset: Dataset) -> _Side:
+    """Return the data set in groups of images that are alike; in full batch their order is free."""
+    images = group(dataset.images)
+    return _Side(images, dataset.labels[images.rows])
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,6 +334,8 @@ def _parts(
 ) -> Generator[_Part, None, None]:
     """Return a generator, for ever, of what the steps see: the images, or their distortions."""
     batches, block = _batches(len(images), config), network.block_images
+    if isinstance(images.images, Grouped):
+        block = max(1, block // BLOCK) * BLOCK
     if distorter is None:
         return (replace(p, images=images.take(p.rows)) for p in _pieces(batches, block))
     pixels = _AHEAD_PIXELS if kernels.packs else _AHEAD_PIXELS // 4  # NumPy takes ten times longer

@@ -21,7 +21,7 @@ ENGINE = (
     {"kernels"},
     {"augment"},
     {"catalogue", "fetch"},
-    {"activations", "packed"},
+    {"activations", "packed", "grouped"},
     {"layers", "losses", "optimisers", "shapes"},
     {"network", "events"},
     {"metrics", "training"},

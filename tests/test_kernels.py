@@ -12,6 +12,7 @@ import pytest
 from nnengine import kernels
 from nnengine.augment import affine_numbers, stroke_number
 from nnengine.errors import ConfigError
+from nnengine.grouped import BLOCK, group
 from nnengine.kernels import numpy_
 
 WIDTHS = [1, 10, 16, 17, 64, 128]  # below, at and above the vectors' sixteen lanes
@@ -135,6 +136,139 @@ def test_packed_images_go_forward_and_back_as_their_bytes_would(k, width):
     k.packed_backward(*lists, np.float32(1 / 255), dz, dw, db)
     close(1 + (x[rows] / 255).T @ dz, dw, np.float32)
     close(1 + dz.sum(axis=0, dtype=float), db, np.float32)
+
+
+def whole_network(rng, sizes, kind):
+    """Return sizes, kinds, random weights and a gradient of ones, as kernels take them."""
+    theta = rng.normal(
+        0, 0.3, size=sum((n + 1) * m for n, m in zip(sizes, sizes[1:], strict=False))
+    )
+    kinds = (kind,) * (len(sizes) - 2) + (numpy_.IDENTITY,)
+    return sizes, kinds, theta.astype("f4"), np.ones(len(theta), "f4")
+
+
+def by_hand(x, labels, sizes, kinds, theta):
+    """Return loss, right answers and the gradient by the formulas, in float64, summed over x."""
+    layers, outputs = numpy_.layers_of(theta.astype(float), sizes), [x]
+    for (w, b), kind in zip(layers, kinds, strict=True):
+        outputs.append(ACTIVATIONS[kind](outputs[-1] @ w + b))
+    logits = outputs.pop()
+    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+    odds /= odds.sum(axis=1, keepdims=True)
+    loss = -np.log(odds[np.arange(len(x)), labels]).sum()
+    dz, parts = odds - np.eye(sizes[-1])[labels], []
+    for (w, _), a in zip(reversed(layers), reversed(outputs), strict=True):
+        parts[:0] = (a.T @ dz).ravel(), dz.sum(axis=0)
+        dz = (dz @ w.T) * ((a > 0) if kinds[0] == numpy_.RELU else 1 - a * a)
+    return loss, (logits.argmax(axis=1) == labels).sum(), np.concatenate(parts)
+
+
+NETWORKS = [
+    (30, 3),
+    (30, 10, 10),
+    (30, 17, 3),
+    (30, 64, 5),
+    (30, 100, 25, 12),
+    (30, 128, 10),
+    (30, 64, 81, 64, 3),
+]
+
+
+@pytest.mark.parametrize("kind", [numpy_.RELU, numpy_.TANH])
+@pytest.mark.parametrize("sizes", NETWORKS)
+@pytest.mark.parametrize("count", [1, 127, 300])
+def test_packed_images_have_the_gradient_of_the_formulas(k, sizes, kind, count):
+    rng = np.random.default_rng(12)
+    x = sparse_bytes(rng, 400, 30)
+    rows = rng.integers(0, 400, count)
+    labels = rng.integers(0, sizes[-1], count).astype(np.uint8)
+    network = whole_network(rng, sizes, kind)
+    one, scale = np.float32(1), np.float32(1 / 255)
+    found = k.packed_gradient(packed(k, x), rows, labels, scale, one, *network)
+    loss, right, expected = by_hand(x[rows] / 255, labels, *network[:3])
+    assert (pytest.approx(loss, rel=1e-5), right) == found
+    close(1 + expected, network[-1], np.float32)
+
+
+@pytest.mark.parametrize("kind", [numpy_.RELU, numpy_.TANH])
+@pytest.mark.parametrize("sizes", NETWORKS)
+def test_grouped_images_have_the_gradient_of_the_formulas(k, sizes, kind):
+    rng = np.random.default_rng(12)
+    x = sparse_bytes(rng, 1700, 30)  # two blocks and a part of one, whose last group is not full
+    images = group(x)
+    labels = rng.integers(0, sizes[-1], 1700).astype(np.uint8)[images.rows]
+    network = whole_network(rng, sizes, kind)
+    one, scale = np.float32(1), np.float32(1 / 255)
+    found = k.grouped_gradient(images.lists, 0, labels, scale, one, *network)
+    loss, right, expected = by_hand(x[images.rows] / 255, labels, *network[:3])
+    assert (pytest.approx(loss, rel=1e-5), right) == found
+    close(1 + expected, network[-1], np.float32)
+
+
+@pytest.mark.parametrize("kind", [numpy_.RELU, numpy_.TANH])
+@pytest.mark.parametrize("sizes", NETWORKS)
+@pytest.mark.parametrize("count", [1, 63, 200])
+def test_probabilities_of_whole_networks_follow_the_formulas(k, sizes, kind, count):
+    rng = np.random.default_rng(14)
+    x, network = sparse_bytes(rng, count, 30), whole_network(rng, sizes, kind)
+    x[-1] = 200  # no zeros at all
+    out = np.empty((count, sizes[-1]), np.float32)
+    k.probabilities(x, np.float32(1 / 255), *network[:3], out)
+    z = x / 255
+    for (w, b), here in zip(
+        numpy_.layers_of(network[2].astype(float), sizes), network[1], strict=True
+    ):
+        z = ACTIVATIONS[here](z @ w + b)
+    odds = np.exp(z - z.max(axis=1, keepdims=True))
+    np.testing.assert_allclose(out, odds / odds.sum(axis=1, keepdims=True), atol=1e-5)
+
+
+def whole_gradients(k, x, labels, *network):
+    """Yield what both kernels for whole networks find: (loss, right), and the gradient."""
+    images, one = group(x), np.float32(1)
+    for kernel, lists, rows in (
+        (k.packed_gradient, packed(k, x), np.arange(len(x))),
+        (k.grouped_gradient, images.lists, 0),
+    ):
+        gradient = np.zeros_like(network[-1])
+        given = labels if kernel is k.packed_gradient else labels[images.rows]
+        yield kernel(lists, rows, given, one, one, *network, gradient), gradient
+
+
+def test_of_equal_logits_the_first_is_the_answer_for_whole_networks_too(k):
+    labels = (np.arange(20) % 2).astype(np.uint8)
+    network = (4, 3), (numpy_.IDENTITY,), np.zeros(15, np.float32)
+    for found, gradient in whole_gradients(k, np.zeros((20, 4), np.uint8), labels, *network):
+        assert (pytest.approx(20 * np.log(3), rel=1e-6), 10) == found
+        np.testing.assert_allclose(gradient[12:], [20 / 3 - 10, 20 / 3 - 10, 20 / 3], rtol=1e-5)
+
+
+@pytest.mark.parametrize("size", [1e4, 1e30])
+def test_huge_logits_of_whole_networks_do_not_overflow(k, size):
+    network = (1, 3), (numpy_.IDENTITY,), np.array([0, 0, 0, size, size, -size], np.float32)
+    for found, gradient in whole_gradients(
+        k, np.zeros((1, 1), np.uint8), np.zeros(1, "u1"), *network
+    ):
+        assert (pytest.approx(np.log(2), rel=1e-6), 1) == found
+        np.testing.assert_allclose(gradient[3:], [-0.5, 0.5, 0], rtol=1e-6)
+
+
+def test_a_loss_of_whole_networks_that_is_not_a_number_is_told(k):
+    network = (4, 3), (numpy_.IDENTITY,), np.full(15, np.nan, np.float32)
+    for found, _ in whole_gradients(k, np.ones((5, 4), np.uint8), np.zeros(5, "u1"), *network):
+        assert not np.isfinite(found[0])
+
+
+def test_groups_hold_every_image_once_and_alike_ones_together():
+    rng = np.random.default_rng(3)
+    kinds = rng.random((5, 50)) < 0.3  # five sets of pixels, and images that use one of them each
+    x = (kinds[rng.integers(0, 5, 2000)] * rng.integers(1, 256, (2000, 50))).astype(np.uint8)
+    grouped = group(x)
+    assert list(range(2000)) == sorted(grouped.rows)
+    blocks = -(-2000 // BLOCK)
+    back = [numpy_.ungroup(grouped.lists, n, 50) for n in range(blocks)]
+    np.testing.assert_array_equal(x[grouped.rows], np.concatenate(back)[:2000])
+    assert len(grouped.places) < 1.2 * (x != 0).sum() / 16
 
 
 def distort(k, image, *, bends=None, grains=None, **numbers):

@@ -307,6 +307,54 @@ def test_the_second_of_two_steps_is_half_as_long_along_a_cosine(easy, optimiser,
     np.testing.assert_allclose(half, whole / 2, atol=2e-7 if dtype == np.float32 else 1e-15)
 
 
+# grouped images
+
+
+@pytest.fixture
+def grouping(monkeypatch):
+    """Full batches of few images in few steps are grouped too."""
+    module = sys.modules[training.__module__]
+    monkeypatch.setattr(module, "_GROUPED_FEWEST", 1)
+    monkeypatch.setattr(module, "_GROUPED_STEPS", 1)
+
+
+@pytest.fixture(scope="module")
+def many():
+    """Four thousand sparse images in three classes: six blocks of groups, two pieces."""
+    rng = np.random.default_rng(4)
+    labels = rng.integers(0, 3, 4000)
+    images = rng.integers(0, 256, (4000, 64)) * (rng.random((3, 64)) < 0.4)[labels]
+    images *= rng.random(images.shape) < 0.7
+    return Dataset(images.reshape(-1, 8, 8).astype(np.uint8), labels)
+
+
+def test_full_batches_learn_the_same_from_groups_as_from_images_one_by_one(many, grouping):
+    settings = {"iterations": 40, "batch_size": None, "learning_rate": 0.1}
+    exact, fast = build(dtype=np.float64), build()
+    run(exact, many, **settings)
+    events = run(fast, many, **settings)
+    np.testing.assert_allclose(fast.theta, exact.theta, atol=1e-5)
+    assert pytest.approx(fast.accuracy(many)) == events[-1].train_accuracy
+
+
+def test_grouped_runs_have_the_same_bits_for_any_number_of_threads(many, grouping, monkeypatch):
+    found = set()
+    for threads in "123":
+        monkeypatch.setenv("NNENGINE_THREADS", threads)
+        found.add(theta_of(many, iterations=5, batch_size=None).tobytes())
+    assert 1 == len(found)
+
+
+def test_a_grouped_batch_in_parts_gives_signs_of_life(many, grouping, monkeypatch):
+    if not kernels.packs:
+        pytest.skip("NumPy does not group")
+    monkeypatch.setattr(sys.modules[training.__module__], "_PACE_S", 0.0)
+    monkeypatch.setattr(Network, "block_images", 1600)
+    events = run(build(), many, iterations=2, batch_size=None)
+    signs = [e.done for e in of(Progressed, events) if e.step == 1 and e.total == 4000]
+    assert [1536, 3072] == signs[:2]
+
+
 # augmentation
 
 STRONGLY = Augmentation(shift=2, rotation=20, elastic=1, stroke_width=1, noise=0.2)

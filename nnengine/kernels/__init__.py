@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from ..errors import ConfigError
 from . import workers
-from .numpy_ import aligned_zeros
+from .numpy_ import GROUPS, LANES, aligned_zeros
 
 NAMES = (
     "bytes_forward",
@@ -23,6 +23,9 @@ NAMES = (
     "pack_pixels",
     "packed_forward",
     "packed_backward",
+    "packed_gradient",
+    "grouped_gradient",
+    "probabilities",
     "distort",
     "dense_forward",
     "dense_backward",
@@ -34,7 +37,17 @@ NAMES = (
     "momentum",
     "adam",
 )
-__all__ = ["NAMES", "ahead", "aligned_zeros", "available", "fan_out", "use", "warm_up"]
+__all__ = [
+    "GROUPS",
+    "LANES",
+    "NAMES",
+    "ahead",
+    "aligned_zeros",
+    "available",
+    "fan_out",
+    "use",
+    "warm_up",
+]
 T = TypeVar("T")
 BACK_ENDS = ("numba", "numpy")  # in the order `auto` prefers them
 

@@ -26,6 +26,10 @@ BEND = 1 << 11  # a pixel in the tables of bends
 FAINT = 24  # grey between two pixels and below this is black: a trace costs as much as ink
 
 
+LANES = 16  # images of a group, side by side
+GROUPS = 48  # of a block: ten gradients each fill 30 of 32 KB of the first cache
+
+
 def aligned_zeros(shape, dtype):
     """Return zeros that begin at a cache line (64 bytes), as vectors like it."""
     size = int(np.prod(shape))
@@ -95,6 +99,84 @@ def packed_forward(starts, places, values, rows, scale, w, b, z):
 def packed_backward(starts, places, values, rows, scale, dz, dw, db):
     """Do `bytes_backward` for the images `rows`, int64 (n,), of packed lists."""
     bytes_backward(unpack(starts, places, values, rows, dw.shape[0]), scale, dz, dw, db)
+
+
+def packed_gradient(lists, rows, labels, scale, weight, sizes, kinds, theta, gradient):
+    """Add the gradient of a whole network for the images `rows` of packed lists.
+
+    lists: starts, places, values; labels: uint8 (n,), of these images; sizes, kinds: tuples, widths
+    from inputs to classes and each layer's activation, the last IDENTITY; theta, gradient: flat,
+    weights and biases layer by layer. Loss, right and weight as for `softmax_cross_entropy`.
+    """
+    x = unpack(*lists, rows, sizes[0])
+    layers, gradients = layers_of(theta, sizes), layers_of(gradient, sizes)
+    return _gradient(x, labels, scale, weight, layers, kinds, gradients)
+
+
+def probabilities(x, scale, sizes, kinds, theta, out):
+    """Put a whole network's probabilities into out, float (n, classes), for bytes x (n, inputs)."""
+    z = x
+    for (w, b), kind in zip(layers_of(theta, sizes), kinds, strict=True):
+        x, z = z, np.empty((len(x), len(b)), w.dtype)
+        bytes_forward(x, scale, w, b, z) if x.dtype == np.uint8 else dense_forward(x, w, b, z)
+        activate(z, kind)
+    softmax(z, out)
+
+
+def layers_of(theta, sizes):
+    """Return [(weights, biases), ...]: views into a flat vector."""
+    layers, start = [], 0
+    for fan_in, fan_out in zip(sizes, sizes[1:], strict=False):
+        middle, end = start + fan_in * fan_out, start + (fan_in + 1) * fan_out
+        layers.append((theta[start:middle].reshape(fan_in, fan_out), theta[middle:end]))
+        start = end
+    return layers
+
+
+def _gradient(x, labels, scale, weight, layers, kinds, gradients):
+    """Take bytes forward and back through a network; see `packed_gradient`."""
+    outputs = [x]
+    for (w, b), kind in zip(layers, kinds, strict=True):
+        x, z = outputs[-1], np.empty((len(x), len(b)), w.dtype)
+        bytes_forward(x, scale, w, b, z) if x.dtype == np.uint8 else dense_forward(x, w, b, z)
+        activate(z, kind)
+        outputs.append(z)
+    da = np.empty_like(z)
+    found = softmax_cross_entropy(z, labels, weight, da)
+    for n in range(len(layers) - 1, 0, -1):
+        activation_backward(outputs[n + 1], da, kinds[n])
+        dx = np.empty_like(outputs[n])
+        dense_backward(outputs[n], layers[n][0], da, *gradients[n], dx)
+        da = dx
+    activation_backward(outputs[1], da, kinds[0])
+    bytes_backward(outputs[0], scale, da, *gradients[0])
+    return found
+
+
+def ungroup(lists, block, inputs):
+    """Return uint8 (GROUPS * LANES, inputs): a block of the images that `Grouped` put together."""
+    starts, places, pixels = lists[:3]
+    starts = starts[block * GROUPS : (block + 1) * GROUPS + 1]
+    slots = slice(starts[0], starts[-1])
+    x = np.zeros((GROUPS, inputs, LANES), np.uint8)
+    group = np.repeat(np.arange(GROUPS), np.diff(starts))
+    x[group, places[slots]] = pixels.reshape(-1, LANES)[slots]
+    return x.transpose(0, 2, 1).reshape(-1, inputs)
+
+
+def grouped_gradient(lists, first, labels, scale, weight, sizes, kinds, theta, gradient):
+    """Add the gradient for grouped images, whole blocks from `first` on; as `packed_gradient`.
+
+    lists: those of `Grouped`; labels: of the images in the groups' order.
+    """
+    loss, correct, size = 0.0, 0, GROUPS * LANES
+    layers, gradients = layers_of(theta, sizes), layers_of(gradient, sizes)
+    for start in range(0, len(labels), size):
+        label = labels[start : start + size]
+        x = ungroup(lists, first + start // size, sizes[0])[: len(label)]
+        summed, right = _gradient(x, label, scale, weight, layers, kinds, gradients)
+        loss, correct = loss + summed, correct + right
+    return loss, correct
 
 
 def distort(images, rows, numbers, bends, grains, out):

@@ -11,6 +11,7 @@ LLVM splits a vector into what the processor has, so the code runs everywhere.
 
 from __future__ import annotations
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core.datamodel import models
@@ -178,3 +179,206 @@ def first_bit(typing, bits):
         return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
 
     return types.uint64(types.uint64), generate
+
+
+TILE = 10  # sums kept in registers side by side: AVX-512 has 32 of them
+ROWS = 4  # the same for rows: 64 units
+
+
+@intrinsic
+def load_bytes(typing, array, i):
+    """Return array[i : i + 16] of a one-dimensional uint8 array as floats; not checked."""
+    lanes = ir.VectorType(ir.IntType(8), LANES)
+
+    def generate(context, builder, signature, arguments):
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        i = context.cast(builder, arguments[1], signature.args[1], types.intp)
+        value = builder.load(builder.bitcast(builder.gep(array.data, [i]), lanes.as_pointer()))
+        value.align = 1
+        return builder.uitofp(value, _LLVM)
+
+    return vector(array, i), generate
+
+
+def _zeros(count):
+    """Return an intrinsic that gives so many vectors, all zero: a tile of sums."""
+    tile = types.UniTuple(vector, count)
+
+    def zeros(typing):
+        def generate(context, builder, signature, arguments):
+            sums = ir.Constant(context.get_value_type(tile), ir.Undefined)
+            for t in range(count):
+                sums = builder.insert_value(sums, ir.Constant(_LLVM, [0.0] * LANES), t)
+            return sums
+
+        return tile(), generate
+
+    return intrinsic(zeros)
+
+
+no_sums = _zeros(TILE)
+no_rows = _zeros(ROWS)
+
+
+def _each(change):
+    """Return code that puts change(..., t, sum) in the place of every sum t of a tile."""
+
+    def generate(context, builder, signature, arguments):
+        sums = arguments[0]
+        for t in range(signature.args[0].count):
+            changed = change(context, builder, signature, arguments, t)
+            sums = builder.insert_value(sums, changed, t)
+        return sums
+
+    return generate
+
+
+def _fused(builder, a, b, c):
+    product = builder.fmul(a, b, flags=("contract",))
+    return builder.fadd(product, c, flags=("contract",))
+
+
+@intrinsic
+def add_products(typing, sums, x, array, i):
+    """Return the tile with x * array[i + t] added to every sum t: a number for all lanes."""
+
+    def change(context, builder, signature, arguments, t):
+        sums, x, array, i = arguments
+        array = context.make_array(signature.args[2])(context, builder, array)
+        i = context.cast(builder, i, signature.args[3], types.intp)
+        number = builder.load(builder.gep(array.data, [builder.add(i, i.type(t))]))
+        nothing = ir.Constant(_LLVM, ir.Undefined)
+        first = builder.insert_element(nothing, number, ir.IntType(32)(0))
+        lanes = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
+        spread = builder.shuffle_vector(first, nothing, lanes)
+        return _fused(builder, x, spread, builder.extract_value(sums, t))
+
+    return sums(sums, x, array, i), _each(change)
+
+
+@intrinsic
+def add_row_products(typing, sums, x, array, i):
+    """Return the tile with x * array[i + 16 t : i + 16 t + 16] added to every sum t."""
+
+    def change(context, builder, signature, arguments, t):
+        sums, x, array, i = arguments
+        i = context.cast(builder, i, signature.args[3], types.intp)
+        i = builder.add(i, i.type(LANES * t))
+        at = _address(context, builder, types.void(signature.args[2], types.intp), (array, i))
+        row = builder.load(at)
+        row.align = _ALIGNMENT
+        return _fused(builder, x, row, builder.extract_value(sums, t))
+
+    return sums(sums, x, array, i), _each(change)
+
+
+@intrinsic
+def store_sums(typing, array, i, sums):
+    """Write sum t to array[i + 16 t : i + 16 t + 16], for all of a tile; not checked."""
+
+    def generate(context, builder, signature, arguments):
+        array, i, sums = arguments
+        i = context.cast(builder, i, signature.args[1], types.intp)
+        for t in range(signature.args[2].count):
+            n = builder.add(i, i.type(LANES * t))
+            at = _address(context, builder, types.void(signature.args[0], types.intp), (array, n))
+            builder.store(builder.extract_value(sums, t), at, align=_ALIGNMENT)
+        return context.get_dummy_value()
+
+    return types.void(array, i, sums), generate
+
+
+@intrinsic
+def across(typing, sums):
+    """Return one vector: in lane t the sum over the lanes of sum t of a tile.
+
+    Two vectors at a time are folded into one that holds halves of both: 30 additions for ten
+    sums where each by itself would take 40.
+    """
+    integer = ir.IntType(32)
+
+    def generate(context, builder, signature, arguments):
+        nothing = ir.Constant(_LLVM, [0.0] * LANES)
+        level = [builder.extract_value(arguments[0], t) for t in range(TILE)]
+        level += [nothing] * (LANES - TILE)
+        width = LANES  # lanes that still belong to one sum
+        while len(level) > 1:
+            pairs = zip(level[::2], level[1::2], strict=True)
+            level, width = [fold(builder, a, b, width) for a, b in pairs], width // 2
+        order = [int(f"{t:04b}"[::-1], 2) for t in range(LANES)]  # where four folds left sum t
+        mask = ir.Constant(ir.VectorType(integer, LANES), order)
+        return builder.shuffle_vector(level[0], nothing, mask)
+
+    def fold(builder, a, b, width):
+        # Of every stretch of `width` lanes: the halves of a, then those of b.
+        half, low, high = width // 2, [], []
+        for start in range(0, LANES, width):
+            for vector_start in (start, LANES + start):
+                low += range(vector_start, vector_start + half)
+                high += range(vector_start + half, vector_start + width)
+        kind = ir.VectorType(integer, LANES)
+        parts = [builder.shuffle_vector(a, b, ir.Constant(kind, lanes)) for lanes in (low, high)]
+        return builder.fadd(*parts)
+
+    return vector(sums), generate
+
+
+def _lane_by_lane(operation):
+    """Return an intrinsic of vectors that does one LLVM operation in every lane."""
+
+    def operate(typing, a, b):
+        def generate(context, builder, signature, arguments):
+            return operation(builder, *arguments)
+
+        return vector(a, b), generate
+
+    return intrinsic(operate)
+
+
+def _larger(builder, a, b):
+    return builder.select(builder.fcmp_ordered(">", a, b), a, b)
+
+
+subtract = _lane_by_lane(lambda builder, a, b: builder.fsub(a, b))
+multiply = _lane_by_lane(lambda builder, a, b: builder.fmul(a, b))
+divide = _lane_by_lane(lambda builder, a, b: builder.fdiv(a, b))
+maximum = _lane_by_lane(_larger)
+
+
+@intrinsic
+def exponential(typing, x):
+    """Return e^x in every lane, for x <= 0: 2e-7 of it off at most, 0 below -87, NaN for NaN.
+
+    x = n ln 2 + r with a whole n: e^x = 2^n e^r, and for |r| <= ln 2 / 2 the first terms of the
+    series, their factors fitted to it, are enough.
+    """
+
+    def generate(context, builder, signature, arguments):
+        def number(value):
+            return ir.Constant(_LLVM, [float(np.float32(value))] * LANES)
+
+        x = arguments[0]
+        tiny = builder.fcmp_ordered("<", x, number(-87))
+        x = builder.select(tiny, number(-87), x)
+        whole = builder.fsub(builder.fmul(x, number(1 / np.log(2))), number(0.5))
+        integers = ir.VectorType(ir.IntType(32), LANES)
+        n = builder.fptosi(whole, integers)  # cuts towards zero: rounds what is below it
+        back = builder.sitofp(n, _LLVM)
+        # ln 2 in two parts, the first with few enough bits that n times it is exact.
+        r = _fused(builder, back, number(-0.693359375), x)
+        r = _fused(builder, back, number(2.12194440e-4), r)
+        total = number(_SERIES[0])
+        for factor in _SERIES[1:]:
+            total = _fused(builder, total, r, number(factor))
+        bits = builder.shl(
+            builder.add(n, ir.Constant(integers, [127] * LANES)),
+            ir.Constant(integers, [23] * LANES),
+        )
+        power = builder.fmul(total, builder.bitcast(bits, _LLVM))
+        return builder.select(tiny, number(0), power)
+
+    return vector(x), generate
+
+
+# Factors of r^6 ... r^0 of e^r.
+_SERIES = [1 / 720, 1 / 120, 1 / 24, 1 / 6, 1 / 2, 1.0, 1.0]
