@@ -39,8 +39,9 @@ def find_browser() -> str | None:
 
 
 @pytest.fixture(scope="session")
-def browser():
-    """A headless Chromium; without one a skip, or a failure where NNENGINE_BROWSER=required."""
+def launch():
+    """Start a headless Chromium with more flags; without one a skip, or a failure where
+    NNENGINE_BROWSER=required. All are driven by one driver: two cannot live side by side."""
     path = find_browser()
     if path is None:
         reason = "no Chromium: install it (on Debian: apt install chromium)"
@@ -50,9 +51,15 @@ def browser():
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield chromium
-        chromium.close()
+        yield lambda *more: playwright.chromium.launch(executable_path=path, args=[*FLAGS, *more])
+
+
+@pytest.fixture(scope="session")
+def browser(launch):
+    """A headless Chromium."""
+    chromium = launch()
+    yield chromium
+    chromium.close()
 
 
 def free_port() -> int:
