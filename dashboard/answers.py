@@ -108,6 +108,8 @@ def sureness(share: float) -> str:
 
 def voice(held: HeldNetwork) -> Voice:
     """Return who answers for a network: its tempered twin where held-out images are at hand."""
+    if not _digests(held.network):
+        return Voice()  # without a look at the data in hand, which a tab may first have to make
     hand = (id(state.training_set()), id(state.test_set()))
     found, known = _voices.get(held.network, (None, None))
     if found is None or (not found.images and known != hand):  # other data may hold its images
@@ -137,7 +139,7 @@ def held_out(held: HeldNetwork) -> Dataset | None:
 
     Its training record names them by their digest, so other data are never taken for them.
     """
-    digests = {record.get("validation_digest") for record in held.network.training} - {None}
+    digests = _digests(held.network)
     if not digests:
         return None
     parts = halves(held)
@@ -145,6 +147,11 @@ def held_out(held: HeldNetwork) -> Dataset | None:
         if data is not None and len(data) >= _LEAST and data.digest in digests:
             return data
     return None
+
+
+def _digests(network: Network) -> set[str]:
+    """Return what images held out in its training are known by, where its record says so."""
+    return {record.get("validation_digest") for record in network.training} - {None}
 
 
 def halves(held: HeldNetwork) -> tuple[Dataset, Dataset] | None:
