@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from dashboard.web import pieces, wheels
+from dashboard.web import gather, pieces, wheels
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = Path(__file__).with_name("page")
@@ -70,7 +70,7 @@ def _fill(out: Path, vendored: Path | None) -> None:
     static.mkdir(parents=True)
     shutil.copy(_plotly(), static / "plotly.min.js")
     own = _own_wheels(out / "wheels")
-    settings, listed = _from_folder(vendored, out) if vendored else _from_cdn()
+    settings, listed = _from_folder(vendored, out) if vendored else _from_cdn(out / "wheels")
     fetches = [[f"app.zip?v={_short(app)}", len(app)], *own, *listed]
     settings["packages"] += [path for path, _ in own]
     settings |= {"app": fetches[0][0], "fetches": fetches, "pages": pages()}
@@ -157,12 +157,15 @@ def opening(stlite: Path) -> list[Path]:
     return [*found, stlite / "stlite.css", *sorted((stlite / "wheels").glob("*.whl"))]
 
 
-def _from_cdn() -> tuple[dict, list]:
-    """Return the page's settings and what it fetches at first, by addresses that never change."""
-    pure = [
-        (f"{pieces.WHEELS_CDN}{digest[:2]}/{digest[2:4]}/{digest[4:]}/{file}", size)
-        for file, (digest, size) in pieces.PURE.items()
-    ]
+def _from_cdn(folder: Path) -> tuple[dict, list]:
+    """Return the page's settings and what it fetches at first, by addresses that never change.
+
+    The wheels of plain Python, 1.3 MB, go into `folder`.
+    """
+    pure = []
+    for file, (_, size) in pieces.PURE.items():
+        shutil.copy(gather.pure() / file, folder / file)
+        pure.append((f"{folder.name}/{file}", size))
     core = {**pieces.CORE, **pieces.COMPILED}
     listed = [(pieces.PYODIDE_CDN + file, size) for file, size in core.items()]
     listed += [(pieces.STLITE_CDN + file, size) for file, size in pieces.OPENING.items()]

@@ -63,7 +63,8 @@ def gather(folder: Path, tell: Callable[[str], None] = lambda text: None) -> Pat
         tell("Compiled wheels, by pip (150 MB once)")
         _compiled(work, made / "pyodide")
         tell("Wheels of plain Python, by pip")
-        _pure(work, made / "pyodide")
+        for name in pieces.PURE:
+            shutil.copy(pure() / name, made / "pyodide" / name)
         lock = lock_of(made / "pyodide")
         (made / "pyodide" / "pyodide-lock.json").write_text(json.dumps(lock, indent=1))
         (made / "gathered.json").write_text(json.dumps(_wanted()))
@@ -145,14 +146,28 @@ def _compiled(work: Path, into: Path) -> None:
         raise GatherError(f"{package} {version} does not bring {', '.join(sorted(missing))}")
 
 
-def _pure(work: Path, into: Path) -> None:
-    wanted = ["==".join(wheels.named(Path(file))) for file in pieces.PURE]
-    place = _pip(work, *wanted, python="3.13")
-    for name, (digest, _) in pieces.PURE.items():
-        raw = (place / name).read_bytes() if (place / name).is_file() else b""
-        if hashlib.blake2b(raw, digest_size=32).hexdigest() != digest:
-            raise GatherError(f"pip did not bring the {name} that is wanted, but another")
-        (into / name).write_bytes(raw)
+def pure() -> Path:
+    """Return a folder of the user's cache with the wheels of plain Python, fetched unless there.
+
+    Raises GatherError.
+    """
+    folder = cache().with_name(f"{cache().name}-wheels")
+    if not all(_is_wanted(folder / name) for name in pieces.PURE):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix="gathering-") as place:
+            wanted = ["==".join(wheels.named(Path(file))) for file in pieces.PURE]
+            found = _pip(Path(place), *wanted, python="3.13")
+            for name in pieces.PURE:
+                if not _is_wanted(found / name):
+                    raise GatherError(f"pip did not bring the {name} that is wanted, but another")
+            shutil.rmtree(folder, ignore_errors=True)
+            found.rename(folder)
+    return folder
+
+
+def _is_wanted(wheel: Path) -> bool:
+    raw = wheel.read_bytes() if wheel.is_file() else b""
+    return hashlib.blake2b(raw, digest_size=32).hexdigest() == pieces.PURE[wheel.name][0]
 
 
 def lock_of(folder: Path) -> dict:

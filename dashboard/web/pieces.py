@@ -11,8 +11,7 @@ STLITE = "1.9.2"  # carries Streamlit 1.62.0
 
 PYODIDE_CDN = f"https://cdn.jsdelivr.net/pyodide/v{PYODIDE}/full/"  # what stlite takes by itself
 STLITE_CDN = f"https://cdn.jsdelivr.net/npm/@stlite/browser@{STLITE}/build/"
-WHEELS_CDN = "https://files.pythonhosted.org/packages/"
-HOSTS = ("https://cdn.jsdelivr.net", "https://files.pythonhosted.org")
+HOSTS = ("https://cdn.jsdelivr.net",)
 
 # What a browser fetches of each before anything is shown, with its bytes: for the progress bar.
 CORE = {
@@ -37,7 +36,7 @@ COMPILED = {
     "ssl-1.0.0-cp313-cp313-pyodide_2025_0_wasm32.whl": 65_169,
     "libopenssl-1.1.1w.zip": 796_824,
 }
-# Wheels of plain Python, each with its BLAKE2b digest of 256 bits: PyPI's addresses are made of it.
+# Wheels of plain Python, which every site brings itself, each with its BLAKE2b digest of 256 bits.
 PURE = {
     "anyio-4.16.0-py3-none-any.whl": (
         "a9167757fb84c819accc7d7e9af5291b261e4abb8627ee040f99e7d35ef2457a",

@@ -43,7 +43,8 @@ def teach_something_else(page: Page) -> str:
     """Press the key of a digit that the drawing was not taken for; return the digit."""
     other = str((int(answer(page)) + 4) % 10)
     page.keyboard.press(other)
-    expect(page.get_by_text(re.compile(r"^Taught in"))).to_be_visible()
+    # The first lesson on a machine waits for the compiler.
+    expect(page.get_by_text(re.compile(r"^Taught in"))).to_be_visible(timeout=60_000)
     settle(page)
     return other
 

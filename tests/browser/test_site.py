@@ -111,8 +111,6 @@ def answer_from(folder: Path, route) -> None:
         file = folder / "pyodide" / url.removeprefix(pieces_.PYODIDE_CDN)
     elif url.startswith(pieces_.STLITE_CDN):
         file = folder / "stlite" / url.removeprefix(pieces_.STLITE_CDN)
-    elif url.startswith(pieces_.WHEELS_CDN):
-        file = folder / "pyodide" / url.split("/")[-1]
     if file is not None and file.name == "micropip-0.11.0-py3-none-any.whl":
         file = next(file.parent.glob("micropip-*"))  # the gathered one is a little older
     if file is None or not file.is_file():
