@@ -8,6 +8,7 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from . import kernels
+from .kernels import numpy_
 
 _WIDEST = 1 << 16  # places are 16-bit numbers
 _SPARSE = 0.6  # share of nonzero pixels above which lists no longer pay
@@ -35,6 +36,10 @@ class Packed:
         """Return some of these images; the lists are shared."""
         rows = self.rows[rows]
         return Packed(self.starts, self.places, self.values, self.inputs, rows, self.images)
+
+    def unpacked(self) -> np.ndarray:
+        """Return uint8 (n, inputs): these images as bytes again."""
+        return numpy_.unpack(self.starts, self.places, self.values, self.rows, self.inputs)
 
     @property
     def density(self) -> float:

@@ -21,8 +21,6 @@ NAMES = (
     "bytes_backward",
     "count_pixels",
     "pack_pixels",
-    "packed_forward",
-    "packed_backward",
     "packed_gradient",
     "grouped_gradient",
     "probabilities",
