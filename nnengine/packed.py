@@ -88,3 +88,11 @@ def pack_once(images: np.ndarray) -> Packed | None:
     values = np.empty(starts[-1], np.uint8)
     kernels.pack_pixels(flat, starts, places, values)
     return Packed(starts, places, values, flat.shape[1], np.arange(len(flat)), images)
+
+
+def density(images: np.ndarray) -> float:
+    """Return which share of the pixels of images, uint8 (n, ...), is not zero, in [0, 1]."""
+    flat = read_only(images.reshape(len(images), -1))
+    starts = np.zeros(len(flat) + 1, np.int64)
+    kernels.count_pixels(flat, starts)
+    return float(starts[-1] / flat.size)
