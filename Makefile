@@ -1,12 +1,14 @@
 # make app    install into .venv and open the dashboard
 # make test   install what tests need and run them all
+# make bench  install the peers and measure this engine beside them
+# make site   the app as a folder of static files, site/; make serve-site shows it on this machine
 # The environment is made anew when what it is made from changes.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: app test lint load bench clean
+.PHONY: app test lint load bench site serve-site clean
 
 app: $(VENV)/.app
 	$(BIN)/streamlit run dashboard/app.py
@@ -22,8 +24,17 @@ lint: $(VENV)/.test
 load: $(VENV)/.test
 	$(BIN)/python tests/load/visitors.py --visitors 10 --seconds 60
 
-bench: $(VENV)/.app
-	$(BIN)/python benchmarks/full_batch.py
+# This engine beside NumPy, scikit-learn and PyTorch: some 12 minutes on two quiet cores.
+# make bench BENCH_ARGS="--quick", or "--only mini-64,start"; "--help" lists the cases.
+bench: $(VENV)/.bench
+	$(BIN)/python benchmarks/bench.py $(BENCH_ARGS)
+
+# SITE="--vendored" takes nothing from elsewhere when it is opened: see README.
+site: $(VENV)/.app
+	$(BIN)/python -m dashboard.web build --out site $(SITE)
+
+serve-site: site
+	$(BIN)/python -m dashboard.web serve --dir site
 
 $(VENV)/.app: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -36,6 +47,10 @@ $(VENV)/.app: requirements.txt pyproject.toml
 
 $(VENV)/.test: $(VENV)/.app
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[test]'
+	touch $@
+
+$(VENV)/.bench: $(VENV)/.test requirements-bench.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-bench.txt
 	touch $@
 
 clean:

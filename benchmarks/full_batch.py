@@ -26,9 +26,14 @@ ITERATIONS = 20  # of each side in a round: both get their own data back into ca
 REST_S = 0.3  # before each side: the other's BLAS threads go on spinning for a while
 
 
-def transcription(images: np.ndarray, labels: np.ndarray, start: Network) -> Iterator[None]:
-    """Run the original's equations in float64, pixels by images, one iteration a `next`."""
-    rate, count = 0.1, len(images)
+def transcription(
+    images: np.ndarray, labels: np.ndarray, start: Network, rate: float = 0.1
+) -> Iterator[tuple]:
+    """Run the original's equations in float64, pixels by images, one iteration a `next`.
+
+    Yields the layers, (weights, biases) each with a row a unit, which the next iteration changes.
+    """
+    count = len(images)
     pixels = np.ascontiguousarray((images.reshape(count, -1) / 255.0).T)
     truth = np.eye(start.classes)[labels].T
     (w1, b1), (w2, b2) = (
@@ -46,7 +51,7 @@ def transcription(images: np.ndarray, labels: np.ndarray, start: Network) -> Ite
         b2 -= rate * (d_out.sum(axis=1, keepdims=True) / count)
         w1 -= rate * (d_hidden @ pixels.T / count)
         b1 -= rate * (d_hidden.sum(axis=1, keepdims=True) / count)
-        yield
+        yield (w1, b1), (w2, b2)
 
 
 def engine(dataset: Dataset, start: Network) -> Iterator[None]:

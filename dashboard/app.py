@@ -16,7 +16,11 @@ if ROOT not in sys.path:
 
 import streamlit as st  # noqa: E402
 
-from dashboard import state  # noqa: E402
+from dashboard import tab  # noqa: E402
+
+tab.repair()  # before the first component is made
+
+from dashboard import state, tempo  # noqa: E402
 
 VIEWS = Path(__file__).parent / "views"
 PAGES = ("Data", "Train", "Weights", "Draw", "Fragility", "Models")
@@ -28,6 +32,7 @@ st.html(
     "<style>.stMainBlockContainer { padding-top: 4rem; }"
     "[data-testid=stMetricValue] { font-size: 1.5rem; }"
     "[data-testid=stSliderThumbValue] { color: inherit }"
+    "[class*=st-key-ticker] { position: absolute }"
     ".stButtonGroup [aria-checked=true] { color: inherit !important }</style>"
 )
 state.begin()
@@ -37,7 +42,7 @@ page = st.navigation(
 )
 
 
-@st.fragment(run_every=30)
+@st.fragment(run_every=None if tab.IN_TAB else 30)
 def heartbeat() -> None:
     """Tell the server that somebody is still here, whichever page is open."""
     state.beat()
@@ -47,3 +52,4 @@ heartbeat()
 if told := state.notice():
     st.info(told)
 page.run()
+tempo.keep_training()

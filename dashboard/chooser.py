@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import state, units, words
+from dashboard import state, tempo, units, words
+from dashboard.tab import IN_TAB
 from nnengine import catalogue
 from nnengine.catalogue import Entry
 from nnengine.errors import EngineError
@@ -80,11 +81,23 @@ def not_here(name: str) -> None:
             + f"  \n{units.plain(credit(entry))}"
         )
         fetch = state.get("data.fetch")
-        if fetch is None or fetch.ended:
+        if IN_TAB:
+            _by_hand(entry)
+        elif fetch is None or fetch.ended:
             _offer(entry, fetch)
         else:
-            st.fragment(_follow, run_every=TICK_S)(entry, fetch)
+            tempo.part(_follow, TICK_S)(entry, fetch)
     st.markdown(f"In hand meanwhile: **{units.plain(state.sources()[state.source()])}**.")
+
+
+def _by_hand(entry: Entry) -> None:
+    """Say how to bring a set into a browser tab, which may fetch nothing from other hosts."""
+    links = [f"[{file.name}]({entry.mirrors[0]}/{file.name})" for file in entry.files]
+    st.write(
+        "Here the whole app runs in your browser, and may fetch nothing from other hosts. Download "
+        f"the files ({words.size(entry.size_bytes)}) and drop them on “Your files”:"
+    )
+    st.markdown("\n".join(f"- {link}" for link in links))
 
 
 def _offer(entry: Entry, fetch) -> None:

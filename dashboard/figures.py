@@ -175,13 +175,16 @@ def fragility(
         "type": "line", "x0": usual, "x1": usual, "y0": 0, "y1": 1, "yref": "paper",
         "line": {"color": MUTED, "width": 1, "dash": "dot"},
     }  # fmt: skip
-    return go.Figure(curves).update_layout(
-        layout(
-            xaxis=across, yaxis=up, showlegend=False, hovermode="x unified", shapes=[mark],
-            height=_PLOT_PX + _STRIP_PX + 36, images=_strip(images),
-            margin={"l": 42, "r": 8, "t": 8, "b": _STRIP_PX + 28},
-        )
+    frame = layout(
+        xaxis=across, yaxis=up, showlegend=False, hovermode="x unified", shapes=[mark],
+        height=_PLOT_PX + _STRIP_PX + 36, images=_strip(images),
+        margin={"l": 42, "r": 8, "t": 8, "b": _STRIP_PX + 28},
     )  # fmt: skip
+    # Made with its layout: 3 ms, of which update_layout would make 9. Here None means Plotly's own
+    # template, so it is taken off afterwards.
+    figure = go.Figure(curves, frame)
+    figure.layout.template = None
+    return figure
 
 
 def _strip(images: np.ndarray) -> list[dict]:

@@ -226,7 +226,7 @@ class Recipe:
 
 
 PRESETS: dict[str, Recipe] = {
-    "The original: 784-10-10, full batch, rate 0.1": Recipe(
+    "The original: 784-10-10, full batch": Recipe(
         hidden=(10,),
         initialisation="uniform",
         optimiser="sgd",
@@ -235,7 +235,7 @@ PRESETS: dict[str, Recipe] = {
         epochs=None,
         iterations=5000,
     ),
-    "Quick: 784-128-10, Adam, batches of 64, 5 epochs": Recipe(),
+    "Quick: 784-128-10, Adam": Recipe(),
 }
 
 

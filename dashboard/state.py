@@ -22,6 +22,7 @@ from dashboard.files import MAX_VISIT_BYTES, LoadedFile, Pairing, pair
 from dashboard.library import Fetch, Sets
 from dashboard.recipe import Bounds, Recipe
 from dashboard.runs import Run, Scheduler
+from dashboard.tab import IN_TAB
 from dashboard.visits import HeldNetwork, Kept, Registry, Visit
 from nnengine import catalogue
 from nnengine.dataset import Dataset
@@ -34,6 +35,15 @@ _KEPT = "kept"  # the values of widgets that survive a change of page
 Refused = ConfigError  # what a page may catch and show
 _RESTORED = "models.restored"  # networks restored in this session, by file name
 KEEP = "keep."  # widgets whose key begins so survive a change of page
+
+_FORGOTTEN = (
+    "What this address stands for is no longer on the server: it was left alone for too long, or "
+    "the server has started anew. Choose your data again to go on."
+)
+_FORGOTTEN_TAB = (
+    "A tab forgets its runs, files and drawings when it is closed or loaded anew: nothing of them "
+    "is on any server. Download on the Models and Draw pages what you want to keep."
+)
 
 log = logging.getLogger(__name__)
 
@@ -75,10 +85,7 @@ def begin() -> None:
     elif (asked or _TOKEN in st.session_state) and _visit() is None:
         st.session_state.pop(_TOKEN, None)
         st.query_params.pop("run", None)
-        st.session_state[_NOTICE] = (
-            "What this address stands for is no longer on the server: it was left alone for too "
-            "long, or the server has started anew. Choose your data again to go on."
-        )
+        st.session_state[_NOTICE] = _FORGOTTEN_TAB if IN_TAB else _FORGOTTEN
     beat()
     _sign()
 

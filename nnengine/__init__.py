@@ -17,6 +17,7 @@ from .events import (
 from .idx import Idx1, Idx3, read_idx, write_idx
 from .minimal import NNetworkMinimal
 from .modelfile import load
+from .models import shipped
 from .network import Network
 from .training import TrainingConfig, training
 
@@ -43,6 +44,7 @@ __all__ = [
     "catalogue",
     "load",
     "read_idx",
+    "shipped",
     "training",
     "write_idx",
 ]

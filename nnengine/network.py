@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -26,7 +27,9 @@ from .shapes import (
 INITIALISATIONS = ("he", "glorot", "uniform")
 _PIECE_FLOATS = 1 << 16  # activations of a piece: a quarter of a megabyte, within cache
 _ANSWERS = 1024  # images a thread answers at a time
-_BLOCK_WORK = 5e8  # multiply-adds: 15 to 50 ms of gradient, by the kernels in use
+# Multiply-adds: 15 to 50 ms of gradient, by the kernels in use; NumPy in a browser tab has no fast
+# product and does a fifth as much.
+_BLOCK_WORK = 5e8 if sys.platform != "emscripten" else 1e8
 
 
 class Network:

@@ -15,7 +15,7 @@ Strokes = Sequence[np.ndarray]  # each float (points, 2): x to the right, y down
 MAX_BYTES = 2**27  # of a UNIPEN file, unpacked
 
 
-def draw(strokes: Strokes, *, side_px: int = 280, pen_px: float = 22.0) -> np.ndarray:
+def draw(strokes: Strokes, *, side_px: int = 280, pen_px: float = 18.0) -> np.ndarray:
     """Return uint8 (side_px, side_px): light strokes of a round pen on a black sheet.
 
     strokes: float (points, 2) each, x and y in pixels from the sheet's upper left corner; a

@@ -34,7 +34,7 @@ ENGINE = (
     {"__init__", "__main__"},
 )
 DASHBOARD = (
-    {"__init__", "style"},
+    {"__init__", "style", "tab"},
     {"figures", "pictures"},
     {"files", "pace", "recipe"},
     {"run"},

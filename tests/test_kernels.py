@@ -52,6 +52,19 @@ def test_every_back_end_has_every_name_of_the_contract(k):
     assert [name for name in kernels.NAMES if not callable(getattr(k, name, None))] == []
 
 
+@pytest.mark.parametrize("shape", [(1, 1, 1), (5, 784, 10), (33, 17, 128)])
+def test_products_along_rows_are_the_same_products(monkeypatch, real, shape):
+    """What NumPy computes by in a browser, where it has no BLAS; transposed views come too."""
+    monkeypatch.setattr(numpy_, "ALONG_ROWS", True)
+    n, k, m = shape
+    rng = np.random.default_rng(4)
+    a, b = rng.standard_normal((n, k)).astype(real), rng.standard_normal((k, m)).astype(real)
+    out = np.full((n, m), np.nan, real)
+    assert numpy_.product(a, b, out=out) is out
+    close(a.astype(float) @ b.astype(float), out, real)
+    close(b.T.astype(float) @ a.T.astype(float), numpy_.product(b.T, a.T), real)
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 def test_bytes_go_forward_as_their_scaled_product(k, real, width):
     rng = np.random.default_rng(1)

@@ -93,7 +93,7 @@ def pick_quick(at: AppTest) -> AppTest:
 def test_the_app_opens_and_every_page_draws():
     at = AppTest.from_file(str(APP), default_timeout=60).run()
     assert not at.exception
-    for name in ("data", "train", "weights", "draw", "models"):
+    for name in ("data", "train", "weights", "draw", "fragility", "models"):
         assert not at.switch_page(f"views/{name}.py").run().exception, name
 
 
@@ -118,7 +118,7 @@ def test_without_data_the_page_leads_to_where_data_is_added():
 def test_the_form_opens_with_the_original_and_its_cost(page):
     until(lambda: state.scheduler().warm)
     page.run()
-    assert "The original: 784-10-10, full batch, rate 0.1" == page.selectbox[0].value
+    assert "The original: 784-10-10, full batch" == page.selectbox[0].value
     assert "64 → 10 → 3" in text(page)
     assert "683 parameters. About " in text(page)
 

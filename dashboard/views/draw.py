@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from dashboard import answers, figures, lesson, state, units
+from dashboard import answers, figures, lesson, state, tempo, units
 from dashboard.components.drawing_pad import clear_pad, drawing_pad
 from dashboard.components.tiles import tiles
 from dashboard.picturefile import read_picture
@@ -14,7 +14,7 @@ from nnengine.errors import EngineError, FormatError
 
 TICK_S = 1.0
 PAD = "drawing-pad"
-PEN_PX = 22  # on a pad of 280: digits that fill half of it get strokes as bold as MNIST's
+PEN_PX = 18  # on a pad of 280: digits that fill most of it are about as bold as MNIST's
 BY_HAND, FROM_FILE = "Draw", "Picture file"
 MOST_BUTTONS = 12  # of more classes one is chosen from a list
 SIDE_BY_SIDE = 4
@@ -409,7 +409,6 @@ def page() -> None:
         pixels = source()
     framed = frame(pixels)
 
-    @st.fragment(run_every=TICK_S if live else None)
     def inside() -> None:
         now = state.network()
         steps = run.step if run and now.source == "run" else None
@@ -425,7 +424,7 @@ def page() -> None:
         if held is None:
             no_network()
             return
-        inside()
+        tempo.part(inside, TICK_S if live else None)()
         learn(held)
         if framed is not None and answers.readable(held.network):
             tell(held, framed)
@@ -435,7 +434,7 @@ def page() -> None:
     if held is not None:
         st.page_link(
             "views/fragility.py", icon=":material/monitoring:",
-            label="How far can images be moved, turned or thickened before it misreads them?",
+            label="How far can a drawing be pushed?",
         )  # fmt: skip
 
 

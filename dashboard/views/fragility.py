@@ -6,7 +6,7 @@ from html import escape
 
 import streamlit as st
 
-from dashboard import answers, endurance, figures, recipe_form, state, units, words
+from dashboard import answers, endurance, figures, recipe_form, state, tempo, units, words
 from dashboard.components.live_plot import live_plot
 from dashboard.endurance import KINDS, Kind, Watch
 from nnengine.errors import EngineError
@@ -169,13 +169,12 @@ def page() -> None:
     state.put("fragility.watch", watch)
     ticking = live(everyone) or bool(watch.follow(everyone, found[0]))
 
-    @st.fragment(run_every=TICK_S if ticking else None)
     def inside() -> None:
         left = measured(everyone, *found, watch)
         if ticking and not (left or live(everyone)):
             st.rerun()  # all is drawn: stop the clock
 
-    inside()
+    tempo.part(inside, TICK_S if ticking else None)()
 
 
 page()

@@ -5,11 +5,12 @@ from __future__ import annotations
 import plotly.graph_objects as go
 import streamlit as st
 
-from dashboard import figures, recipe_form, state
+from dashboard import figures, recipe_form, state, tempo
 from dashboard.components.live_plot import live_plot
 from dashboard.pace import compact, in_words
 from dashboard.run_list import run_list
 from dashboard.runs import Run
+from dashboard.tab import IN_TAB
 from dashboard.units import plain
 
 TICK_S = 0.5
@@ -67,7 +68,7 @@ def messages(run: Run) -> None:
     if refused := state.get("train.refused"):
         st.warning(refused)
         state.put("train.refused", None)
-    if run.state == "waiting" and not state.scheduler().warm:
+    if run.state == "waiting" and not state.scheduler().warm and not IN_TAB:
         st.info(
             "Preparing the compiled kernels. The first time on a machine this takes 10 to 20 "
             "seconds; the run starts by itself."
@@ -220,7 +221,7 @@ def main() -> None:
             what_happens()
         else:
             live = any(r.live for r in state.runs())
-            st.fragment(live_panel, run_every=TICK_S if live else None)(situation())
+            tempo.part(live_panel, TICK_S if live else None)(situation())
             run_list(run)
     with right:
         recipe_form.recipe_form(data)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from dashboard import figures, state, units
+from dashboard import figures, state, tempo, units
 from dashboard.components.live_plot import live_plot
 from dashboard.components.tiles import tiles
 
@@ -179,7 +179,6 @@ def page() -> None:
     layer, scale, by_strength = choices(held.network)
     dark = st.context.theme.type == "dark"
 
-    @st.fragment(run_every=TICK_S if live else None)
     def inside() -> None:
         now = state.network()
         if now is None or now.network.sizes != held.network.sizes:
@@ -201,7 +200,7 @@ def page() -> None:
         if live and not (run and run.live):
             st.rerun()  # the last weights are drawn: stop the clock
 
-    inside()
+    tempo.part(inside, TICK_S if live else None)()
 
 
 def spread(network) -> None:

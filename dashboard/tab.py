@@ -1,0 +1,58 @@
+"""Tab: whether the app runs in a browser tab, and the repairs that Streamlit needs there."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+IN_TAB = sys.platform == "emscripten"
+_CANVAS = "streamlit_drawable_canvas"
+
+
+def repair() -> None:
+    """Put right, before any component is made, what the Streamlit inside stlite lacks.
+
+    Nothing is done on a server, or a second time. `Runtime.exists` and `.instance`, which every
+    component asks for, became functions there; and a component's own files are never served, so
+    the canvas is registered with their text.
+    """
+    if not IN_TAB:
+        return
+    import streamlit as st
+    from streamlit import runtime
+
+    for name, function in (("exists", runtime.exists), ("instance", runtime.get_instance)):
+        if not hasattr(runtime.Runtime, name):
+            setattr(runtime.Runtime, name, staticmethod(function))
+    made = st.components.v2.component
+    if not hasattr(made, "__wrapped__"):
+        st.components.v2.component = with_own_text(made, _canvas_files())
+
+
+def with_own_text(made: Callable[..., Any], files: Path) -> Callable[..., Any]:
+    """Return `component` such that the canvas brings the text of its files in place of names.
+
+    `files` is the folder where its script and style lie; both are asked for by a pattern.
+    """
+
+    @functools.wraps(made)
+    def component(name: str, **parts: Any) -> Any:
+        if name.split(".")[-1] == _CANVAS:
+            for part in ("js", "css"):
+                found = sorted(files.glob(parts[part])) if parts.get(part) else []
+                if found:
+                    parts[part] = found[0].read_text(encoding="utf-8")
+        return made(name, **parts)
+
+    return component
+
+
+def _canvas_files() -> Path:
+    # Found without importing it: its first line makes the component.
+    found = importlib.util.find_spec(_CANVAS)
+    where = found.submodule_search_locations[0] if found else "."
+    return Path(where) / "frontend" / "build"

@@ -1,0 +1,61 @@
+"""The command: `python -m dashboard.web gather | build | serve`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from dashboard.web import build, gather, serve
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line."""
+    top = argparse.ArgumentParser(
+        prog="python -m dashboard.web",
+        description="Make the dashboard a folder of static files that runs in a browser tab.",
+    )
+    commands = top.add_subparsers(dest="command", required=True)
+    made = commands.add_parser("build", help="collect the site into a folder")
+    made.add_argument("--out", type=Path, default=Path("site"), help="the folder (site)")
+    whence = made.add_mutually_exclusive_group()
+    whence.add_argument(
+        "--cdn", action="store_true", help="Python and wheels from the public CDN (as usual)"
+    )
+    whence.add_argument(
+        "--vendored", type=Path, metavar="DIR", nargs="?", const=gather.cache(),
+        help="everything from a gathered folder, for places without the internet; "
+        "without DIR the user's cache, filled where it is not",
+    )  # fmt: skip
+    fetched = commands.add_parser("gather", help="fetch the pieces of a vendored site")
+    fetched.add_argument("folder", type=Path, nargs="?", default=gather.cache())
+    served = commands.add_parser("serve", help="serve a built site on this machine")
+    served.add_argument("--dir", type=Path, default=Path("site"), help="the site's folder (site)")
+    served.add_argument("--port", type=int, default=8000)
+    return top
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; return the exit status."""
+    given = parser().parse_args(arguments)
+    try:
+        if given.command == "gather":
+            print(gather.gather(given.folder, print))
+        elif given.command == "serve":
+            serve.serve(given.dir, given.port)
+        else:
+            if given.vendored:
+                gather.gather(given.vendored, print)
+            site = build.build(given.out, given.vendored)
+            print(f"{given.out}: {site.files:,} files, {site.nbytes / 1e6:.1f} MB; "
+                  f"a visitor fetches {site.fetched / 1e6:.1f} MB to open it")  # fmt: skip
+    except (gather.GatherError, build.BuildError) as fault:
+        print(fault, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,187 @@
+"""The static site as a folder: the app byte for byte, what it fetches, what its page allows."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+import re
+import threading
+import urllib.error
+import urllib.request
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from dashboard import tab, tempo
+from dashboard.web import __main__ as command
+from dashboard.web import build, gather, pieces, serve, wheels
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("web") / "site"
+    build.build(folder)
+    return folder
+
+
+@pytest.fixture
+def gathered(tmp_path) -> Path:
+    """A folder that looks like a gathered one, with files of no use."""
+    folder = tmp_path / "gathered"
+    (folder / "pyodide").mkdir(parents=True)
+    for name in (*pieces.CORE, *pieces.COMPILED, *pieces.PURE):
+        (folder / "pyodide" / name).write_bytes(name.encode())
+    lock = gather.lock_of(folder / "pyodide")
+    (folder / "pyodide" / "pyodide-lock.json").write_text(json.dumps(lock))
+    (folder / "stlite" / "wheels").mkdir(parents=True)
+    (folder / "stlite" / "stlite.css").touch()
+    (folder / "stlite" / "stlite.js").write_text('import{a as b}from"./part-1.js";lazy("./c.js")')
+    (folder / "stlite" / "part-1.js").write_text("export const a = 1;")
+    (folder / "stlite" / "c.js").touch()
+    return folder
+
+
+def settings(folder: Path) -> dict:
+    """Return what the page tells its script."""
+    text = (folder / "index.html").read_text(encoding="utf-8")
+    return json.loads(re.search(r'id="site">(.*?)</script>', text, re.DOTALL)[1])
+
+
+def test_the_app_travels_byte_for_byte(site):
+    with zipfile.ZipFile(site / "app.zip") as archive:
+        names = set(archive.namelist())
+        for name in names - {".streamlit/config.toml"}:
+            assert (ROOT / name).read_bytes() == archive.read(name)
+    own = {p.relative_to(ROOT).as_posix() for p in (ROOT / "nnengine").rglob("*.py")}
+    assert own <= names
+    assert {"dashboard/app.py", "nnengine/models/drawing.npz", ".streamlit/config.toml"} <= names
+    assert not [name for name in names if name.startswith("dashboard/web/")]
+
+
+def test_the_same_sources_make_the_same_site(site, tmp_path):
+    build.build(tmp_path / "again")
+    for file in (file for file in site.rglob("*") if file.is_file()):
+        again = tmp_path / "again" / file.relative_to(site)
+        assert file.read_bytes() == again.read_bytes(), file.name
+
+
+def test_everything_fetched_has_a_pinned_address_that_the_policy_allows(site):
+    policy = re.search(r'Policy" content="(.*?)"', (site / "index.html").read_text())[1]
+    assert "'unsafe-eval'" not in policy
+    for path, size in settings(site)["fetches"]:
+        assert size > 0
+        if path.startswith("https://"):
+            assert any(path.startswith(f"{host}/") and host in policy for host in pieces.HOSTS)
+            assert re.search(r"\d+\.\d+|[0-9a-f]{60}", path)
+        else:
+            assert (site / path.split("?")[0]).stat().st_size == size
+
+
+def test_a_vendored_site_names_no_other_host(gathered, tmp_path):
+    build.build(tmp_path / "site", gathered)
+    text = (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
+    assert "https://" not in text
+    fetched = [path for path, _ in settings(tmp_path / "site")["fetches"]]
+    assert {"stlite/stlite.js", "stlite/part-1.js"} <= set(fetched)
+    assert "stlite/c.js" not in fetched  # fetched when a page needs it
+    assert all((tmp_path / "site" / path.split("?")[0]).is_file() for path in fetched)
+
+
+def test_the_lock_holds_every_wheel_to_its_digest(gathered):
+    lock = json.loads((gathered / "pyodide" / "pyodide-lock.json").read_text())["packages"]
+    assert len(pieces.COMPILED) + len(pieces.PURE) == len(lock)
+    for entry in lock.values():
+        raw = (gathered / "pyodide" / entry["file_name"]).read_bytes()
+        assert hashlib.sha256(raw).hexdigest() == entry["sha256"]
+    assert ["libopenssl"] == lock["ssl"]["depends"]
+    assert "shared_library" == lock["libopenssl"]["package_type"]
+
+
+def test_the_page_for_lost_addresses_allows_its_own_script_only(site):
+    text = (site / "404.html").read_text(encoding="utf-8")
+    script = re.search(r"<script>(.*?)</script>", text, re.DOTALL)[1]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in text
+    assert "data|draw|" in script
+    assert "{{" not in text + (site / "index.html").read_text(encoding="utf-8")
+
+
+def test_a_folder_of_something_else_is_left_alone(tmp_path):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(build.BuildError, match="is no site"):
+        build.build(tmp_path)
+    assert "years of work" == (tmp_path / "thesis.txt").read_text()
+
+
+def test_a_folder_that_is_not_gathered_is_refused_with_the_way_out(tmp_path):
+    with pytest.raises(build.BuildError, match="dashboard.web gather"):
+        build.build(tmp_path / "site", tmp_path)
+    assert not (tmp_path / "site").exists()
+
+
+def test_a_missing_npm_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(gather.GatherError, match="npm is not installed"):
+        gather.gather(tmp_path / "pieces")
+
+
+def test_the_command_says_what_it_made_and_what_went_wrong(tmp_path, capsys):
+    assert 0 == command.main(["build", "--out", str(tmp_path / "site")])
+    assert "MB to open it" in capsys.readouterr().out
+    assert 2 == command.main(["serve", "--dir", str(tmp_path)])
+    assert "holds no site" in capsys.readouterr().err
+
+
+def test_an_empty_wheel_is_one_that_installers_read():
+    name, raw = wheels.empty("some-thing", "1.2")
+    assert "some_thing-1.2-py3-none-any.whl" == name
+    with zipfile.ZipFile(io.BytesIO(raw)) as wheel:
+        assert "Name: some-thing" in wheel.read("some_thing-1.2.dist-info/METADATA").decode()
+        record = wheel.read("some_thing-1.2.dist-info/RECORD").decode()
+        assert {line.split(",")[0] for line in record.splitlines()} == set(wheel.namelist())
+
+
+def test_the_plotly_wheel_leaves_out_what_lies_beside_the_page():
+    _, raw = wheels.plotly()
+    assert len(raw) < 5e6
+    with zipfile.ZipFile(io.BytesIO(raw)) as wheel:
+        names = wheel.namelist()
+    assert "plotly/graph_objects/__init__.py" in names
+    assert not [name for name in names if name.endswith((".js", ".pyc"))]
+
+
+def test_a_static_host_answers_a_lost_address_with_its_page_and_the_right_types(site):
+    with serve.server(site) as host:
+        threading.Thread(target=host.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{host.server_port}"
+        with pytest.raises(urllib.error.HTTPError) as lost:
+            urllib.request.urlopen(f"{address}/draw")
+        assert (404, True) == (lost.value.code, b"There is no page here" in lost.value.read())
+        with urllib.request.urlopen(f"{address}/boot.js") as script:
+            assert "text/javascript" == script.headers["Content-Type"]
+        host.shutdown()
+
+
+def test_the_canvas_is_registered_with_the_text_of_its_files(tmp_path):
+    (tmp_path / "index-1.js").write_text("script")
+    seen = {}
+    component = tab.with_own_text(lambda name, **parts: seen.update({name: parts}), tmp_path)
+    component("streamlit-drawable-canvas.streamlit_drawable_canvas", js="index-*.js", html="<p>")
+    component("mine", js="index-*.js")
+    assert {"js": "script", "html": "<p>"} == seen[
+        "streamlit-drawable-canvas.streamlit_drawable_canvas"
+    ]
+    assert {"js": "index-*.js"} == seen["mine"]
+
+
+@pytest.mark.parametrize(
+    ("left", "now", "expected"),
+    [(None, 5.0, 0.1), (5.0, 5.01, 0.1), (5.0, 5.1, 0.22), (5.0, 9.0, 0.3)],
+)
+def test_a_slice_is_twice_the_drawing_within_bounds(left, now, expected):
+    assert expected == pytest.approx(tempo.slice_s(left, now))
