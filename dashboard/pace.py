@@ -61,7 +61,7 @@ class Pace:
         images = rng.integers(1, 256, (4096, 28, 28)).astype(np.uint8)
         # Digits that are alike share pixels, which full batches gain by: 35 % hold all that sixteen
         # neighbours use, of which each uses about half.
-        alike = (rng.random((64, 28, 28)) < 0.35)[np.arange(4096) % 64]
+        alike = (rng.random((8, 28, 28)) < 0.35)[np.arange(4096) % 8]
         images[~alike | (rng.random(images.shape) > 0.55)] = 0
         data = Dataset(images, np.arange(4096) % 10)
         full = Recipe(
