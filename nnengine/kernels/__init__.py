@@ -129,7 +129,7 @@ def threads() -> int:
 
 
 def warm_up() -> None:
-    """Have every kernel ready to run: compiled (about 8 s, once a machine) or from the cache."""
+    """Have every kernel ready to run: compiled (13 s, once a machine) or from the cache."""
     global warm
     if not warm:
         _module(name).warm_up()

@@ -1244,7 +1244,7 @@ def adam(theta, gradient, mean, square, rate, beta1, beta2, epsilon):
 
 
 def warm_up() -> None:
-    """Compile what float32 networks need, or load it from the cache: about 8 s or 0.3 s."""
+    """Compile what float32 networks need, or load it from the cache: 13 s or 0.3 s."""
     f, n = np.float32, 2
     x, labels = np.ones((n, 3), np.uint8), np.zeros(n, np.uint8)
     x.flags.writeable = labels.flags.writeable = False  # as the engine passes them
