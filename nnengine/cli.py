@@ -127,6 +127,9 @@ def _train(arguments: argparse.Namespace) -> None:
         "config": config.as_dict(),
         "out": arguments.out,
     }
+    if arguments.profile:
+        record = network.training[-1]
+        result |= {"cost": record["cost"], "data": record["data"]}
     _answer(result, report.train_lines(result), arguments)
 
 
@@ -551,5 +554,6 @@ def _add_train(commands: Any) -> None:
         help="show images distorted, anew each time: none, gentle, strong, or amounts such as "
         "shift=2,rotation=10 (none)",
     )
+    add("--profile", action="store_true", help="say where the time went")
     add("--seed", type=int, default=0, metavar="S", help="of weights, shuffling, distortions (0)")
     add("--out", metavar="FILE", help="save the network as .npz or .nnm; also after Ctrl-C")

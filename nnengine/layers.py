@@ -8,7 +8,7 @@ import numpy as np
 
 from . import kernels
 from .activations import kind_of
-from .packed import Packed, read_only
+from .packed import read_only
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,18 +23,15 @@ class Dense:
     biases: np.ndarray
     activation: str
 
-    def forward(self, x: np.ndarray | Packed, scale: float = 1.0) -> np.ndarray:
+    def forward(self, x: np.ndarray, scale: float = 1.0) -> np.ndarray:
         """Return the activations, float (n, fan_out), for x (n, fan_in).
 
-        x: bytes, packed or not, which are multiplied by `scale` inside the product; or floats,
-        which come scaled already.
+        x: bytes, which are multiplied by `scale` inside the product; or floats, which come scaled
+        already.
         """
         a = np.empty((len(x), self.weights.shape[1]), self.weights.dtype)
         scale = self.weights.dtype.type(scale)
-        if isinstance(x, Packed):
-            lists = x.starts, x.places, x.values, x.rows
-            kernels.packed_forward(*lists, scale, self.weights, self.biases, a)
-        elif x.dtype == np.uint8:
+        if x.dtype == np.uint8:
             # A snapshot's weights are frozen: one compiled kernel serves them and others.
             kernels.bytes_forward(x, scale, read_only(self.weights), read_only(self.biases), a)
         else:
@@ -45,7 +42,7 @@ class Dense:
 
     def backward(
         self,
-        x: np.ndarray | Packed,
+        x: np.ndarray,
         a: np.ndarray,
         da: np.ndarray,
         gradient: Dense,
@@ -59,10 +56,6 @@ class Dense:
         if self.activation != "identity":
             kernels.activation_backward(a, da, kind_of(self.activation))
         scale = self.weights.dtype.type(scale)
-        if isinstance(x, Packed):
-            lists = x.starts, x.places, x.values, x.rows
-            kernels.packed_backward(*lists, scale, da, gradient.weights, gradient.biases)
-            return None
         if x.dtype == np.uint8:
             kernels.bytes_backward(x, scale, da, gradient.weights, gradient.biases)
             return None

@@ -46,7 +46,7 @@ class Header:
             dtype=str(np.dtype(network.dtype)),
             class_names=_tuple_or_none(network.class_names),
             image_shape=_tuple_or_none(network.image_shape),
-            training=tuple(network.training),
+            training=tuple(map(_lasting, network.training)),
         )
 
     @classmethod
@@ -119,6 +119,11 @@ class Header:
             raise FormatError(
                 f"header.npy has images of {self.image_shape} for {self.sizes[0]} inputs"
             )
+
+
+def _lasting(run: dict) -> dict:
+    """Return a run's record without its cost: the same run gives the same bytes on any day."""
+    return {name: value for name, value in run.items() if name != "cost"}
 
 
 def _tuple_or_none(values: Any) -> Any:

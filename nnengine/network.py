@@ -174,6 +174,8 @@ class Network:
 
     def _forward(self, x: np.ndarray | Packed) -> list[np.ndarray]:
         """Do `forward` for inputs that are known to fit."""
+        if isinstance(x, Packed):
+            x = x.unpacked()
         outputs = []
         for layer in self.layers:
             x = layer.forward(x, self.input_scale)
@@ -214,6 +216,7 @@ class Network:
         """Do `gradient` for one piece of inputs that are known to fit."""
         if isinstance(x, Packed) and self._in_one_call:
             return self._whole_gradient(x, labels, gradient, count)
+        x = x.unpacked() if isinstance(x, Packed) else x
         blame = _layers(gradient, self.sizes, self.activations)
         with np.errstate(all="ignore"):  # a run that diverges is told by its loss
             outputs = self._forward(x)
@@ -241,9 +244,12 @@ class Network:
         found: list[tuple[float, int]] = [(0.0, 0)] * len(pieces)
 
         def piece(n: int) -> None:
+            part = x[pieces[n]], labels[pieces[n]]
             with np.errstate(all="ignore"):
-                logits = self._forward(x[pieces[n]])[-1]
-                found[n] = softmax_cross_entropy(logits, labels[pieces[n]])[:2]
+                if isinstance(x, Packed) and self._in_one_call:
+                    found[n] = self._whole_gradient(*part, np.empty(0, self.dtype), 1)
+                else:
+                    found[n] = softmax_cross_entropy(self._forward(part[0])[-1], part[1])[:2]
 
         kernels.fan_out(piece, len(pieces))
         return sum(loss for loss, _ in found), sum(correct for _, correct in found)

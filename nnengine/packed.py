@@ -8,6 +8,7 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from . import kernels
+from .kernels import numpy_
 
 _WIDEST = 1 << 16  # places are 16-bit numbers
 _SPARSE = 0.6  # share of nonzero pixels above which lists no longer pay
@@ -35,6 +36,10 @@ class Packed:
         """Return some of these images; the lists are shared."""
         rows = self.rows[rows]
         return Packed(self.starts, self.places, self.values, self.inputs, rows, self.images)
+
+    def unpacked(self) -> np.ndarray:
+        """Return uint8 (n, inputs): these images as bytes again."""
+        return numpy_.unpack(self.starts, self.places, self.values, self.rows, self.inputs)
 
     @property
     def density(self) -> float:
@@ -83,3 +88,11 @@ def pack_once(images: np.ndarray) -> Packed | None:
     values = np.empty(starts[-1], np.uint8)
     kernels.pack_pixels(flat, starts, places, values)
     return Packed(starts, places, values, flat.shape[1], np.arange(len(flat)), images)
+
+
+def density(images: np.ndarray) -> float:
+    """Return which share of the pixels of images, uint8 (n, ...), is not zero, in [0, 1]."""
+    flat = read_only(images.reshape(len(images), -1))
+    starts = np.zeros(len(flat) + 1, np.int64)
+    kernels.count_pixels(flat, starts)
+    return float(starts[-1] / flat.size)

@@ -29,6 +29,20 @@ def train_lines(result: dict[str, Any]) -> Iterator[str]:
             )
     if result["out"]:
         yield f"  saved  {result['out']}"
+    if "cost" in result:
+        yield from cost_lines(result["cost"], result["data"])
+
+
+def cost_lines(cost: dict[str, Any], data: dict[str, Any]) -> Iterator[str]:
+    """Say where the time went; cost and data as a training record holds them."""
+    threads = f"{cost['threads']} thread" + "s" * (cost["threads"] != 1)
+    yield f"  {cost['images_per_s']:,} images/s, {cost['kernels']} kernels, up to {threads}"
+    yield f"  images read {data['path']}; {data['density']:.0%} of the pixels are not zero"
+    words = ("preparing images", "gradients", "optimiser", "measuring the curves")
+    seconds = dict(zip(words, cost["parts"].values(), strict=True))
+    seconds["outside the kernels"] = max(0.0, cost["seconds"] - sum(seconds.values()))
+    for word, spent in seconds.items():
+        yield f"  {word:<22}{spent:>9.3f} s {spent / max(cost['seconds'], 1e-9):>7.1%}"
 
 
 def evaluation_lines(result: dict[str, Any]) -> Iterator[str]:

@@ -17,6 +17,7 @@ import numpy as np
 
 from . import kernels
 from .augment import Augmentation, Distorter
+from .cost import GRADIENT, MEASURING, OPTIMISER, PREPARING, Cost
 from .dataset import Dataset, check_labels
 from .errors import ConfigError
 from .events import (
@@ -32,7 +33,7 @@ from .events import (
 from .grouped import BLOCK, Grouped, group
 from .network import Network
 from .optimisers import OPTIMISERS, check_optimiser
-from .packed import Packed, pack, pack_once
+from .packed import Packed, density, pack, pack_once
 
 _SAMPLE = 10_000  # images at most on which a curve's point is measured
 _POINTS = 200  # of a full-batch run's curve, unless asked otherwise
@@ -142,7 +143,8 @@ def training(
         if data is not None:
             _check_fit(network, data, what)
     distorter = Distorter(dataset.images, config.augmentation) if config.augmentation else None
-    return _run(network, dataset, config, validation, distorter)
+    cost = Cost()
+    return cost.timed(_run(network, dataset, config, validation, distorter, cost))
 
 
 def _check_fit(network: Network, data: Dataset, what: str) -> None:
@@ -162,13 +164,17 @@ def _run(
     config: TrainingConfig,
     validation: Dataset | None,
     distorter: Distorter | None,
+    cost: Cost,
 ) -> Generator[Event, None, None]:
     """Do what `training` promises, for parts that are known to fit."""
-    record = _Record(network, dataset, config, validation)
+    record = _Record(network, dataset, config, validation, cost)
     try:
+        started = time.perf_counter()
         grouped = distorter is None and _groups(network, len(dataset), config)
         sides = _sides(network, dataset, validation, packs=not grouped)
         shown = _grouped(dataset) if grouped else sides[0]
+        record.data = {"path": _path(shown.images, distorter), "density": density(dataset.images)}
+        cost.add(PREPARING, started)
         with closing(_parts(network, shown, distorter, config)) as parts:
             yield from _steps(network, sides, parts, config, record)
     except GeneratorExit:
@@ -186,7 +192,8 @@ def _steps(
     """Take every step of the run. sides: the training data, and the validation data if any."""
     count = len(sides[0])
     total, every = config.total_steps(count), config.steps_between_points(count)
-    watch = _Watch(network, [side.sample(_SAMPLE, config.seed) for side in sides])
+    samples = [side.sample(_SAMPLE, config.seed) for side in sides]
+    watch = _Watch(network, [sample.packed(network) for sample in samples], record.cost)
     optimiser = OPTIMISERS[config.optimiser](
         network.theta, rate=config.learning_rate, momentum=config.momentum
     )
@@ -203,8 +210,11 @@ def _steps(
             good[:] = network.theta
         if config.schedule != "constant":
             optimiser.rate = type(optimiser.rate)(config.rate_at(step, count))
+        started = time.perf_counter()
         optimiser.step(gradient)
+        record.cost.add(OPTIMISER, started)
         size = batch.count
+        record.cost.images += size
         seen += size
         record.steps = step
         yield watch.sign(
@@ -221,7 +231,7 @@ def _steps(
         if step % every == 0 or (batch.ends_epoch and config.batch_size is not None):
             kind = EpochFinished if batch.ends_epoch else Evaluated
             yield record.note((yield from watch.measure(kind, step, seen / count)))
-    watch.sides = sides
+    watch.sides = [side.packed(network) for side in sides]
     final = yield from watch.measure(TrainingFinished, total, seen / count)
     if not math.isfinite(final.train_loss):
         network.theta[:] = good
@@ -242,6 +252,12 @@ class _Side:
     def take(self, rows: slice | np.ndarray) -> _Side:
         """Return some of the images with their labels."""
         return _Side(self.images[rows], self.labels[rows])
+
+    def packed(self, network: Network) -> _Side:
+        """Return the same, packed where that pays: what grouped runs do for measurements alone."""
+        bytes_ = isinstance(self.images, np.ndarray)
+        packed = pack_once(self.images) if bytes_ and _packs(network) else None
+        return self if packed is None else _Side(packed, self.labels)
 
     def sample(self, most: int, seed: int) -> _Side:
         """Return at most `most` images, chosen by the seed."""
@@ -278,6 +294,15 @@ def _groups(network: Network, count: int, config: TrainingConfig) -> bool:
         and count >= _GROUPED_FEWEST
         and config.total_steps(count) >= _GROUPED_STEPS
     )
+
+
+def _path(images: np.ndarray | Packed | Grouped, distorter: Distorter | None) -> str:
+    """Return in words how a run reads its images, which depends on how many pixels are zero."""
+    if distorter is not None:
+        return "distorted anew for every batch"
+    if isinstance(images, Grouped):
+        return "in groups of sixteen alike"
+    return "as lists of nonzero pixels" if isinstance(images, Packed) else "whole, zeros and all"
 
 
 def _grouped(dataset: Dataset) -> _Side:
@@ -392,7 +417,9 @@ def _gradient(
     loss, correct, done = 0.0, 0, 0
     for part in parts:
         images, labels, count = part.images.images, part.images.labels, part.batch.count
+        started = time.perf_counter()
         summed, right = watch.network.gradient(images, labels, gradient, count=count)
+        watch.cost.add(GRADIENT, started)
         loss, correct, done = loss + summed, correct + right, done + part.count
         if part.last:
             break
@@ -404,8 +431,9 @@ def _gradient(
 class _Watch:
     """Measures the sides of a run, and gives a sign of life while something takes long."""
 
-    def __init__(self, network: Network, sides: list[_Side]) -> None:
+    def __init__(self, network: Network, sides: list[_Side], cost: Cost) -> None:
         self.network = network
+        self.cost = cost
         self.sides = sides
         self.last = time.perf_counter()
 
@@ -426,7 +454,9 @@ class _Watch:
             loss, correct = 0.0, 0
             for start in range(0, len(side), block):
                 part = side.take(slice(start, start + block))
+                started = time.perf_counter()
                 summed, right = self.network.loss(part.images, part.labels)
+                self.cost.add(MEASURING, started)
                 loss, correct, done = loss + summed, correct + right, done + len(part)
                 if self.due():
                     yield self.sign(Progressed(step=step, done=done, total=total))
@@ -444,10 +474,13 @@ class _Record:
         dataset: Dataset,
         config: TrainingConfig,
         validation: Dataset | None,
+        cost: Cost,
     ) -> None:
         self.network = network
         self.earlier = network.training
-        self.data = (dataset, validation)
+        self.sets = (dataset, validation)
+        self.data: dict[str, Any] = {}
+        self.cost = cost
         self.config = config
         self.history = History()
         self.steps = 0
@@ -455,7 +488,7 @@ class _Record:
     def note(self, event: Evaluated, outcome: str = "unfinished") -> Evaluated:
         """Put the measurement on record and return it."""
         self.history.record(event)
-        dataset, validation = self.data
+        dataset, validation = self.sets
         run = {
             "data_digest": dataset.digest,
             "validation_digest": validation.digest if validation is not None else None,
@@ -464,6 +497,8 @@ class _Record:
             "steps": self.steps,
             "outcome": outcome,
             "kernels": kernels.name,
+            "data": self.data,
+            "cost": self.cost.as_dict(),
             "history": self.history.as_dict(),
         }
         self.network.training = (*self.earlier, run)

@@ -794,3 +794,20 @@ def test_nothing_to_fetch_draws_nothing(monkeypatch):
     with FetchProgress() as progress:
         pass
     assert ("", False) == (terminal.text, progress.shown)
+
+
+# the profile
+
+
+def test_a_profile_says_where_the_time_went_and_only_where_it_is_asked_for(files, run):
+    flags = ("train", *files, "--iterations", 3)
+    _, out, _ = run(*flags, "--profile")
+    assert "images/s" in out and "outside the kernels" in out and "pixels are not zero" in out
+    assert "outside the kernels" not in run(*flags)[1]
+
+
+def test_a_profile_in_json_holds_seconds_by_part(files, run):
+    _, out, _ = run("train", *files, "--iterations", 3, "--profile", "--json")
+    cost = json.loads(out)["cost"]
+    assert {"preparing", "gradient", "optimiser", "measuring"} == set(cost["parts"])
+    assert sum(cost["parts"].values()) <= cost["seconds"] + 1e-5

@@ -23,7 +23,7 @@ ENGINE = (
     {"catalogue", "fetch"},
     {"activations", "packed", "grouped"},
     {"layers", "losses", "optimisers", "shapes"},
-    {"network", "events"},
+    {"network", "events", "cost"},
     {"metrics", "training"},
     {"calibration", "fragility", "teaching"},
     {"modelheader"},

@@ -7,9 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from nnengine import kernels
+from nnengine import Dataset, Idx1, Idx3, Network, TrainingConfig, kernels, training
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -64,6 +65,35 @@ def test_three_epochs_of_adam_read_97_percent_of_the_test_images(train):
     )  # fmt: skip
     assert found["test_accuracy"] > 0.965
     assert (3, 3 * 938, [784, 128, 10]) == (found["epochs"], found["iterations"], found["layers"])
+
+
+def original_in_float64(network, x, labels, steps, rate):
+    """Take full-batch steps by the original's formulas, all images at once; return the weights."""
+    w1, b1, w2, b2 = (array.astype(np.float64) for array in network.parameters().values())
+    truth = np.eye(10)[labels]
+    for _ in range(steps):
+        hidden = np.maximum(x @ w1 + b1, 0)
+        logits = hidden @ w2 + b2
+        odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+        blame = (odds / odds.sum(axis=1, keepdims=True) - truth) / len(x)
+        blame_hidden = (blame @ w2.T) * (hidden > 0)
+        w2 -= rate * hidden.T @ blame
+        b2 -= rate * blame.sum(axis=0)
+        w1 -= rate * x.T @ blame_hidden
+        b1 -= rate * blame_hidden.sum(axis=0)
+    return np.concatenate([a.ravel() for a in (w1, b1, w2, b2)])
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_300_iterations_on_all_images_end_within_a_hundred_thousandth_of_float64(mnist_files):
+    data = Dataset(Idx3(mnist_files["train_images"]), Idx1(mnist_files["train_labels"]))
+    network = Network.build([784, 10, 10], initialisation="uniform", rng=0)
+    x = data.images.reshape(len(data), 784) / 255
+    expected = original_in_float64(network, x, data.labels, 300, 0.1)
+    settings = {"iterations": 300, "batch_size": None, "learning_rate": 0.1}
+    list(training(network, data, TrainingConfig(**settings)))
+    np.testing.assert_allclose(network.theta, expected, atol=1e-5, rtol=0)
 
 
 ORIGINAL = ("--layers", "784,10,10", "--batch-size", "all", "--iterations", "5000",

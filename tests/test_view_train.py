@@ -13,6 +13,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from dashboard import augment_form, state
+from nnengine import kernels
 from nnengine.augment import PRESETS, STRONG, Augmentation
 from nnengine.fragility import DISTORTIONS
 from nnengine.idx import write_idx
@@ -122,6 +123,16 @@ def test_the_form_opens_with_the_original_and_its_cost(page):
     assert "683 parameters. About " in text(page)
 
 
+def test_while_the_kernels_are_compiled_the_page_says_so(page, monkeypatch):
+    until(lambda: state.scheduler().warm)
+    monkeypatch.setattr(state.scheduler(), "warm", False)
+    page.run()
+    assert "being compiled in the background" in text(page)
+    monkeypatch.setattr(state.scheduler(), "warm", True)
+    page.run()
+    assert "being compiled in the background" not in text(page)
+
+
 def test_a_quick_run_finishes_and_is_listed_with_its_score(page):
     pick_quick(page)
     field(page.text_input, "Name of the run").set_value("Stripes").run()
@@ -132,6 +143,8 @@ def test_a_quick_run_finishes_and_is_listed_with_its_score(page):
     assert ("finished", "Stripes") == (run.state, run.name)
     assert ":blue-badge[Finished]" in text(page)
     assert run.history.val_accuracy[-1] > 0.9
+    assert f"Computed by {kernels.name} kernels on" in text(page)
+    assert "of the pixels are not zero" in text(page)
     assert f"{100 * run.history.val_accuracy[-1]:.2f} %" in [m.value for m in page.metric]
     assert not [b for b in page.button if b.label in ("Pause", "Stop")]
 

@@ -144,6 +144,31 @@ def progress(run: Run) -> None:
     st.progress(min(share, 1.0), text=" · ".join(parts))
 
 
+def cost(run: Run) -> None:
+    """Say what the run costs: who computes, on how much, how the images are read."""
+    record = run.snapshot.training[-1] if run.snapshot.training else {}
+    if "cost" in record and run.progress.step:
+        st.caption(_cost_words(record["cost"], record["data"]))
+
+
+def _cost_words(cost: dict, data: dict) -> str:
+    threads = f"up to {cost['threads']} threads" if cost["threads"] > 1 else "one thread"
+    return (
+        f"Computed by {cost['kernels']} kernels on {threads}; {cost['outside_kernels']:.0%} of the "
+        f"time outside them. Images are read {data['path']}: {data['density']:.0%} of the pixels "
+        "are not zero."
+    )
+
+
+def preparing() -> None:
+    """Say that the compiler is at work, as long as it is."""
+    if not state.scheduler().warm:
+        st.info(
+            "The kernels are being compiled in the background, 10 to 20 seconds the first time on "
+            "a machine. You can start a run now: it begins by itself."
+        )
+
+
 def _curve_label(shown: list[Run], metric: str) -> str:
     parts = []
     for run in shown:
@@ -179,6 +204,7 @@ def live_panel(drawn: tuple) -> None:
     messages(run)
     metrics(run)
     progress(run)
+    cost(run)
     charts([run, *others])
 
 
@@ -191,6 +217,7 @@ def main() -> None:
     left, right = st.columns([5, 2], gap="medium")
     with left:
         if run is None:
+            st.fragment(preparing, run_every=None if state.scheduler().warm else TICK_S)()
             what_happens()
         else:
             live = any(r.live for r in state.runs())

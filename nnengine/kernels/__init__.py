@@ -21,8 +21,6 @@ NAMES = (
     "bytes_backward",
     "count_pixels",
     "pack_pixels",
-    "packed_forward",
-    "packed_backward",
     "packed_gradient",
     "grouped_gradient",
     "probabilities",
@@ -45,6 +43,7 @@ __all__ = [
     "aligned_zeros",
     "available",
     "fan_out",
+    "threads",
     "use",
     "warm_up",
 ]
@@ -124,8 +123,13 @@ def ahead(items: Generator[T, None, None]) -> Generator[T, None, None]:
     return items if name == "numpy" else workers.ahead(items)
 
 
+def threads() -> int:
+    """Return how many threads kernels may use; NumPy's own products may bring more."""
+    return 1 if name == "numpy" else workers.threads()
+
+
 def warm_up() -> None:
-    """Have every kernel ready to run: compiled (about 10 s, once a machine) or from the cache."""
+    """Have every kernel ready to run: compiled (13 s, once a machine) or from the cache."""
     global warm
     if not warm:
         _module(name).warm_up()

@@ -91,25 +91,17 @@ def unpack(starts, places, values, rows, fan_in):
     return x
 
 
-def packed_forward(starts, places, values, rows, scale, w, b, z):
-    """Do `bytes_forward` for the images `rows`, int64 (n,), of packed lists."""
-    bytes_forward(unpack(starts, places, values, rows, w.shape[0]), scale, w, b, z)
-
-
-def packed_backward(starts, places, values, rows, scale, dz, dw, db):
-    """Do `bytes_backward` for the images `rows`, int64 (n,), of packed lists."""
-    bytes_backward(unpack(starts, places, values, rows, dw.shape[0]), scale, dz, dw, db)
-
-
 def packed_gradient(lists, rows, labels, scale, weight, sizes, kinds, theta, gradient):
     """Add the gradient of a whole network for the images `rows` of packed lists.
 
     lists: starts, places, values; labels: uint8 (n,), of these images; sizes, kinds: tuples, widths
     from inputs to classes and each layer's activation, the last IDENTITY; theta, gradient: flat,
-    weights and biases layer by layer. Loss, right and weight as for `softmax_cross_entropy`.
+    weights and biases layer by layer. Loss, right and weight as for `softmax_cross_entropy`. With
+    an empty gradient only these are found.
     """
     x = unpack(*lists, rows, sizes[0])
-    layers, gradients = layers_of(theta, sizes), layers_of(gradient, sizes)
+    layers = layers_of(theta, sizes)
+    gradients = layers_of(gradient, sizes) if gradient.size else None
     return _gradient(x, labels, scale, weight, layers, kinds, gradients)
 
 
@@ -143,6 +135,8 @@ def _gradient(x, labels, scale, weight, layers, kinds, gradients):
         outputs.append(z)
     da = np.empty_like(z)
     found = softmax_cross_entropy(z, labels, weight, da)
+    if gradients is None:
+        return found
     for n in range(len(layers) - 1, 0, -1):
         activation_backward(outputs[n + 1], da, kinds[n])
         dx = np.empty_like(outputs[n])
