@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import nnengine
+from nnengine import kernels
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -62,3 +63,15 @@ def nothing_ships(monkeypatch):
         raise FileNotFoundError(name)
 
     monkeypatch.setattr(nnengine, "shipped", missing)
+
+
+@pytest.fixture(params=kernels.BACK_ENDS)
+def back_end(request):
+    """Each back end in turn, in use; or a skip that says why it cannot be had."""
+    reason = kernels.available()[request.param]
+    if reason:
+        pytest.skip(f"{request.param} kernels: {reason}")
+    before = kernels.name
+    kernels.use(request.param)
+    yield request.param
+    kernels.use(before)

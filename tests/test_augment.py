@@ -17,18 +17,6 @@ EVERYTHING = Augmentation(
 )
 
 
-@pytest.fixture(params=kernels.BACK_ENDS)
-def back_end(request):
-    """Each back end in turn, in use; or a skip that says why it cannot be had."""
-    reason = kernels.available()[request.param]
-    if reason:
-        pytest.skip(f"{request.param} kernels: {reason}")
-    before = kernels.name
-    kernels.use(request.param)
-    yield request.param
-    kernels.use(before)
-
-
 def grey(shape, n=40, seed=1):
     """Images of random bytes."""
     return np.random.default_rng(seed).integers(0, 256, (n, *shape)).astype(np.uint8)

@@ -12,21 +12,9 @@ from nnengine import (
     FormatError,
     Network,
     TrainingConfig,
-    kernels,
     training,
 )
 from nnengine.fragility import DISTORTIONS, distort, fragility, remedy
-
-
-@pytest.fixture(params=kernels.BACK_ENDS)
-def back_end(request):
-    """Each back end in turn, in use."""
-    if kernels.available()[request.param]:
-        pytest.skip(f"{request.param} kernels: {kernels.available()[request.param]}")
-    before = kernels.name
-    kernels.use(request.param)
-    yield request.param
-    kernels.use(before)
 
 
 def crosses_and_bars(n=600, seed=1):

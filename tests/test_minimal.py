@@ -7,19 +7,10 @@ import io
 import numpy as np
 import pytest
 
-from nnengine import ConfigError, Dataset, FormatError, Idx3, Network, NNetworkMinimal, kernels
+from nnengine import ConfigError, Dataset, FormatError, Idx3, Network, NNetworkMinimal
 from nnengine.idx import Idx1, write_idx
 
-BACK_ENDS = [name for name, missing in kernels.available().items() if missing is None]
 KEYS = ("IHW", "HB", "HOW", "OB")
-
-
-@pytest.fixture(params=BACK_ENDS)
-def back_end(request):
-    before = kernels.name
-    kernels.use(request.param)
-    yield request.param
-    kernels.use(before)
 
 
 @pytest.fixture

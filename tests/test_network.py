@@ -12,18 +12,6 @@ from nnengine.activations import ACTIVATIONS
 from nnengine.packed import pack
 
 
-@pytest.fixture(params=kernels.BACK_ENDS)
-def back_end(request):
-    """Run the test on this back end, and leave the chosen one as it was."""
-    reason = kernels.available()[request.param]
-    if reason:
-        pytest.skip(f"{request.param} kernels: {reason}")
-    before = kernels.name
-    kernels.use(request.param)
-    yield request.param
-    kernels.use(before)
-
-
 def small_batch(inputs=12, classes=3, count=7):
     rng = np.random.default_rng(5)
     images = rng.integers(0, 256, (count, inputs)).astype(np.uint8)

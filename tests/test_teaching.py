@@ -5,23 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nnengine import ConfigError, Dataset, FormatError, Network, TrainingConfig, kernels, training
+from nnengine import ConfigError, Dataset, FormatError, Network, TrainingConfig, training
 from nnengine import teaching as teaching_module
 from nnengine.modelfile import load
 from nnengine.synthetic import digits
 from nnengine.teaching import Lesson, LessonStep, teach, teaching
-
-
-@pytest.fixture(params=kernels.BACK_ENDS)
-def back_end(request):
-    """Run the test on this back end, and leave the chosen one as it was."""
-    reason = kernels.available()[request.param]
-    if reason:
-        pytest.skip(f"{request.param} kernels: {reason}")
-    before = kernels.name
-    kernels.use(request.param)
-    yield request.param
-    kernels.use(before)
 
 
 @pytest.fixture(scope="module")

@@ -367,17 +367,6 @@ def theta_of(data, **settings):
     return network.theta
 
 
-@pytest.fixture(params=kernels.BACK_ENDS)
-def back_end(request):
-    """Each back end in turn, in use."""
-    if kernels.available()[request.param]:
-        pytest.skip(f"{request.param} kernels: {kernels.available()[request.param]}")
-    before = kernels.name
-    kernels.use(request.param)
-    yield request.param
-    kernels.use(before)
-
-
 @pytest.mark.parametrize("batch_size", [32, 100, None])
 def test_distorted_runs_have_the_same_bits_for_any_number_of_threads(
     easy, back_end, batch_size, monkeypatch
