@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
-import io
 import sys
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,14 +12,12 @@ from dashboard import answers, state
 from dashboard.visits import HeldNetwork, Kept
 from nnengine.dataset import Dataset
 from nnengine.errors import ConfigError
-from nnengine.idx import write_idx
 from nnengine.network import Network
 from nnengine.teaching import Lesson, teaching
 
 _READS = 0.5  # of the built-in digits a network must read, to remember by them what it knows
 _SAMPLE = 500
 BUDGET_S = 2.0 if sys.platform != "emscripten" else 6.0  # a browser tab has no compiled kernels
-_YESTERDAY = (1980, 1, 1, 0, 0, 0)  # the first date a zip can name
 
 
 @dataclass(frozen=True)
@@ -170,16 +165,3 @@ def score(found: list[Mark]) -> str:
     others = len(found) - len(judged)
     text = f"{right} of {len(judged)} read rightly" if judged else f"{len(found)} kept"
     return text + (f", {others} of other classes" if judged and others else "")
-
-
-def idx_pair(data: Dataset, stem: str) -> bytes:
-    """Return a zip of two gzipped IDX files, images and labels; the same data, the same bytes."""
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as pair:
-        for kind, array in (("images-idx3", data.images), ("labels-idx1", data.labels)):
-            file = io.BytesIO()
-            write_idx(file, array)
-            info = zipfile.ZipInfo(f"{stem}-{kind}-ubyte.gz", _YESTERDAY)
-            info.external_attr = 0o644 << 16
-            pair.writestr(info, gzip.compress(file.getvalue(), mtime=0))
-    return out.getvalue()

@@ -9,7 +9,7 @@ from dashboard import answers, figures, lesson, state, tempo, units
 from dashboard.components.drawing_pad import clear_pad, drawing_pad
 from dashboard.components.tiles import tiles
 from dashboard.picturefile import read_picture
-from nnengine import drawing
+from nnengine import drawing, forms
 from nnengine.errors import EngineError, FormatError
 
 TICK_S = 1.0
@@ -335,7 +335,7 @@ def actions(held, found: list[lesson.Mark], chosen: lesson.Mark | None) -> None:
         data = state.my_digits() or state.my_digits(held.network.class_names)
         if data is not None:
             st.download_button(
-                "Download as IDX", lambda: lesson.idx_pair(data, "my-digits"),
+                "Download as IDX", lambda: forms.idx_files({"my-digits": data}),
                 file_name="my-digits.zip", mime="application/zip", on_click="ignore",
                 key="draw.download", icon=":material/download:",
                 help="A zip of two gzipped IDX files, images and labels. As a data set of its "

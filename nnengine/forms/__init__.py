@@ -10,7 +10,7 @@ import gzip
 import io
 import os
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -271,16 +271,25 @@ def _read_tables(members: Sequence[Member], name: str, max_bytes: int) -> Conten
 def idx_zip(train: Dataset | None, test: Dataset | None = None) -> bytes:
     """Return a zip of gzipped IDX files under MNIST's own names, two a set; either may be left out.
 
-    Equal data give equal bytes. `read_sets` reads it back, and so does whatever reads MNIST.
+    `read_sets` reads it back, and so does whatever reads MNIST.
+    """
+    sets = {"train": train, "t10k": test}
+    return idx_files({stem: data for stem, data in sets.items() if data is not None})
+
+
+def idx_files(sets: Mapping[str, Dataset]) -> bytes:
+    """Return a zip of two gzipped IDX files a set, STEM-images-idx3-ubyte.gz and its labels.
+
+    Equal data give equal bytes.
     """
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
-        for part, data in (("train", train), ("t10k", test)):
-            if data is not None:
-                for kind, array in (("images-idx3", data.images), ("labels-idx1", data.labels)):
-                    packed = io.BytesIO()
-                    with gzip.GzipFile("", "wb", _PACK_LEVEL, packed, mtime=0) as file:
-                        write_idx(file, array)
-                    info = zipfile.ZipInfo(f"{part}-{kind}-ubyte.gz", _DAY_ONE)
-                    archive.writestr(info, packed.getvalue())
+        for stem, data in sets.items():
+            for kind, array in (("images-idx3", data.images), ("labels-idx1", data.labels)):
+                packed = io.BytesIO()
+                with gzip.GzipFile("", "wb", _PACK_LEVEL, packed, mtime=0) as file:
+                    write_idx(file, array)
+                info = zipfile.ZipInfo(f"{stem}-{kind}-ubyte.gz", _DAY_ONE)
+                info.external_attr = 0o644 << 16
+                archive.writestr(info, packed.getvalue())
     return target.getvalue()
