@@ -367,9 +367,10 @@ def _parts(
     most = max(1, pixels // network.inputs)
     # Another stream than the shuffling's, so that distortions do not change the order.
     rng = np.random.default_rng([config.seed, 2])
-    packs = kernels.packs and network.dtype == np.float32
     portions = _portions(_pieces(batches, min(block, most)), most)
-    return _flat(kernels.ahead(_distorted(portions, distorter, images.labels, rng, packs)))
+    return _flat(
+        kernels.ahead(_distorted(portions, distorter, images.labels, rng, _packs(network)))
+    )
 
 
 def _portions(parts: Iterator[_Part], most: int) -> Iterator[list[_Part]]:
