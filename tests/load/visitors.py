@@ -37,7 +37,7 @@ from nnengine.idx import write_idx  # noqa: E402
 from tests.conftest import find_data  # noqa: E402
 from tests.load.visitor import Visitor  # noqa: E402
 
-FAIR, TICK_S, MEMORY_MB = 0.70, 0.5, 700
+FAIR, TICK_S, MEMORY_MB = 0.70, 0.5, 600
 FORGET_S = 20  # in place of an hour, so that "when they leave" can be seen
 
 
