@@ -138,7 +138,7 @@ def test_threads_are_started_in_two_places():
 @pytest.mark.parametrize("name", ["session_state", "query_params", "cache_resource", "cache_data"])
 def test_only_state_remembers_through_streamlit(name):
     users = {str(path.relative_to(ROOT)) for path in modules("dashboard") if name in names_in(path)}
-    assert users <= {"dashboard/state.py"}
+    assert users <= {"dashboard/state/session.py"}
 
 
 def test_figures_know_no_streamlit():

@@ -1,0 +1,140 @@
+"""The session: which visit this browser is on, and what lasts from one page to the next."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from dashboard.recipe import Bounds
+from dashboard.runs import Scheduler
+from dashboard.tab import IN_TAB
+from dashboard.visits import Registry, Visit
+
+_TOKEN, _MEMORY, _NOTICE = "nn.token", "nn.memory", "nn.notice"
+_KEPT = "kept"  # the values of widgets that survive a change of page
+KEEP = "keep."  # widgets whose key begins so survive a change of page
+
+_FORGOTTEN = (
+    "What this address stands for is no longer on the server: it was left alone for too long, or "
+    "the server has started anew. Choose your data again to go on."
+)
+_FORGOTTEN_TAB = (
+    "A tab forgets its runs, files and drawings when it is closed or loaded anew: nothing of them "
+    "is on any server. Download on the Models and Draw pages what you want to keep."
+)
+
+
+@st.cache_resource(show_spinner=False)
+def registry() -> Registry:
+    """Return the one registry of this server process; its engine thread starts here."""
+    made = Registry(Scheduler(Bounds.from_environment()))
+    if made.scheduler.threaded:  # a browser tab makes them when somebody asks
+        made.library.prepare()
+    return made
+
+
+def scheduler() -> Scheduler:
+    """Return the one scheduler of this server process."""
+    return registry().scheduler
+
+
+def bounds() -> Bounds:
+    """Return what this server grants."""
+    return scheduler().bounds
+
+
+def begin() -> None:
+    """Find the visit again and sign the URL; the frame calls this first in every script run."""
+    # Streamlit forgets the widgets of other pages unless their values are set again, and where a
+    # page is left between two ticks of a fragment, before they can be: hence a copy.
+    here = {key: st.session_state[key] for key in st.session_state if str(key).startswith(KEEP)}
+    kept = get(_KEPT, {}) | here
+    put(_KEPT, kept)
+    for key, value in kept.items():
+        st.session_state[key] = value
+    asked = st.query_params.get("run")
+    if asked and registry().find(asked):
+        st.session_state[_TOKEN] = asked
+    elif (asked or _TOKEN in st.session_state) and this_visit() is None:
+        st.session_state.pop(_TOKEN, None)
+        st.query_params.pop("run", None)
+        st.session_state[_NOTICE] = _FORGOTTEN_TAB if IN_TAB else _FORGOTTEN
+    beat()
+    _sign()
+
+
+def beat() -> None:
+    """Tell the server that this visitor is still here."""
+    visit = this_visit()
+    for run in visit.runs if visit else ():
+        scheduler().touch(run)
+
+
+def notice() -> str | None:
+    """Return what the visitor should be told once, if anything."""
+    return st.session_state.pop(_NOTICE, None)
+
+
+def this_visit() -> Visit | None:
+    """Return what this visitor has in hand, or None where the server knows nothing of them."""
+    return registry().find(selected())
+
+
+def visit_or_new() -> Visit:
+    """Return what this visitor has in hand; a new, empty visit where there is none."""
+    visit = this_visit()
+    if visit is None:
+        visit = registry().create()
+        select(visit.reserved)
+    return visit
+
+
+def selected() -> str | None:
+    """Return what the address names: the id of a run, or of a visit without any."""
+    return st.session_state.get(_TOKEN)
+
+
+def select(token: str) -> None:
+    """Make a run, or a visit without runs, the one that the address names."""
+    st.session_state[_TOKEN] = token
+    _sign()
+
+
+def _sign() -> None:
+    """Put the token into the URL, which a change of page empties."""
+    token = selected()
+    if token and st.query_params.get("run") != token:
+        st.query_params["run"] = token
+
+
+def get(key: str, default: Any = None) -> Any:
+    """Return what `put` stored in this session, or `default`."""
+    return st.session_state.get(_MEMORY, {}).get(key, default)
+
+
+def widget(name: str) -> str:
+    """Return the key for a widget whose value survives a change of page."""
+    return KEEP + name
+
+
+def widget_value(name: str, default: Any = None) -> Any:
+    """Return what such a widget holds."""
+    return st.session_state.get(KEEP + name, default)
+
+
+def set_widget(name: str, value: Any, *, over: bool = True) -> None:
+    """Give such a widget its value, before it is drawn or in a callback; `over` an older one."""
+    if over or KEEP + name not in st.session_state:
+        st.session_state[KEEP + name] = value
+        put(_KEPT, get(_KEPT, {}) | {KEEP + name: value})
+
+
+def in_page(key: str) -> bool:
+    """Return whether a widget of this key was in the page a moment ago."""
+    return key in st.session_state
+
+
+def put(key: str, value: Any) -> None:
+    """Remember a value across pages, as long as the session lasts."""
+    st.session_state.setdefault(_MEMORY, {})[key] = value

@@ -1,0 +1,218 @@
+"""Sets: the files a visitor dropped, and the data in hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import streamlit as st
+
+from dashboard.files import MAX_VISIT_BYTES, LoadedFile, Pairing, pair
+from dashboard.library import Fetch, Sets
+from nnengine import catalogue
+from nnengine.dataset import Dataset
+from nnengine.errors import EngineError
+
+from .drawings import my_digits
+from .session import registry, this_visit, visit_or_new
+
+
+def files() -> list[LoadedFile]:
+    """Return what the visitor dropped, in order."""
+    visit = this_visit()
+    return list(visit.files) if visit else []
+
+
+def add_files(dropped: Iterable[Any]) -> None:
+    """Take in (name, bytes) pairs or Streamlit's UploadedFile objects.
+
+    Streamlit's own copy of an UploadedFile is freed at once. A file dropped again replaces its
+    twin. Nothing is raised for bad files: each carries its own error.
+    """
+    visit = visit_or_new()
+    for item in dropped:
+        name, raw = item if isinstance(item, tuple) else (item.name, item.getvalue())
+        file = registry().shelf.load(name, raw)
+        if not isinstance(item, tuple):
+            release_upload(item)
+        others = [f for f in visit.files if f.digest != file.digest and f.name != file.name]
+        visit.files = others
+        if visit.bytes + file.nbytes > MAX_VISIT_BYTES:
+            file = replace(
+                file,
+                array=None,
+                contents=None,
+                rescued=None,
+                error=f"{name}: together your files unpack to more than "
+                f"{MAX_VISIT_BYTES >> 20} MB: remove some first",
+            )
+        visit.files = [*others, file]
+    visit.source, visit.named = FILES, None
+
+
+def keep_whole(index: int) -> None:
+    """Accept the whole items of a truncated file."""
+    visit = this_visit()
+    if visit and visit.files[index].rescued is not None:
+        visit.files[index] = visit.files[index].kept_whole()
+
+
+def turn_file(index: int) -> None:
+    """Exchange rows and columns of a file's images; twice changes nothing.
+
+    Raises ConfigError where there is no room for a copy.
+    """
+    visit = this_visit()
+    if visit and index < len(visit.files):
+        visit.files[index] = registry().shelf.turn(visit.files[index])
+
+
+def leave_upright(index: int) -> None:
+    """Ask no more whether a file's images are turned."""
+    visit = this_visit()
+    if visit and index < len(visit.files):
+        visit.upright.add(visit.files[index].digest)
+
+
+def seem_turned() -> list[int]:
+    """Return which files hold images whose rows and columns seem exchanged: places in `files`."""
+    visit = this_visit()
+    if visit is None or source() != FILES:
+        return []
+    found = pair(visit.files)
+    asked = []
+    for couple, data in zip((found.training, found.test), _paired()[:2], strict=True):
+        for index, file in enumerate(visit.files if couple and data else ()):
+            answered = file.turned or file.digest in visit.upright or index in asked
+            if file.name != couple.images.name or answered:
+                continue
+            if registry().shelf.looks_turned(data, file.name):
+                asked.append(index)
+    return asked
+
+
+def remove_file(index: int) -> None:
+    """Let go of one file; runs that train on it keep their data."""
+    visit = this_visit()
+    if visit:
+        visit.files = [f for i, f in enumerate(visit.files) if i != index]
+        visit.source = FILES
+
+
+def clear_files() -> None:
+    """Let go of all files."""
+    visit = this_visit()
+    if visit:
+        visit.files, visit.source = [], FILES
+
+
+def release_upload(upload: Any) -> None:
+    """Free Streamlit's own copy of an upload, which it would keep as long as the session."""
+    try:  # undocumented: where it has moved, memory is freed when the session ends instead
+        from streamlit.runtime import get_instance
+        from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+        session = get_script_run_ctx().session_id
+        get_instance().uploaded_file_mgr.remove_file(session, upload.file_id)
+    except Exception:
+        return
+
+
+FILES, MINE = "files", "mine"  # sources beside the names of the catalogue
+BUILT_IN = catalogue.NAMES[0]
+
+
+def sources() -> dict[str, str]:
+    """Return the sources of data on offer, as {name: title}."""
+    named = {name: catalogue.describe(name).title for name in catalogue.NAMES}
+    mine = {MINE: "My digits"} if my_digits() else {}
+    return {**named, FILES: "Your files", **mine}
+
+
+def source() -> str:
+    """Return where the data come from: as chosen, else what was dropped, else the built-in set."""
+    visit = this_visit()
+    chosen = (visit.source or (FILES if visit.files else BUILT_IN)) if visit else BUILT_IN
+    return BUILT_IN if chosen == MINE and not my_digits() else chosen
+
+
+def use_source(name: str) -> None:
+    """Take one of `sources` in hand; raises EngineError, and changes nothing, where it cannot be.
+
+    Nothing is fetched: see `start_fetch`.
+    """
+    named = None if name in (FILES, MINE) else registry().library.load(name)
+    visit = visit_or_new()
+    visit.source, visit.named = name, named
+
+
+def is_here(name: str) -> bool:
+    """Return whether `use_source` needs no network for this."""
+    return name in (FILES, MINE) or registry().library.is_here(name)
+
+
+def start_fetch(name: str) -> Fetch:
+    """Begin to fetch a named set for this server, or join those who wait for it."""
+    return registry().library.fetch(name)
+
+
+def cancel_fetch(fetch: Fetch) -> None:
+    """Wait for it no longer."""
+    registry().library.cancel(fetch)
+
+
+def training_set() -> Dataset | None:
+    """Return the training data in hand, or None; `pairing` says why."""
+    return _sets()[0]
+
+
+def test_set() -> Dataset | None:
+    """Return the test data in hand, or None; `pairing` says why."""
+    return _sets()[1]
+
+
+def pairing() -> list[str]:
+    """Return plain sentences about what was paired and what is missing among the files."""
+    return _sets()[2]
+
+
+def _sets() -> tuple[Dataset | None, Dataset | None, list[str]]:
+    chosen = source()
+    if chosen == FILES:
+        return _paired()
+    if chosen == MINE:
+        return my_digits(), None, []
+    visit = this_visit()
+    found = visit.named if visit and visit.named else built_in()
+    return found.train, found.test, []
+
+
+def built_in() -> Sets:
+    """Return the built-in digits, made once for everybody; says so to whoever has to wait."""
+    library = registry().library
+    if library.ready:
+        return library.built_in()
+    with st.spinner("Writing the built-in digits"):
+        return library.built_in()
+
+
+def _paired() -> tuple[Dataset | None, Dataset | None, list[str]]:
+    found: Pairing = pair(files())
+    sentences = list(found.sentences)
+    sets: list[Dataset | None] = []
+    for part, couple in (("Training", found.training), ("Test", found.test)):
+        classes = sets[0].classes if sets and sets[0] else None
+        try:
+            made = registry().shelf.dataset(*couple, classes=classes) if couple else None
+            if made and sets and sets[0] and made.inputs != sets[0].inputs:
+                sentences.append(
+                    f"The test images have {made.inputs:,} pixels, the training images "
+                    f"{sets[0].inputs:,}: the test set is not used."
+                )
+                made = None
+        except EngineError as fault:
+            sentences.append(f"{part} set: {fault}")
+            made = None
+        sets.append(made)
+    return sets[0], sets[1], sentences

@@ -1,0 +1,84 @@
+"""Runs: start one, choose one, let one go."""
+
+from __future__ import annotations
+
+from dashboard.recipe import Recipe
+from dashboard.runs import Run
+from nnengine.dataset import Dataset
+from nnengine.errors import ConfigError
+
+from .session import bounds, registry, scheduler, select, selected, this_visit, visit_or_new
+from .sets import test_set, training_set
+
+
+def runs() -> list[Run]:
+    """Return this visit's runs, oldest first."""
+    visit = this_visit()
+    return list(visit.runs) if visit else []
+
+
+def current_run() -> Run | None:
+    """Return the selected run."""
+    return next((run for run in runs() if run.id == selected()), None)
+
+
+def select_run(run_id: str) -> None:
+    """Make a run the current one; it takes the place of a restored file."""
+    visit = this_visit()
+    if visit and any(run.id == run_id for run in visit.runs):
+        visit.held = None
+        select(run_id)
+
+
+def start_run(recipe: Recipe, *, name: str = "") -> Run:
+    """Start a run on the visitor's data and select it; raises ConfigError with the way out."""
+    visit = visit_or_new()
+    if len(visit.runs) >= bounds().runs_per_visit:
+        raise ConfigError(
+            f"{len(visit.runs)} runs are kept already, as many as this server holds for one "
+            "visitor: delete one first"
+        )
+    dataset, validation = split_for(recipe)
+    run = scheduler().start(
+        recipe,
+        dataset,
+        validation,
+        owner=visit.owner,
+        name=name.strip()[:60] or f"Run {len(visit.runs) + 1}",
+        run_id=visit.reserved,
+    )
+    registry().add_run(visit, run)
+    visit.held = None
+    select(run.id)
+    return run
+
+
+def split_for(recipe: Recipe) -> tuple[Dataset, Dataset | None]:
+    """Return what a recipe trains on and is judged by; raises ConfigError without data."""
+    training, test = training_set(), test_set()
+    if training is None:
+        raise ConfigError("there is no training data: choose a set on the Data page")
+    if recipe.validation == "none":
+        return training, None
+    if recipe.validation == "test":
+        if test is None:
+            raise ConfigError("there is no test set: hold out a share of the training data")
+        return training, test
+    return registry().shelf.split(training, float(recipe.validation))
+
+
+def rename_run(run_id: str, name: str) -> None:
+    """Give a run another name; an empty one changes nothing."""
+    for run in runs():
+        if run.id == run_id and name.strip():
+            run.name = name.strip()[:60]
+
+
+def delete_run(run_id: str) -> None:
+    """Stop a run and forget it; the latest other run becomes the current one."""
+    visit = this_visit()
+    run = next((run for run in visit.runs if run.id == run_id), None) if visit else None
+    if visit and run:
+        registry().drop_run(visit, run)
+        if selected() == run_id:
+            select(visit.runs[-1].id if visit.runs else visit.reserved)
