@@ -35,6 +35,11 @@ def compiled(function):
     return kernel
 
 
+def is_kept(kernel) -> bool:
+    """Tell whether a process has compiled this version of the kernel before."""
+    return isinstance(kernel._cache, _Cache) and kernel._cache.exists()
+
+
 @functools.cache
 def _version() -> str:
     """Return the name of the folder for what these sources, as they are now, compile to."""
@@ -54,6 +59,10 @@ class _Cache(FunctionCache):
         self._cache_path = os.path.join(self._cache_path, _version())
         name = self._impl.filename_base
         self._cache_file = IndexDataCacheFile(self._cache_path, name, _version())
+
+    def exists(self) -> bool:
+        """Tell whether anything is kept of this kernel."""
+        return os.path.exists(self._cache_file._index_path)
 
     def _save_overload(self, signature, data) -> None:
         """Keep what was compiled, and nothing of other versions."""
