@@ -20,7 +20,7 @@ from dashboard import tab  # noqa: E402
 
 tab.repair()  # before the first component is made
 
-from dashboard import state, tempo  # noqa: E402
+from dashboard import sharing, state, tempo  # noqa: E402
 
 VIEWS = Path(__file__).parent / "views"
 PAGES = ("Data", "Train", "Weights", "Draw", "Fragility", "Models")
@@ -49,6 +49,7 @@ def heartbeat() -> None:
 
 
 heartbeat()
+sharing.receive(page.title)
 if told := state.notice():
     st.info(told)
 page.run()

@@ -28,7 +28,7 @@ ENGINE = (
     {"calibration", "fragility", "teaching"},
     {"modelheader"},
     {"modelfile"},
-    {"minimal", "models"},
+    {"minimal", "models", "linkfile", "demo"},
     {"progress", "report"},
     {"cli"},
     {"__init__", "__main__"},
