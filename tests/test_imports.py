@@ -34,13 +34,14 @@ ENGINE = (
     {"__init__", "__main__"},
 )
 DASHBOARD = (
-    {"__init__", "style", "tab"},
+    {"__init__", "style", "tab", "browser"},
     {"figures", "pictures"},
     {"files", "pace", "recipe"},
     {"run"},
     {"runs"},
     {"library"},
     {"visits"},
+    {"keepsake"},
     {"state"},
     {"components"},
     {"views"},

@@ -20,8 +20,8 @@ _FORGOTTEN = (
     "the server has started anew. Choose your data again to go on."
 )
 _FORGOTTEN_TAB = (
-    "A tab forgets its runs, files and drawings when it is closed or loaded anew: nothing of them "
-    "is on any server. Download on the Models and Draw pages what you want to keep."
+    "What this address stands for is not in this browser: runs, files and drawings are kept only "
+    "where they were made, and on no server."
 )
 
 
@@ -53,15 +53,27 @@ def begin() -> None:
     put(_KEPT, kept)
     for key, value in kept.items():
         st.session_state[key] = value
-    asked = st.query_params.get("run")
-    if asked and registry().find(asked):
-        st.session_state[_TOKEN] = asked
-    elif (asked or _TOKEN in st.session_state) and this_visit() is None:
+    token = asked()
+    if token and registry().find(token):
+        st.session_state[_TOKEN] = token
+    elif (token or _TOKEN in st.session_state) and this_visit() is None:
         st.session_state.pop(_TOKEN, None)
         st.query_params.pop("run", None)
         st.session_state[_NOTICE] = _FORGOTTEN_TAB if IN_TAB else _FORGOTTEN
     beat()
     _sign()
+
+
+def asked() -> str | None:
+    """Return the token in the address, which a visitor may have brought from anywhere."""
+    return st.query_params.get("run")
+
+
+def leave() -> None:
+    """Forget which visit this is, and all that pages remember."""
+    for key in list(st.session_state):
+        del st.session_state[key]
+    st.query_params.clear()
 
 
 def beat() -> None:
