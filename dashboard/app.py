@@ -20,10 +20,10 @@ from dashboard import tab  # noqa: E402
 
 tab.repair()  # before the first component is made
 
-from dashboard import kept_here, state, tempo  # noqa: E402
+from dashboard import from_link, kept_here, state, tempo  # noqa: E402
 
 VIEWS = Path(__file__).parent / "views"
-PAGES = ("Data", "Train", "Weights", "Draw", "Fragility", "Models")
+PAGES = ("Data", "Train", "Weights", "Draw", "Fragility", "Models", "About")
 
 st.set_page_config(page_title="nnengine", page_icon="🔢", layout="wide")
 # Streamlit leaves 6rem above a page, cuts long metrics short, and writes the chosen segment of a
@@ -51,6 +51,7 @@ def heartbeat() -> None:
 
 heartbeat()
 kept_here.welcome_back()
+from_link.follow()
 if told := state.notice():
     st.info(told)
 page.run()

@@ -15,6 +15,7 @@ from typing import Any
 from dashboard.pace import Pace, in_words
 from dashboard.recipe import Bounds, Recipe
 from dashboard.run import ENDED, LIVE, Progress, Run, Work
+from dashboard.tab import HERE
 from nnengine import kernels
 from nnengine.course import Course
 from nnengine.dataset import Dataset
@@ -345,7 +346,9 @@ class Scheduler:
         if isinstance(fault, EngineError):
             message = str(fault)
         elif isinstance(fault, MemoryError):
-            message = "The server ran out of memory: try a smaller network or smaller batches."
+            message = (
+                f"{HERE.capitalize()} ran out of memory: try a smaller network or smaller batches."
+            )
         elif "new futures after" in str(fault):  # the process is ending under this thread
             self._closed, message = True, "The server was shut down."
         else:
@@ -406,12 +409,12 @@ class Scheduler:
         mine = sum(r.owner == owner for r in live)
         if mine >= self.bounds.active_per_visit:
             raise ConfigError(
-                f"{mine} of your runs are training already, as many as this server allows "
-                "one visitor: pause or stop one first"
+                f"{mine} of your runs are training already, as many as "
+                f"{HERE} allows one visitor: pause or stop one first"
             )
         if len(live) >= self.bounds.active_runs:
             raise ConfigError(
-                f"{len(live)} runs are training on this server, all it has room for: "
+                f"{len(live)} runs are training here, all that {HERE} has room for: "
                 "try again in a few minutes"
             )
 

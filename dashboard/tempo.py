@@ -56,7 +56,7 @@ def _train_and(draw: Callable[..., Any], *given: Any) -> None:
     draw(*given)
     beat = state.get(_BEAT, 0) + 1
     state.put(_BEAT, beat)
-    ticker(key="tempo", beat=beat)
+    ticker(key=f"tempo.{draw.__name__}", beat=beat)
 
 
 def train_a_slice(clock: Callable[[], float] = time.perf_counter) -> None:

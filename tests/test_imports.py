@@ -36,7 +36,7 @@ ENGINE = (
 DASHBOARD = (
     {"__init__", "style", "tab", "browser"},
     {"figures", "pictures"},
-    {"files", "pace", "recipe"},
+    {"files", "pace", "recipe", "links"},
     {"run"},
     {"runs"},
     {"library"},

@@ -6,6 +6,8 @@ from typing import Any
 
 import streamlit as st
 
+from dashboard.browser import told
+from dashboard.links import is_link
 from dashboard.recipe import Bounds
 from dashboard.runs import Scheduler
 from dashboard.tab import IN_TAB
@@ -67,6 +69,21 @@ def begin() -> None:
 def asked() -> str | None:
     """Return the token in the address, which a visitor may have brought from anywhere."""
     return st.query_params.get("run")
+
+
+def asked_data() -> str | None:
+    """Return once the addresses of data that the page's address names as `data`, if any."""
+    text = st.query_params.get("data", "")
+    if not is_link(text):  # a set by its name is for the recipe
+        return None
+    del st.query_params["data"]
+    return text
+
+
+def link_rights() -> tuple[str | None, list[str]]:
+    """Return the site's own address, None on a server, and other hosts that data may come from."""
+    page = told()
+    return page.get("home"), list(page.get("hosts") or ())
 
 
 def leave() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dashboard.recipe import Recipe
 from dashboard.runs import Run
+from dashboard.tab import HERE
 from nnengine.dataset import Dataset
 from nnengine.errors import ConfigError
 
@@ -35,7 +36,7 @@ def start_run(recipe: Recipe, *, name: str = "") -> Run:
     visit = visit_or_new()
     if len(visit.runs) >= bounds().runs_per_visit:
         raise ConfigError(
-            f"{len(visit.runs)} runs are kept already, as many as this server holds for one "
+            f"{len(visit.runs)} runs are kept already, as many as {HERE} holds for one "
             "visitor: delete one first"
         )
     dataset, validation = split_for(recipe)
