@@ -1,4 +1,4 @@
-"""From a link: a data set by its address, in the page's own address or typed in, where it may be."""
+"""From a link: a data set by its address, which stands in the page's own or is typed in."""
 
 from __future__ import annotations
 

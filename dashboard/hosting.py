@@ -21,7 +21,6 @@ DIFFERENCES = (
         "fetched at a press",
     ),
     ("Data by a link", "from the site's own host, and those its builder named", "no"),
-    ("Without a network", "works once it is open", "no"),
     ("The nnengine command, benchmarks, load tests", "no: install the project", "yes"),
 )
 

@@ -16,7 +16,7 @@ def test_the_page_says_where_it_runs_and_how_to_host_it():
     said = words(at)
     assert "It runs on a server" in said
     assert "not fetched: download the files and drop them" in said
-    assert hosting.WORKFLOW in [block.value for block in at.code]
+    assert hosting.WORKFLOW.strip() in [block.value for block in at.code]
 
 
 def test_the_document_tells_the_same_workflow_and_commands():

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import hosting
-from dashboard.components.table import table
+from dashboard import anatomy, hosting
 from dashboard.tab import IN_TAB
 
 
@@ -23,7 +22,9 @@ def where() -> None:
             "It runs on a server, which keeps what you open and train in its memory as long as "
             "you use it. The same app also runs in a browser tab alone."
         )
-    table(("", "In a tab", "On a server"), hosting.DIFFERENCES, "What differs")
+    st.html(
+        anatomy.table(("", "In a tab", "On a server"), hosting.DIFFERENCES, label="What differs")
+    )
 
 
 def own_host() -> None:
