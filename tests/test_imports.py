@@ -119,8 +119,8 @@ def test_the_engine_knows_no_screen(library):
     assert allowed == {path for path in users_of(library) if path.startswith("nnengine")}
 
 
-def test_only_its_back_end_imports_numba():
-    expected = {"nnengine/kernels/numba_.py", "nnengine/kernels/simd.py"}
+def test_only_the_compiler_and_its_vectors_import_numba():
+    expected = {"nnengine/kernels/compiling.py", "nnengine/kernels/simd.py"}
     assert expected == users_of("numba")
 
 

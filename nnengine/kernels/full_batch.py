@@ -1,0 +1,284 @@
+"""A whole network for all images at once, sixteen alike side by side: one image in each lane.
+
+Of unit k and group g stand the values at (g * width + k) * 16, one a lane. Weights are padded to
+whole tiles of units.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+
+import numpy as np
+
+from . import numpy_, workers
+from .compiling import compiled, inlined, part
+from .dense import activate, activation_backward
+from .numpy_ import GROUPS
+from .scratch import kept
+from .simd import (
+    LANES,
+    TILE,
+    across,
+    add,
+    add_products,
+    add_row_products,
+    divide,
+    exponential,
+    load,
+    load_bytes,
+    maximum,
+    multiply,
+    no_sums,
+    splat,
+    store,
+    store_sums,
+    subtract,
+)
+
+_PIECE_BLOCKS = 4  # of grouped images, 3072, that one thread takes at a time
+
+# Of a layer: inputs, units, units in whole tiles, activation; where its units begin in the rooms;
+# where in theta its weights, its biases and its weights turned round begin; where in blame the
+# gradients of weights and biases.
+FAN_IN, UNITS, WIDE, KIND, ROOM, W, B, TURNED, DW, DB = range(10)
+
+
+@part
+def _slots_forward(starts, places, pixels, first, groups, w, b, z):
+    """z = x @ w + b for `groups` groups from `first` on; see `Grouped`. w: flat, scaled."""
+    width = b.size
+    for g in range(groups):
+        start, end = starts[first + g], starts[first + g + 1]
+        place, pixel = places[start:end], pixels[start * LANES : end * LANES]
+        for k in range(0, width, TILE):
+            sums = add_products(no_sums(), splat(1), b, k)
+            for t in range(place.size):
+                x = load_bytes(pixel, t * LANES)
+                sums = add_products(sums, x, w, np.int64(place[t]) * width + k)
+            store_sums(z, (g * width + k) * LANES, sums)
+
+
+@part
+def _slots_backward(ends, members, pixels, block, inputs, width, dz, dw):
+    """dw += x.T @ dz for one block. dw: flat, sixteen numbers for every tile and pixel."""
+    for k in range(0, width, TILE):
+        for j in range(inputs):
+            start, end = ends[block * inputs + j], ends[block * inputs + j + 1]
+            member, pixel = members[start:end], pixels[start * LANES : end * LANES]
+            sums = no_sums()
+            for t in range(member.size):
+                x = load_bytes(pixel, t * LANES)
+                sums = add_row_products(sums, x, dz, (np.int64(member[t]) * width + k) * LANES)
+            at = (k // TILE * inputs + j) * LANES
+            store(dw, at, add(load(dw, at), across(sums)))
+
+
+@part
+def _lanes_forward(a, fan_in, stride, groups, w, b, z):
+    """z = a @ w + b. a: `fan_in` units of `stride` a group."""
+    width = b.size
+    for g in range(groups):
+        for k in range(0, width, TILE):
+            sums = add_products(no_sums(), splat(1), b, k)
+            for j in range(fan_in):
+                x = load(a, (g * stride + j) * LANES)
+                sums = add_products(sums, x, w, j * width + k)
+            store_sums(z, (g * width + k) * LANES, sums)
+
+
+@part
+def _lanes_backward(a, fan_in, stride, groups, width, dz, dw):
+    """dw += a.T @ dz."""
+    for k in range(0, width, TILE):
+        for j in range(fan_in):
+            sums = no_sums()
+            for g in range(groups):
+                x = load(a, (g * stride + j) * LANES)
+                sums = add_row_products(sums, x, dz, (g * width + k) * LANES)
+            at = (k // TILE * fan_in + j) * LANES
+            store(dw, at, add(load(dw, at), across(sums)))
+
+
+@part
+def _lanes_biases(groups, width, dz, db):
+    """db += column sums of dz; sixteen numbers for every tile."""
+    for k in range(0, width, TILE):
+        sums = no_sums()
+        for g in range(groups):
+            sums = add_row_products(sums, splat(1), dz, (g * width + k) * LANES)
+        at = k // TILE * LANES
+        store(db, at, add(load(db, at), across(sums)))
+
+
+@part
+def _is_first_of_most(logits, lane, here):
+    """Tell whether a lane has nothing larger than at `here`, nor as large before it."""
+    most = logits[here]
+    for at in range(lane, logits.size, LANES):
+        if logits[at] > most or (logits[at] == most and at < here):
+            return False
+    return True
+
+
+@part
+def _lanes_softmax(z, classes, width, labels, weight, spare, dz):
+    """Put the gradients of logits z into dz; return (loss, right). spare: sixteen floats."""
+    loss, correct = 0.0, 0
+    for first in range(0, labels.size, LANES):
+        begin, end = first * width, first * width + classes * LANES
+        logits, odds, label = z[begin:end], dz[begin:end], labels[first : first + LANES]
+        top = load(logits, 0)
+        for at in range(LANES, logits.size, LANES):
+            top = maximum(load(logits, at), top)
+        total = splat(0)
+        for at in range(0, logits.size, LANES):
+            odd = exponential(subtract(load(logits, at), top))
+            store(odds, at, odd)
+            total = add(total, odd)
+        share = divide(splat(weight), total)
+        for at in range(0, odds.size, LANES):
+            store(odds, at, multiply(load(odds, at), share))
+        store(spare, 0, top)
+        for lane in range(label.size):
+            at = np.int64(label[lane]) * LANES + lane
+            loss -= logits[at] - spare[lane]
+            correct += _is_first_of_most(logits, lane, at)
+            odds[at] -= weight
+        # The logarithm of a product is the sum of the logarithms, and one is cheaper than sixteen.
+        store(spare, 0, total)
+        product = 1.0
+        for lane in range(label.size):
+            product *= spare[lane]
+        loss += math.log(product)
+        for lane in range(label.size, LANES):  # lanes of the last group that hold no image
+            for at in range(lane, odds.size, LANES):
+                odds[at] = 0
+    return loss, correct
+
+
+@inlined
+def _forward_block(lists, block, groups, plan, theta, a):
+    """Put the activations of all layers into a, for one block."""
+    starts, places, pixels, _, _, _ = lists
+    for n in range(len(plan)):
+        wide, room = plan[n, WIDE], plan[n, ROOM]
+        w, b = theta[plan[n, W] : plan[n, B]], theta[plan[n, B] : plan[n, B] + wide]
+        z = a[room : room + groups * wide * LANES]
+        if n == 0:
+            _slots_forward(starts, places, pixels, block * GROUPS, groups, w, b, z)
+        else:
+            before = a[plan[n - 1, ROOM] :]
+            _lanes_forward(before, plan[n, FAN_IN], plan[n - 1, WIDE], groups, w, b, z)
+        activate(z.reshape(1, z.size), plan[n, KIND])
+
+
+@inlined
+def _backward_block(lists, block, groups, plan, theta, nothing, a, d, blame):
+    """Add the gradients of all layers to blame. d: gradients for a, of which the last are there."""
+    _, _, _, ends, members, pixels = lists
+    for n in range(len(plan) - 1, -1, -1):
+        fan_in, wide, room = plan[n, FAN_IN], plan[n, WIDE], plan[n, ROOM]
+        size = groups * wide * LANES
+        z, dz = a[room : room + size], d[room : room + size]
+        activation_backward(z.reshape(1, size), dz.reshape(1, size), plan[n, KIND])
+        dw, db = blame[plan[n, DW] :], blame[plan[n, DB] :]
+        _lanes_biases(groups, wide, dz, db)
+        if n == 0:
+            _slots_backward(ends, members, pixels, block, fan_in, wide, dz, dw)
+        else:
+            stride, before = plan[n - 1, WIDE], plan[n - 1, ROOM]
+            _lanes_backward(a[before:], fan_in, stride, groups, wide, dz, dw)
+            turned = theta[plan[n, TURNED] :]
+            _lanes_forward(dz, plan[n, UNITS], wide, groups, turned, nothing[:stride], d[before:])
+
+
+@compiled
+def _grouped_gradient(lists, first, labels, weight, plan, theta, nothing, spare, a, d, blame):
+    """Do `grouped_gradient` with everything in whole tiles; see `_plan`."""
+    loss, correct, last = 0.0, 0, len(plan) - 1
+    classes, wide, room = plan[last, UNITS], plan[last, WIDE], plan[last, ROOM]
+    for start in range(0, labels.size, GROUPS * LANES):
+        label = labels[start : start + GROUPS * LANES]
+        groups, block = (label.size + LANES - 1) // LANES, first + start // (GROUPS * LANES)
+        _forward_block(lists, block, groups, plan, theta, a)
+        logits, dz = a[room:], d[room:]
+        summed, right = _lanes_softmax(logits, classes, wide, label, weight, spare, dz)
+        loss, correct = loss + summed, correct + right
+        _backward_block(lists, block, groups, plan, theta, nothing, a, d, blame)
+    return loss, correct
+
+
+def _tiles(units: int) -> int:
+    """Return the units in whole tiles."""
+    return -(-units // TILE) * TILE
+
+
+@functools.lru_cache(maxsize=32)
+def _plan(sizes: tuple[int, ...], kinds: tuple[int, ...]) -> tuple[np.ndarray, tuple[int, ...]]:
+    """Return int64 (layers, 10), and how many floats theta, nothing, spare, rooms, blame take."""
+    rows, before, theta, room, blame = [], 0, 0, 0, 0
+    for fan_in, units, kind in zip(sizes, sizes[1:], kinds, strict=False):
+        wide = _tiles(units)
+        b = theta + fan_in * wide
+        db = blame + fan_in * wide // TILE * LANES
+        rows.append((fan_in, units, wide, kind, room, theta, b, b + wide, blame, db))
+        theta = b + wide + units * before
+        room += GROUPS * wide * LANES
+        blame = db + wide // TILE * LANES
+        before = wide
+    plan = np.array(rows)
+    plan.flags.writeable = False
+    return plan, (theta, _tiles(max(sizes[1:])), LANES, room, blame)
+
+
+def grouped_gradient(lists, first, labels, scale, weight, sizes, kinds, theta, gradient):
+    """Add the gradient for whole blocks of grouped images, on all threads; float32."""
+    plan, (count, nothing, spare, rooms, blame) = _plan(sizes, kinds)
+    size = _PIECE_BLOCKS * GROUPS * LANES
+    pieces = -(-len(labels) // size)
+    room = functools.partial(kept, sizes)
+    tiles, nothing = room("theta", count), room("nothing", nothing)
+    blame = room("blame", pieces * blame).reshape(pieces, blame)
+    _lay_out(plan, tiles, scale, numpy_.layers_of(theta, sizes))
+    found = [(0.0, 0)] * pieces
+
+    def piece(n: int) -> None:
+        blame[n] = 0
+        label = labels[n * size : (n + 1) * size]
+        rest = room("spare", spare), room("a", rooms), room("d", rooms), blame[n]
+        start = first + n * _PIECE_BLOCKS
+        found[n] = _grouped_gradient(lists, start, label, weight, plan, tiles, nothing, *rest)
+
+    workers.fan_out(piece, pieces)
+    for sums in blame[1:]:  # always in this order, whoever came by them first
+        blame[0] += sums
+    _bring_in(plan, blame[0], scale, numpy_.layers_of(gradient, sizes))
+    return sum(loss for loss, _ in found), sum(correct for _, correct in found)
+
+
+def _lay_out(plan: np.ndarray, theta: np.ndarray, scale: np.float32, layers) -> None:
+    """Put weights and biases into theta: in whole tiles, the rest zeros, the first ones scaled."""
+    before = 0
+    for n, (w, b) in enumerate(layers):
+        fan_in, units = w.shape
+        wide, at, end = (int(plan[n, column]) for column in (WIDE, W, B))
+        room = theta[at:end].reshape(fan_in, wide)[:, :units]
+        np.multiply(w, scale, out=room) if n == 0 else np.copyto(room, w)
+        theta[end : end + units] = b
+        if n:
+            at = int(plan[n, TURNED])
+            theta[at : at + units * before].reshape(units, before)[:, :fan_in] = w.T
+        before = wide
+
+
+def _bring_in(plan: np.ndarray, blame: np.ndarray, scale: np.float32, gradients) -> None:
+    """Add what stands in blame, tile by tile, to the gradients of weights and biases."""
+    for n, (dw, db) in enumerate(gradients):
+        fan_in, units = dw.shape
+        for k in range(0, units, TILE):
+            here, at = min(TILE, units - k), int(plan[n, DW]) + k // TILE * fan_in * LANES
+            sums = blame[at : at + fan_in * LANES].reshape(fan_in, LANES)[:, :here]
+            dw[:, k : k + here] += sums * scale if n == 0 else sums
+            at = int(plan[n, DB]) + k // TILE * LANES
+            db[k : k + here] += blame[at : at + here]

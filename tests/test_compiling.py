@@ -1,0 +1,82 @@
+"""What was compiled is kept for the next process, and for exactly these sources."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nnengine import kernels
+
+ENGINE = Path(kernels.__file__).parent.parent
+STEP = """
+import numpy as np
+from nnengine import kernels
+theta = np.array([1.0, 2.0], np.float32)
+kernels.sgd(theta, theta.copy(), np.float32(0.5))
+hits = sum(kernels.sgd.stats.cache_hits.values())
+misses = sum(kernels.sgd.stats.cache_misses.values())
+print(theta.tolist(), hits, misses)
+"""
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """An engine of its own to change, with a cache of its own; returns what a process says."""
+    if reason := kernels.available()["numba"]:
+        pytest.skip(f"numba kernels: {reason}")
+    shutil.copytree(ENGINE, tmp_path / "nnengine", ignore=shutil.ignore_patterns("__pycache__"))
+
+    def run(**environment: str) -> str:
+        environment = {"NNENGINE_KERNELS": "numba", "PYTHONPATH": str(tmp_path), **environment}
+        done = subprocess.run(
+            [sys.executable, "-c", STEP],
+            cwd=tmp_path,
+            env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "kept"), **environment},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert (0, "") == (done.returncode, done.stderr)
+        return done.stdout.strip()
+
+    run.engine, run.kept = tmp_path / "nnengine", tmp_path / "kept"
+    return run
+
+
+def test_a_second_process_compiles_nothing(copy):
+    assert ["[0.5, 1.0] 0 1", "[0.5, 1.0] 1 0"] == [copy(), copy()]
+
+
+@pytest.mark.parametrize("name", ["numpy_.py", "simd.py", "steps.py"])
+def test_an_edit_in_any_file_of_kernels_makes_them_all_new_and_removes_the_old(copy, name):
+    copy()
+    old = set(copy.kept.glob("*/*"))
+    path = copy.engine / "kernels" / name
+    path.write_text(path.read_text() + "\n# changed\n")
+    assert "[0.5, 1.0] 0 1" == copy()
+    new = set(copy.kept.glob("*/*"))
+    assert (1, 1, set()) == (len(old), len(new), old & new)
+
+
+def test_numba_is_left_as_it_was_for_everybody_else():
+    """The cache's place and version are the kernels' own: no setting of the process changes."""
+    if reason := kernels.available()["numba"]:
+        pytest.skip(f"numba kernels: {reason}")
+    code = (
+        "from numba.core import config, caching\n"
+        "before = config.CACHE_DIR, list(caching.CacheImpl._locator_classes)\n"
+        "import nnengine.kernels.numba_\n"
+        "print(before == (config.CACHE_DIR, list(caching.CacheImpl._locator_classes)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert "True\n" == done.stdout
+
+
+def test_without_a_place_to_write_kernels_are_compiled_all_the_same(copy):
+    nowhere = {"NUMBA_CACHE_LOCATOR_CLASSES": "ZipCacheLocator"}  # which finds none outside a zip
+    assert ["[0.5, 1.0] 0 1", False] == [copy(**nowhere), copy.kept.exists()]
