@@ -13,6 +13,7 @@ from importlib import metadata
 from pathlib import Path
 
 from dashboard.web import gather, pieces, wheels
+from nnengine.kernels import ahead_of_time, entries
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = Path(__file__).with_name("page")
@@ -29,11 +30,15 @@ class BuildError(Exception):
 
 @dataclass(frozen=True)
 class Site:
-    """What was made: number of files, their bytes, and the bytes a visitor fetches at first."""
+    """What was made: number of files, their bytes, and the bytes a visitor fetches at first.
+
+    slow: why its visitors compute by NumPy alone; None where compiled kernels travel with it.
+    """
 
     files: int
     nbytes: int
     fetched: int
+    slow: str | None = None
 
 
 def build(out: Path, vendored: Path | None = None) -> Site:
@@ -43,6 +48,7 @@ def build(out: Path, vendored: Path | None = None) -> Site:
     Raises BuildError for a folder that holds something else, or pieces that are missing.
     """
     _check_ours(out)
+    slow = _compiled()
     out.parent.mkdir(parents=True, exist_ok=True)
     place = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}-"))
     try:
@@ -55,7 +61,16 @@ def build(out: Path, vendored: Path | None = None) -> Site:
         shutil.rmtree(place, ignore_errors=True)
     files = [file for file in out.rglob("*") if file.is_file()]
     fetched = json.loads((out / MARK).read_text())["fetched"]
-    return Site(len(files), sum(file.stat().st_size for file in files), fetched)
+    return Site(len(files), sum(file.stat().st_size for file in files), fetched, slow)
+
+
+def _compiled() -> str | None:
+    """Have the kernels for browsers compiled; return why they cannot be, or None."""
+    try:
+        ahead_of_time.make()
+    except ahead_of_time.CompileError as fault:
+        return str(fault)
+    return None
 
 
 def _check_ours(out: Path) -> None:
@@ -81,8 +96,12 @@ def _fill(out: Path, vendored: Path | None) -> None:
 
 
 def sources() -> dict[str, bytes]:
-    """Return the files of the app as they are: {path: bytes}; this builder stays at home."""
-    return {
+    """Return the files of the app as they are: {path: bytes}; this builder stays at home.
+
+    The kernels compiled for browsers are among them where they are made from these sources.
+    """
+    kernels = [entries.FILE] if ahead_of_time.current() else []
+    return {str(file.relative_to(ROOT)): file.read_bytes() for file in kernels} | {
         str(file.relative_to(ROOT)): file.read_bytes()
         for package in ("dashboard", "nnengine")
         for file in (ROOT / package).rglob("*")

@@ -50,7 +50,8 @@ __all__ = [
     "warm_up",
 ]
 T = TypeVar("T")
-BACK_ENDS = ("numba", "wasm", "numpy")  # in the order `auto` prefers them
+# In the order `auto` prefers them: numba compiles for this machine, or has compiled for a browser.
+BACK_ENDS = ("wasm" if sys.platform == "emscripten" else "numba", "numpy")
 
 name: str  # the back end in use
 reason: str  # why this one
@@ -79,12 +80,12 @@ def available() -> dict[str, str | None]:
 def use(back_end: str = "auto") -> None:
     """Choose the back end for everything computed from now on.
 
-    Raises ConfigError when `back_end` is not one of auto, numba, wasm, numpy, or cannot be had.
+    Raises ConfigError when `back_end` is not auto or one of BACK_ENDS, or cannot be had.
     """
     global name, reason, packs, warm
     if back_end not in ("auto", *BACK_ENDS):
         raise ConfigError(
-            f"NNENGINE_KERNELS is {back_end!r}: choose auto, {', '.join(BACK_ENDS[:-1])} or numpy"
+            f"NNENGINE_KERNELS is {back_end!r}: choose auto, {' or '.join(BACK_ENDS)}"
         )
     chosen, why = (back_end, "asked for") if back_end != "auto" else _best()
     try:
@@ -102,12 +103,11 @@ def use(back_end: str = "auto") -> None:
 
 def _best() -> tuple[str, str]:
     """Return the best back end that works here, and why it was taken."""
-    why_not = available()
-    for back_end in BACK_ENDS:
-        if why_not[back_end] is None and back_end != "numpy":
-            return back_end, "the fastest that works here"
-    compiled = "wasm" if sys.platform == "emscripten" else "numba"
-    return "numpy", f"{compiled} cannot be had here ({why_not[compiled]})"
+    compiled = BACK_ENDS[0]
+    why_not = available()[compiled]
+    if why_not is None:
+        return compiled, "the fastest that works here"
+    return "numpy", f"{compiled} cannot be had here ({why_not})"
 
 
 def fan_out(work: Callable[[int], None], pieces: int) -> None:

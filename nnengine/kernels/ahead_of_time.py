@@ -18,6 +18,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from . import entries
@@ -81,9 +82,12 @@ def current(file: Path = entries.FILE) -> bool:
     return file.is_file() and entries.made_from(file.read_bytes()) == entries.digest()
 
 
-def make(file: Path = entries.FILE) -> Path:
-    """Compile the module unless it is up to date; return its path. Raises CompileError."""
-    if current(file):
+def make(file: Path = entries.FILE, only: Iterable[str] = ()) -> Path:
+    """Compile the module unless it is up to date; return its path. Raises CompileError.
+
+    It takes 16 s. only: the kernels to compile; all of them if it is empty.
+    """
+    if not only and current(file):
         return file
     if importlib.util.find_spec("numba") is None:
         raise CompileError("numba is not installed, which compiles them: pip install numba")
@@ -97,7 +101,7 @@ def make(file: Path = entries.FILE) -> Path:
         settings = {"NUMBA_OPT": "0", "NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}
         settings |= {"NUMBA_CACHE_DIR": cache, "NNENGINE_KERNELS": "numpy"}
         settings |= {"PYTHONHASHSEED": "0", "PYTHONPATH": os.pathsep.join(sys.path)}
-        command = [sys.executable, "-m", f"{__package__}.ahead_of_time", "--here", str(file)]
+        command = [sys.executable, "-m", f"{__package__}.ahead_of_time", "--here", str(file), *only]
         done = subprocess.run(
             command, env={**os.environ, **settings}, capture_output=True, text=True
         )
@@ -109,15 +113,15 @@ def make(file: Path = entries.FILE) -> Path:
 # In the process with its own settings ----------------------------------------------------
 
 
-def _compile(file: Path) -> None:
+def _compile(file: Path, names: Iterable[str]) -> None:
     """Write the module. numba has not been imported before."""
     import llvmlite.binding as llvm
 
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
     whole, symbols = llvm.parse_assembly(RESHAPE), []
-    for name, variants in entries.ENTRIES.items():
-        for variant, types in enumerate(variants):
+    for name in names:
+        for variant, types in enumerate(entries.ENTRIES[name]):
             text = _entry(name, types, entries.symbol(name, variant))
             part = llvm.parse_assembly(_for_wasm(text))
             symbols.append(entries.symbol(name, variant))
@@ -127,17 +131,19 @@ def _compile(file: Path) -> None:
         (made / "kernels.o").write_bytes(_object(whole, set(symbols)))
         _link(made / "kernels.o", made / "kernels.wasm", symbols)
         raw = (made / "kernels.wasm").read_bytes()
-    raw += _section(entries.digest().encode())
-    file.write_bytes(raw)
+    partly = file.with_name(f".{file.name}-{os.getpid()}")  # two may be at it
+    partly.write_bytes(raw + _section(entries.digest().encode()))
+    partly.replace(file)
 
 
 def _entry(name: str, types: tuple, exported: str) -> str:
     """Return the LLVM IR of one entry: what `source` says, its name given to it."""
     import numba
 
-    from . import numba_
+    from . import numba_  # noqa: F401 - brings all kernels in
+    from .compiling import KERNELS
 
-    kernel = getattr(numba_, name)
+    kernel = KERNELS[name]
     names = {"kernel": kernel, "keep": _keep()}
     for n, kind in enumerate(entries.flat(types), ARGUMENTS):
         names |= {f"fits_{n}": _fits(kind, n), f"read_{n}": _read(kind, n)}
@@ -381,7 +387,7 @@ def _size(n: int) -> bytes:
 def main(arguments: list[str]) -> int:
     """Write the module; return the exit status."""
     if arguments[:1] == ["--here"]:
-        _compile(Path(arguments[1]))
+        _compile(Path(arguments[1]), arguments[2:] or entries.ENTRIES)
         return 0
     try:
         file = make(Path(arguments[0]) if arguments else entries.FILE)

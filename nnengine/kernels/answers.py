@@ -61,4 +61,4 @@ def probabilities(x, scale, sizes, kinds, theta, out):
 @functools.lru_cache(maxsize=_AT_ONCE)
 def _rows(count: int) -> np.ndarray:
     """Return int64 0 to count - 1."""
-    return np.arange(count)
+    return np.arange(count, dtype=np.int64)

@@ -2,8 +2,8 @@
 
 `i8`: a number; `u1:2`: an array, C-contiguous, of so many dimensions; `int:1`: an array that is
 only read, of whole numbers, which come as int64 (NumPy's own have 32 bits in a browser). The
-names are those of `numba_`; a kernel is called with the first list of types that its arguments
-fit.
+names are those of the functions marked `compiled`; a kernel is called with the first list of
+types that its arguments fit.
 """
 
 from __future__ import annotations
