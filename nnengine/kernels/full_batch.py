@@ -229,7 +229,7 @@ def _plan(sizes: tuple[int, ...], kinds: tuple[int, ...]) -> tuple[np.ndarray, t
         room += GROUPS * wide * LANES
         blame = db + wide // TILE * LANES
         before = wide
-    plan = np.array(rows)
+    plan = np.array(rows, np.int64)
     plan.flags.writeable = False
     return plan, (theta, _tiles(max(sizes[1:])), LANES, room, blame)
 
