@@ -144,4 +144,5 @@ def _arguments(sizes, kinds, scale, count: int, few: bool, theta: np.ndarray) ->
     wide, _, _, a, _ = packed_rooms(sizes, count, wide, room)
     theta = read_only(theta)
     network = plan, theta, *first_weights(theta, sizes), wide
-    return levels_of(scale), *network, lists, tiles, np.arange(count), a
+    rows = np.arange(count, dtype=np.int64)
+    return levels_of(scale), *network, lists, tiles, rows, a

@@ -28,10 +28,12 @@ part = numba.njit(**_OPTIONS, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 # Kernels that only call others: written into their callers, or LLVM would go over all of it twice.
 inlined = numba.njit(inline="always")
 
+KERNELS = {}  # by name, all that are called from Python: for whoever compiles them ahead of time
+
 
 def compiled(function):
     """Return the function compiled for Python to call, and kept on disk for the next process."""
-    kernel = numba.njit(**_OPTIONS)(function)
+    kernel = KERNELS[function.__name__] = numba.njit(**_OPTIONS)(function)
     with contextlib.suppress(RuntimeError):  # nowhere to write: every process compiles for itself
         kernel._cache = _Cache(function)
     return kernel
