@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -27,7 +27,7 @@ class Packed:
     values: np.ndarray
     inputs: int
     rows: np.ndarray
-    images: np.ndarray  # what they were made from; see `_KNOWN`
+    images: np.ndarray | None = None  # what they were made from, where they are shared: `_KNOWN`
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -73,12 +73,12 @@ def pack(images: np.ndarray) -> Packed | None:
     if known is None:
         known = pack_once(images)
         if known is not None:
-            _KNOWN[id(images)] = known
+            _KNOWN[id(images)] = known = replace(known, images=images)
     return known
 
 
 def pack_once(images: np.ndarray) -> Packed | None:
-    """Do `pack` for images that nobody else has."""
+    """Do `pack` for images that nobody else has, and that need not outlive this."""
     flat = read_only(images.reshape(len(images), -1))
     starts = np.zeros(len(flat) + 1, np.int64)
     kernels.count_pixels(flat, starts)
@@ -88,7 +88,7 @@ def pack_once(images: np.ndarray) -> Packed | None:
     values = np.empty(starts[-1], np.uint8)
     kernels.pack_pixels(flat, starts, places, values)
     rows = np.arange(len(flat), dtype=np.int64)
-    return Packed(starts, places, values, flat.shape[1], rows, images)
+    return Packed(starts, places, values, flat.shape[1], rows)
 
 
 def density(images: np.ndarray) -> float:
