@@ -20,7 +20,7 @@ PAGE = Path(__file__).with_name("page")
 CONFIG = ROOT / "dashboard" / ".streamlit" / "config.toml"
 MARK = "nnengine-site.json"  # in every site; without it a full folder is not ours to replace
 _STATIC_IMPORT = re.compile(r"""(?:from|import)\s*["']\./([\w.-]+\.js)["']""")
-_SOURCES = (".py", ".toml", ".npz", ".nnm", ".json", ".typed")
+_SOURCES = (".py", ".toml", ".npz", ".nnm", ".json", ".typed", ".html", ".css", ".js")
 
 
 class BuildError(Exception):
