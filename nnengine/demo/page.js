@@ -34,8 +34,9 @@
     for (const stroke of strokes) {
       ink.beginPath();
       ink.moveTo(...stroke[0]);
-      // A stroke of one point is a dot, which takes a second point to be drawn.
-      for (const point of stroke.length > 1 ? stroke.slice(1) : stroke) ink.lineTo(...point);
+      for (const point of stroke.slice(1)) ink.lineTo(...point);
+      const [x, y] = stroke[stroke.length - 1];
+      ink.lineTo(x + 0.01, y); // a line without any length is not drawn: a dot would be lost
       ink.stroke();
     }
     shown.drawImage(sheet, 0, 0);

@@ -52,7 +52,7 @@ def open_demo(browser, tmp_path):
         page = context.new_page()
         page.set_default_timeout(20_000)
         page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("console", lambda message: faults.append(message.text))
+        page.on("console", lambda m: m.type == "error" and faults.append(m.text))
         asked = (file.as_uri(), "data:")
         page.on("request", lambda r: r.url.startswith(asked) or faults.append(r.url))
         page.goto(file.as_uri())
@@ -126,7 +126,7 @@ def test_every_kind_of_network_answers_as_the_engine_does(open_demo, activation,
 
 
 def strokes_of_people(data_dir) -> np.ndarray:
-    """Return 120 sheets, uint8 (120, 280, 280): people's strokes, small and large, thin and bold."""
+    """Return sheets, uint8 (120, 280, 280): people's strokes, small and large, thin and bold."""
     file = data_dir / "pendigits" / "pendigits-orig.tra.gz"
     if not file.exists():
         pytest.skip("no strokes: pendigits-orig.tra.gz is not among the data")
