@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
+from dashboard.tab import HERE
 from nnengine.activations import ACTIVATIONS
 from nnengine.augment import GENTLE, NONE, STRONG, Augmentation, Distorter
 from nnengine.dataset import Dataset
@@ -177,7 +178,7 @@ class Recipe:
     def _check_shape(self, dataset: Dataset, bounds: Bounds) -> None:
         if len(self.hidden) > bounds.hidden_layers:
             raise ConfigError(
-                f"{len(self.hidden)} hidden layers: this server allows {bounds.hidden_layers}"
+                f"{len(self.hidden)} hidden layers: {HERE} allows {bounds.hidden_layers}"
             )
         for width in self.hidden:
             if not 1 <= width <= bounds.width:
@@ -187,7 +188,7 @@ class Recipe:
         count = parameter_count(self.sizes(dataset))
         if count > bounds.parameters:
             raise ConfigError(
-                f"{count:,} parameters: this server allows {bounds.parameters:,}; "
+                f"{count:,} parameters: {HERE} allows {bounds.parameters:,}; "
                 "make the hidden layers narrower"
             )
 

@@ -20,6 +20,7 @@ from dashboard.recipe import (
     parameter_count,
 )
 from dashboard.recipe import parse_hidden as _parse_hidden
+from dashboard.tab import HERE
 from dashboard.units import plain
 from nnengine.activations import ACTIVATIONS
 from nnengine.augment import NONE, Augmentation
@@ -310,7 +311,7 @@ def _cost(recipe: Recipe, data: Dataset) -> None:
         length = f"About {in_words(alone * (busy + 1))}"
         if busy:
             others = "another run shares" if busy == 1 else f"{busy} other runs share"
-            length += f", while {others} this server"
+            length += f", while {others} {HERE}"
         length += "."
     st.caption(f"{parameter_count(sizes):,} parameters. {length}")
 

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -75,8 +76,10 @@ class Visit:
     source: str | None = None  # of the data, as chosen; see `state.source`
     named: Sets | None = None  # held, so that the shelf keeps it, while it is the source
     files: list[LoadedFile] = field(default_factory=list)
+    fresh: dict[str, bytes] = field(default_factory=dict)  # files to be kept in a browser yet
     upright: set[str] = field(default_factory=set)  # files not to be asked about again
     runs: list[Run] = field(default_factory=list)
+    run_sources: dict[str, str] = field(default_factory=dict)  # of their data, by the run's id
     held: HeldNetwork | None = None
     taught: list[HeldNetwork] = field(default_factory=list)
     mine: list[Kept] = field(default_factory=list)
@@ -100,6 +103,7 @@ class Registry:
         self._lock = threading.Lock()
         self._by_token: dict[str, Visit] = {}
         self._gone = 0
+        self.keeper: Any = None  # in a browser tab, see state.keeping
         scheduler.chores.append(self.reap)
 
     def create(self) -> Visit:
@@ -108,6 +112,23 @@ class Registry:
         with self._lock:
             self._by_token[visit.reserved] = visit
         return visit
+
+    def adopt(self, visit: Visit) -> None:
+        """Enter a visit of an earlier time; the runs that have not ended wait for the engine."""
+        with self._lock:
+            for token in (visit.reserved, *(run.id for run in visit.runs)):
+                self._by_token[token] = visit
+        for run in visit.runs:
+            if not run.ended:
+                self.scheduler.restore(run)
+
+    def drop(self, visit: Visit) -> None:
+        """Forget a visit and all that belongs to it."""
+        for run in visit.runs:
+            self.scheduler.stop(run)
+        with self._lock:
+            for token in (visit.reserved, *(run.id for run in visit.runs)):
+                self._by_token.pop(token, None)
 
     def find(self, token: str | None) -> Visit | None:
         """Return the visit that this run id belongs to, and note that it was seen."""

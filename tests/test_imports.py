@@ -23,24 +23,25 @@ ENGINE = (
     {"catalogue", "fetch"},
     {"activations", "packed", "grouped"},
     {"layers", "losses", "optimisers", "shapes"},
-    {"network", "events", "cost"},
+    {"network", "events", "cost", "course"},
     {"metrics", "training"},
     {"calibration", "fragility", "teaching"},
     {"modelheader"},
     {"modelfile"},
-    {"minimal", "models", "linkfile", "demo"},
+    {"minimal", "models", "linkfile", "demo", "checkpoint"},
     {"progress", "report"},
     {"cli"},
     {"__init__", "__main__"},
 )
 DASHBOARD = (
-    {"__init__", "style", "tab"},
+    {"__init__", "style", "tab", "browser"},
     {"figures", "pictures"},
-    {"files", "pace", "recipe"},
+    {"files", "pace", "recipe", "links"},
     {"run"},
     {"runs"},
     {"library"},
     {"visits"},
+    {"keepsake"},
     {"state"},
     {"components"},
     {"views"},
@@ -120,7 +121,8 @@ def test_the_engine_knows_no_screen(library):
 
 
 def test_only_the_compiler_and_its_vectors_import_numba():
-    expected = {"nnengine/kernels/compiling.py", "nnengine/kernels/simd.py"}
+    names = ("ahead_of_time", "compiling", "simd")
+    expected = {f"nnengine/kernels/{name}.py" for name in names}
     assert expected == users_of("numba")
 
 

@@ -194,14 +194,26 @@ def test_grouped_images_have_the_gradient_of_the_formulas(k, sizes, kind):
 @pytest.mark.parametrize("count", [1, 63, 200])
 def test_probabilities_of_whole_networks_follow_the_formulas(k, sizes, kind, count):
     rng = np.random.default_rng(14)
-    x, network = sparse_bytes(rng, count, 30), whole_network(rng, sizes, kind)
+    check_probabilities(k, sparse_bytes(rng, count, 30), *whole_network(rng, sizes, kind)[:3])
+
+
+@pytest.mark.parametrize("kind", [numpy_.RELU, numpy_.TANH])
+@pytest.mark.parametrize("pixels", [16, 80, 128, 784])
+@pytest.mark.parametrize("units", [1, 10])
+@pytest.mark.parametrize("count", [31, 32, 99])
+def test_probabilities_behind_a_narrow_layer_follow_the_formulas(k, pixels, units, kind, count):
+    """Their pixels may be taken sixteen at a time."""
+    rng = np.random.default_rng(15)
+    network = whole_network(rng, (pixels, units, 3), kind)[:3]
+    check_probabilities(k, sparse_bytes(rng, count, pixels), *network)
+
+
+def check_probabilities(k, x, sizes, kinds, theta):
     x[-1] = 200  # no zeros at all
-    out = np.empty((count, sizes[-1]), np.float32)
-    k.probabilities(x, np.float32(1 / 255), *network[:3], out)
+    out = np.empty((len(x), sizes[-1]), np.float32)
+    k.probabilities(x, np.float32(1 / 255), sizes, kinds, theta, out)
     z = x / 255
-    for (w, b), here in zip(
-        numpy_.layers_of(network[2].astype(float), sizes), network[1], strict=True
-    ):
+    for (w, b), here in zip(numpy_.layers_of(theta.astype(float), sizes), kinds, strict=True):
         z = ACTIVATIONS[here](z @ w + b)
     odds = np.exp(z - z.max(axis=1, keepdims=True))
     np.testing.assert_allclose(out, odds / odds.sum(axis=1, keepdims=True), atol=1e-5)
@@ -504,7 +516,7 @@ def test_adam_takes_the_step_worked_by_hand(k, real):
 
 
 def test_an_unknown_back_end_is_refused_with_the_choice():
-    with pytest.raises(ConfigError, match="choose auto, numba or numpy"):
+    with pytest.raises(ConfigError, match=f"choose auto, {kernels.BACK_ENDS[0]} or numpy"):
         kernels.use("cuda")
 
 

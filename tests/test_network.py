@@ -176,6 +176,25 @@ def test_many_images_are_answered_as_each_alone(back_end):
     np.testing.assert_allclose(together[555], network.predict_proba(images[555])[0], atol=1e-6)
 
 
+@pytest.mark.parametrize("sizes", [[64, 10, 5], [64, 40, 5]])
+def test_answers_have_the_same_bits_for_any_number_of_threads(sizes, back_end, monkeypatch):
+    network, rng = Network.build(sizes, rng=1), np.random.default_rng(5)
+    images = rng.integers(0, 256, (3000, 64)).astype(np.uint8) * (rng.random((3000, 64)) < 0.3)
+    found = []
+    for threads in ("1", "2", "3"):
+        monkeypatch.setenv("NNENGINE_THREADS", threads)
+        found.append(network.predict_proba(images.astype(np.uint8)).tobytes())
+    assert 1 == len(set(found))
+
+
+def test_answers_follow_the_weights_as_they_change(back_end):
+    """What a thread keeps from one call to the next is not the weights."""
+    network, (images, _) = Network.build([12, 3], rng=1), small_batch()
+    network.predict_proba(images[0])
+    network.theta[:] = 0
+    np.testing.assert_allclose(network.predict_proba(images[0]), 1 / 3)
+
+
 def test_a_gradient_has_the_same_bits_for_any_number_of_threads(monkeypatch):
     network = Network.build([60, 16, 3], rng=1)
     images, labels = small_batch(inputs=60, count=10_000)  # five pieces

@@ -7,6 +7,8 @@ from typing import Any
 
 import streamlit as st
 
+from dashboard.browser import told
+from dashboard.links import is_link
 from dashboard.recipe import Bounds
 from dashboard.runs import Scheduler
 from dashboard.tab import IN_TAB
@@ -22,8 +24,8 @@ _FORGOTTEN = (
     "the server has started anew. Choose your data again to go on."
 )
 _FORGOTTEN_TAB = (
-    "A tab forgets its runs, files and drawings when it is closed or loaded anew: nothing of them "
-    "is on any server. Download on the Models and Draw pages what you want to keep."
+    "What this address stands for is not in this browser: runs, files and drawings are kept only "
+    "where they were made, and on no server."
 )
 
 
@@ -55,15 +57,42 @@ def begin() -> None:
     put(_KEPT, kept)
     for key, value in kept.items():
         st.session_state[key] = value
-    asked = st.query_params.get("run")
-    if asked and registry().find(asked):
-        st.session_state[_TOKEN] = asked
-    elif (asked or _TOKEN in st.session_state) and this_visit() is None:
+    token = asked()
+    if token and registry().find(token):
+        st.session_state[_TOKEN] = token
+    elif (token or _TOKEN in st.session_state) and this_visit() is None:
         st.session_state.pop(_TOKEN, None)
         st.query_params.pop("run", None)
         st.session_state[_NOTICE] = _FORGOTTEN_TAB if IN_TAB else _FORGOTTEN
     beat()
     _sign()
+
+
+def asked() -> str | None:
+    """Return the token in the address, which a visitor may have brought from anywhere."""
+    return st.query_params.get("run")
+
+
+def asked_data() -> str | None:
+    """Return once the addresses of data that the page's address names as `data`, if any."""
+    text = st.query_params.get("data", "")
+    if not is_link(text):  # a set by its name is for the recipe
+        return None
+    del st.query_params["data"]
+    return text
+
+
+def link_rights() -> tuple[str | None, list[str]]:
+    """Return the site's own address, None on a server, and other hosts that data may come from."""
+    page = told()
+    return page.get("home"), list(page.get("hosts") or ())
+
+
+def leave() -> None:
+    """Forget which visit this is, and all that pages remember."""
+    for key in list(st.session_state):
+        del st.session_state[key]
+    st.query_params.clear()
 
 
 def beat() -> None:

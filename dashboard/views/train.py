@@ -153,8 +153,9 @@ def cost(run: Run) -> None:
 
 def _cost_words(cost: dict, data: dict) -> str:
     threads = f"up to {cost['threads']} threads" if cost["threads"] > 1 else "one thread"
+    by = {"wasm": "WebAssembly"}.get(cost["kernels"], cost["kernels"])
     return (
-        f"Computed by {cost['kernels']} kernels on {threads}; {cost['outside_kernels']:.0%} of the "
+        f"Computed by {by} kernels on {threads}; {cost['outside_kernels']:.0%} of the "
         f"time outside them. Images are read {data['path']}: {data['density']:.0%} of the pixels "
         "are not zero."
     )

@@ -2,63 +2,146 @@
 
 from __future__ import annotations
 
-import functools
+import weakref
 
 import numpy as np
 
-from .compiling import compiled
-from .first_layer import levels_of
-from .mini_batch import UNITS, WIDE, first_weights, in_vectors, outputs, packed_plan, packed_rooms
+from .compiling import compiled, part
+from .first_layer import levels_of, packed_forward
+from .mini_batch import (
+    UNITS,
+    WIDE,
+    B,
+    first_weights,
+    in_vectors,
+    outputs_from,
+    packed_plan,
+    packed_rooms,
+)
 from .pixels import count_pixels, pack_pixels
-from .scratch import own, read_only
-from .simd import LANES, exponential, load, splat, store, subtract
+from .scratch import kept, own, read_only
+from .simd import (
+    LANES,
+    TILE,
+    across,
+    add,
+    add_row_products,
+    exponential,
+    load,
+    load_bytes,
+    no_sums,
+    nonzero_bits,
+    splat,
+    store,
+    subtract,
+)
 
 _AT_ONCE = 64  # images answered: their lists and activations stay in cache
+_TILES_FROM = 32  # images: for fewer it does not pay to bring the weights into tiles
+
+
+@part
+def _in_tiles(w, stride, units, levels, tiles):
+    """Put w * scale, rows of `stride`, into tiles: 16 pixels for unit 0, for unit 1 ..."""
+    for j in range(tiles.size // TILE):
+        at = j // LANES * LANES * TILE + j % LANES
+        for k in range(units):
+            tiles[at + k * LANES] = w[j * stride + k] * levels[1]
+
+
+@part
+def _in_use(flat, first, second, pixels, used):
+    """List where 16 pixels begin of which one of two images needs any; return how many do."""
+    count = 0
+    for start in range(0, pixels, 4 * LANES):
+        bits = np.uint64(0xFFFFFFFFFFFFFFFF)  # the last ones, where 64 bytes would reach too far
+        if start + 4 * LANES <= pixels:
+            bits = nonzero_bits(flat, first + start) | nonzero_bits(flat, second + start)
+        for at in range(start, min(start + 4 * LANES, pixels), LANES):
+            used[count] = at
+            count += (bits & np.uint64(0xFFFF)) != 0
+            bits >>= np.uint64(LANES)
+    return count
+
+
+@part
+def _tiles_forward(x, tiles, b, used, z):
+    """z = (x * scale) @ w + b for at most TILE units. The lanes are pixels.
+
+    Sixteen pixels meet the weights of all units at once, unless all of them are zero; two images
+    share the weights that come from memory: 10,000 of MNIST's take 1.25 ms on one core, and
+    1.9 ms one by one. z: flat, rows of 16.
+    """
+    flat, pixels = x.reshape(x.size), x.shape[1]
+    for i in range(0, x.shape[0], 2):
+        other = min(i + 1, x.shape[0] - 1)
+        sums, others = no_sums(), no_sums()
+        for t in range(_in_use(flat, i * pixels, other * pixels, pixels, used)):
+            at = np.int64(used[t])
+            sums = add_row_products(sums, load_bytes(flat, i * pixels + at), tiles, at * TILE)
+            them = load_bytes(flat, other * pixels + at)
+            others = add_row_products(others, them, tiles, at * TILE)
+        store(z, i * LANES, add(across(sums), load(b, 0)))
+        store(z, other * LANES, add(across(others), load(b, 0)))
+
+
+@part
+def _row_probabilities(logits, width, out):
+    """Put softmax of rows of logits, flat, into out (n, classes). The logits are used up."""
+    for i in range(out.shape[0]):
+        row, odds, total = logits[i * width : (i + 1) * width], out[i], np.float32(0)
+        most = row[0]
+        for k in range(1, odds.size):
+            most = max(most, row[k])
+        for lane in range(0, width, LANES):
+            store(row, lane, exponential(subtract(load(row, lane), splat(most))))
+        for k in range(odds.size):
+            total += row[k]
+        for k in range(odds.size):
+            odds[k] = row[k] / total
 
 
 @compiled
-def _probabilities(x, levels, plan, theta, w, stride, wide, lists, rows, a, out):
+def _probabilities(x, levels, plan, theta, w, stride, wide, lists, tiles, rows, a, out):
     """Do `probabilities`, so many images at a time as lists and rows have room for."""
     starts, places, values = lists
     last = len(plan) - 1
-    width, classes = plan[last, WIDE], plan[last, UNITS]
+    b = wide[0][plan[0, B] : plan[0, B] + plan[0, WIDE]]
     in_vectors(plan, theta, wide[0], False)
+    _in_tiles(w, stride, plan[0, UNITS], levels, tiles)
     for begin in range(0, x.shape[0], rows.size):
         images = x[begin : begin + rows.size]
         some = rows[: images.shape[0]]
-        count_pixels(images, starts)
-        pack_pixels(images, starts, places, values)
-        logits = a[outputs(lists, some, levels, plan, theta, w, stride, wide, a) :]
-        for i in range(some.size):
-            row = logits[i * width : (i + 1) * width]
-            most = row[0]
-            for k in range(1, classes):
-                most = max(most, row[k])
-            for lane in range(0, width, LANES):
-                store(row, lane, exponential(subtract(load(row, lane), splat(most))))
-            total = np.float32(0)
-            for k in range(classes):
-                total += row[k]
-            for k in range(classes):
-                out[begin + i, k] = row[k] / total
+        if tiles.size:
+            _tiles_forward(images, tiles, b, places, a)
+        else:
+            count_pixels(images, starts)
+            pack_pixels(images, starts, places, values)
+            packed_forward(starts, places, values, some, levels, w, stride, b, a)
+        logits = a[outputs_from(some.size, plan, theta, wide, a) :]
+        _row_probabilities(logits, plan[last, WIDE], out[begin : begin + some.size])
 
 
 def probabilities(x, scale, sizes, kinds, theta, out):
     """Put the probabilities of a whole network into out, for bytes x (n, inputs); float32."""
+    key = sizes, kinds, scale, min(len(x), _AT_ONCE), len(x) < _TILES_FROM
+    known = own.__dict__.get("answers")
+    if known is None or known[0]() is not theta or known[1] != key:
+        known = weakref.ref(theta), key, _arguments(*key, theta)
+        # Weights that are too few for whole vectors were copied, and are copied anew next time.
+        own.answers = known if known[2][3] is known[2][2] else None
+    _probabilities(x, *known[2], out)
+
+
+def _arguments(sizes, kinds, scale, count: int, few: bool, theta: np.ndarray) -> tuple:
+    """Return what `_probabilities` takes between x and out; a third of a call if made each time."""
     plan, wide, room = packed_plan(sizes, kinds)
-    count = min(len(x), _AT_ONCE)
-    known = own.__dict__.get("lists")
-    if known is None or known[0].size <= count or known[1].size < count * sizes[0]:
-        size = count * sizes[0]
-        lists = np.empty(count + 1, np.int64), np.empty(size, np.uint16), np.empty(size, np.uint8)
-        known = own.lists = lists
+    size = count * sizes[0]
+    lists = np.empty(count + 1, np.int64), np.empty(size, np.uint16), np.empty(size, np.uint8)
+    in_tiles = not few and sizes[1] <= TILE and sizes[0] % LANES == 0
+    tiles = kept(sizes, "tiles", sizes[0] * TILE if in_tiles else 0)
     wide, _, _, a, _ = packed_rooms(sizes, count, wide, room)
     theta = read_only(theta)
     network = plan, theta, *first_weights(theta, sizes), wide
-    _probabilities(x, levels_of(scale), *network, known, _rows(count), a, out)
-
-
-@functools.lru_cache(maxsize=_AT_ONCE)
-def _rows(count: int) -> np.ndarray:
-    """Return int64 0 to count - 1."""
-    return np.arange(count)
+    rows = np.arange(count, dtype=np.int64)
+    return levels_of(scale), *network, lists, tiles, rows, a

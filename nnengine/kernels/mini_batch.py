@@ -58,12 +58,9 @@ def in_vectors(plan, theta, wide, turned):
 
 
 @inlined
-def outputs(lists, rows, levels, plan, theta, w, stride, wide, a):
-    """Put the activations of all layers into a, and return where the logits begin."""
-    starts, places, values = lists
-    n = rows.size
-    b = wide[0][plan[0, B] : plan[0, B] + plan[0, WIDE]]
-    packed_forward(starts, places, values, rows, levels, w, stride, b, a)
+def outputs_from(n, plan, theta, wide, a):
+    """Put the activations of all layers into a, where the first one's sums are already, for n
+    images; return where the logits begin."""
     for m in range(len(plan)):
         width, room = plan[m, WIDE], plan[m, ROOM] * n
         z = a[room : room + width * n]
@@ -89,7 +86,9 @@ def _packed_gradient(
     counts, users, panels = columns
     n, last = rows.size, len(plan) - 1
     in_vectors(plan, theta, wide[0], gradient.size > 0)
-    z = a[outputs(lists, rows, levels, plan, theta, w, stride, wide, a) :]
+    b = wide[0][plan[0, B] : plan[0, B] + plan[0, WIDE]]
+    packed_forward(starts, places, values, rows, levels, w, stride, b, a)
+    z = a[outputs_from(n, plan, theta, wide, a) :]
     dz = d[plan[last, ROOM] * n : (plan[last, ROOM] + plan[last, WIDE]) * n]
     found = rows_softmax(z, plan[last, UNITS], plan[last, WIDE], labels, weight, dz)
     if gradient.size == 0:
@@ -139,7 +138,7 @@ def packed_plan(sizes: tuple[int, ...], kinds: tuple[int, ...]) -> tuple[np.ndar
         table.append((fan_in, units, width, kind, room, wide, b, turned, at, at + fan_in * units))
         wide = turned + (units * table[n - 1][2] if n else 0)
         room, at = room + width, at + (fan_in + 1) * units
-    return read_only(np.array(table)), wide, room
+    return read_only(np.array(table, np.int64)), wide, room
 
 
 def first_weights(theta: np.ndarray, sizes: tuple[int, ...]) -> tuple[np.ndarray, int]:
