@@ -332,3 +332,15 @@ def test_what_the_page_hands_over_is_read_once(tmp_path):
 
 def test_a_reader_without_records_finds_nobody():
     assert Reader({}, Writer(), page().shelf).visit(0.0) is None
+
+
+def test_who_comes_back_is_told_for_a_while_and_what_is_there_now(shelf, easy):
+    first = page()
+    visit, run = begun(first, easy)
+    Keeper(first, shelf).keep(visit, run.id)
+    now = [5.0]
+    keeper = Keeper(page(), shelf, clock=lambda: now[0])
+    assert (1, 0) == (keeper.came_back()[0].runs, keeper.came_back()[1])
+    now[0] = 60.0
+    assert keeper.came_back() is None
+    assert Keeper(page(), Shelf()).came_back() is None
