@@ -30,7 +30,7 @@ bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/bench.py $(BENCH_ARGS)
 
 # SITE="--vendored" takes nothing from elsewhere when it is opened: see README.
-site: $(VENV)/.app
+site: $(VENV)/.site
 	$(BIN)/python -m dashboard.web build --out site $(SITE)
 
 serve-site: site
@@ -47,6 +47,11 @@ $(VENV)/.app: requirements.txt pyproject.toml
 
 $(VENV)/.test: $(VENV)/.app
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[test]'
+	touch $@
+
+# LLVM's linker for WebAssembly, 100 MB: what compiles the kernels for browsers.
+$(VENV)/.site: $(VENV)/.app
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[site]'
 	touch $@
 
 $(VENV)/.bench: $(VENV)/.test requirements-bench.txt

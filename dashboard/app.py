@@ -20,7 +20,7 @@ from dashboard import tab  # noqa: E402
 
 tab.repair()  # before the first component is made
 
-from dashboard import from_link, kept_here, state, tempo  # noqa: E402
+from dashboard import from_link, kept_here, sharing, state, tempo  # noqa: E402
 
 VIEWS = Path(__file__).parent / "views"
 PAGES = ("Data", "Train", "Weights", "Draw", "Fragility", "Models", "About")
@@ -52,6 +52,7 @@ def heartbeat() -> None:
 heartbeat()
 kept_here.welcome_back()
 from_link.follow()
+sharing.receive(page.title)
 if told := state.notice():
     st.info(told)
 page.run()

@@ -10,6 +10,7 @@ import numpy as np
 
 from dashboard import answers, state
 from dashboard.visits import HeldNetwork, Kept
+from nnengine import kernels
 from nnengine.dataset import Dataset
 from nnengine.errors import ConfigError
 from nnengine.network import Network
@@ -17,7 +18,7 @@ from nnengine.teaching import Lesson, teaching
 
 _READS = 0.5  # of the built-in digits a network must read, to remember by them what it knows
 _SAMPLE = 500
-BUDGET_S = 2.0 if sys.platform != "emscripten" else 6.0  # a browser tab has no compiled kernels
+BUDGET_S = 6.0 if sys.platform == "emscripten" and not kernels.packs else 2.0  # NumPy in a tab
 
 
 @dataclass(frozen=True)

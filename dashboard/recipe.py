@@ -34,6 +34,8 @@ LABELS = {
 CURVE_POINTS = 40  # of a run in mini-batches; each costs one evaluation of both sides
 # The split is shared between visitors in memory, so the shares on offer are few.
 VALIDATION_SHARES = (0.05, 0.1, 0.2, 0.3)
+# What a form and a link may say, least and most.
+RATES, MOMENTA, SEEDS = (1e-6, 100.0), (0.0, 0.999), (0, 2**31 - 1)
 MOST_SHIFT = 0.5  # of an image's longer side: what is moved further has left the image
 _CHANGES = {GENTLE: "gently changed", STRONG: "strongly changed"}
 

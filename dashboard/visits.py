@@ -26,9 +26,10 @@ UNDOS = 8  # lessons that can be taken back: each keeps a copy of the weights
 class HeldNetwork:
     """A network that Weights, Draw and Models can look at.
 
-    `source` is "run", "file", "shipped" or "taught"; `id` tells networks of one source apart
-    where their names may be equal. A taught network remembers its lesson, what it was taught
+    `source` is "run", "file", "link", "shipped" or "taught"; `id` tells networks of one source
+    apart where their names may be equal. A taught network remembers its lesson, what it was taught
     from, the number of the drawing that was the reason, and what forgetting was measured on.
+    `said` is what came with a network in a link.
     """
 
     network: Network
@@ -39,6 +40,7 @@ class HeldNetwork:
     origin: HeldNetwork | None = None
     reason: int | None = None
     tested: str = ""
+    said: str = ""
 
     @property
     def key(self) -> str:
@@ -70,6 +72,7 @@ class Visit:
     owner: str
     reserved: str  # the id his next run will have
     seen: float
+    linked: str | None = None  # the link that was followed last
     source: str | None = None  # of the data, as chosen; see `state.source`
     named: Sets | None = None  # held, so that the shelf keeps it, while it is the source
     files: list[LoadedFile] = field(default_factory=list)

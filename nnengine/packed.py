@@ -87,7 +87,8 @@ def pack_once(images: np.ndarray) -> Packed | None:
     places = np.empty(starts[-1], np.uint16)
     values = np.empty(starts[-1], np.uint8)
     kernels.pack_pixels(flat, starts, places, values)
-    return Packed(starts, places, values, flat.shape[1], np.arange(len(flat)), images)
+    rows = np.arange(len(flat), dtype=np.int64)
+    return Packed(starts, places, values, flat.shape[1], rows, images)
 
 
 def density(images: np.ndarray) -> float:

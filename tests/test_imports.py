@@ -28,7 +28,7 @@ ENGINE = (
     {"calibration", "fragility", "teaching"},
     {"modelheader"},
     {"modelfile"},
-    {"minimal", "models", "checkpoint"},
+    {"minimal", "models", "linkfile", "demo", "checkpoint"},
     {"progress", "report"},
     {"cli"},
     {"__init__", "__main__"},
@@ -121,7 +121,8 @@ def test_the_engine_knows_no_screen(library):
 
 
 def test_only_the_compiler_and_its_vectors_import_numba():
-    expected = {"nnengine/kernels/compiling.py", "nnengine/kernels/simd.py"}
+    names = ("ahead_of_time", "compiling", "simd")
+    expected = {f"nnengine/kernels/{name}.py" for name in names}
     assert expected == users_of("numba")
 
 

@@ -18,6 +18,7 @@ import pytest
 from dashboard import tab, tempo
 from dashboard.web import __main__ as command
 from dashboard.web import build, gather, pieces, serve, wheels
+from nnengine.kernels import ahead_of_time
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -64,6 +65,7 @@ def test_the_app_travels_byte_for_byte(site):
     assert own <= names
     assert {"dashboard/app.py", "nnengine/models/drawing.npz", ".streamlit/config.toml"} <= names
     assert not [name for name in names if name.startswith("dashboard/web/")]
+    assert ("nnengine/kernels/kernels.wasm" in names) == ahead_of_time.current()
 
 
 def test_the_same_sources_make_the_same_site(site, tmp_path):
@@ -138,6 +140,20 @@ def test_the_command_says_what_it_made_and_what_went_wrong(tmp_path, capsys):
     assert "MB to open it" in capsys.readouterr().out
     assert 2 == command.main(["serve", "--dir", str(tmp_path)])
     assert "holds no site" in capsys.readouterr().err
+
+
+def test_a_site_without_compiled_kernels_is_made_and_the_way_to_them_told(
+    tmp_path, monkeypatch, capsys
+):
+    def fail():
+        raise ahead_of_time.CompileError("there is no linker: install one")
+
+    monkeypatch.setattr(ahead_of_time, "make", fail)
+    monkeypatch.setattr(ahead_of_time, "current", lambda: False)
+    assert 0 == command.main(["build", "--out", str(tmp_path / "site")])
+    assert "by NumPy alone" in (told := capsys.readouterr().err) and "install one" in told
+    with zipfile.ZipFile(tmp_path / "site" / "app.zip") as archive:
+        assert "nnengine/kernels/kernels.wasm" not in archive.namelist()
 
 
 def test_an_empty_wheel_is_one_that_installers_read():

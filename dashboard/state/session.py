@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import streamlit as st
@@ -14,6 +15,7 @@ from dashboard.tab import IN_TAB
 from dashboard.visits import Registry, Visit
 
 _TOKEN, _MEMORY, _NOTICE = "nn.token", "nn.memory", "nn.notice"
+_ADDRESS, _HIDES = "address", "hides"
 _KEPT = "kept"  # the values of widgets that survive a change of page
 KEEP = "keep."  # widgets whose key begins so survive a change of page
 
@@ -124,6 +126,16 @@ def selected() -> str | None:
     return st.session_state.get(_TOKEN)
 
 
+def new_link(link: str) -> bool:
+    """Return whether this visit has not followed this link before, and remember that it has.
+
+    A reload says the same link again: what was done since then is not undone by it.
+    """
+    visit = visit_or_new()
+    before, visit.linked = visit.linked, link
+    return before != link
+
+
 def select(token: str) -> None:
     """Make a run, or a visit without runs, the one that the address names."""
     st.session_state[_TOKEN] = token
@@ -131,10 +143,36 @@ def select(token: str) -> None:
 
 
 def _sign() -> None:
-    """Put the token into the URL, which a change of page empties."""
+    """Put the token and what a link said into the URL, which a change of page empties."""
     token = selected()
-    if token and st.query_params.get("run") != token:
-        st.query_params["run"] = token
+    wanted = get(_ADDRESS, {}) | ({"run": token} if token else {})
+    if any(st.query_params.get(name) != value for name, value in wanted.items()):
+        st.query_params.update(wanted)
+
+
+def address() -> dict[str, str]:
+    """Return what the address says beside which visit this is."""
+    said = st.query_params.to_dict()
+    said.pop("run", None)
+    return said
+
+
+def keep_in_address(said: dict[str, str], *, without: tuple[str, ...] = ()) -> None:
+    """Let the address go on saying this on every page; `without` is taken out of it now."""
+    put(_ADDRESS, said)
+    for name in without:
+        st.query_params.pop(name, None)
+    _sign()
+
+
+def hide(names: Iterable[str]) -> None:
+    """Leave these controls out of the pages, as a teacher's link may ask."""
+    put(_HIDES, frozenset(names))
+
+
+def hides(name: str) -> bool:
+    """Return whether a control is to be left out."""
+    return name in get(_HIDES, ())
 
 
 def get(key: str, default: Any = None) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import plotly.graph_objects as go
 import streamlit as st
 
-from dashboard import figures, recipe_form, state, tempo
+from dashboard import figures, recipe_form, sharing, state, tempo
 from dashboard.components.live_plot import live_plot
 from dashboard.pace import compact, in_words
 from dashboard.run_list import run_list
@@ -153,8 +153,9 @@ def cost(run: Run) -> None:
 
 def _cost_words(cost: dict, data: dict) -> str:
     threads = f"up to {cost['threads']} threads" if cost["threads"] > 1 else "one thread"
+    by = {"wasm": "WebAssembly"}.get(cost["kernels"], cost["kernels"])
     return (
-        f"Computed by {cost['kernels']} kernels on {threads}; {cost['outside_kernels']:.0%} of the "
+        f"Computed by {by} kernels on {threads}; {cost['outside_kernels']:.0%} of the "
         f"time outside them. Images are read {data['path']}: {data['density']:.0%} of the pixels "
         "are not zero."
     )
@@ -225,6 +226,8 @@ def main() -> None:
             run_list(run)
     with right:
         recipe_form.recipe_form(data)
+        if data is not None:
+            sharing.share_recipe(recipe_form.recipe_or_none())
 
 
 def empty() -> None:

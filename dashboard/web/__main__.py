@@ -53,6 +53,9 @@ def main(arguments: list[str] | None = None) -> int:
             site = build.build(given.out, given.vendored, given.data_from)
             print(f"{given.out}: {site.files:,} files, {site.nbytes / 1e6:.1f} MB; "
                   f"a visitor fetches {site.fetched / 1e6:.1f} MB to open it")  # fmt: skip
+            if site.slow:
+                print(f"It computes by NumPy alone, some ten times slower: {site.slow}",
+                      file=sys.stderr)  # fmt: skip
     except (gather.GatherError, build.BuildError) as fault:
         print(fault, file=sys.stderr)
         return 2

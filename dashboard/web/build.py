@@ -14,6 +14,7 @@ from importlib import metadata
 from pathlib import Path
 
 from dashboard.web import gather, pieces, wheels
+from nnengine.kernels import ahead_of_time, entries
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = Path(__file__).with_name("page")
@@ -31,11 +32,15 @@ class BuildError(Exception):
 
 @dataclass(frozen=True)
 class Site:
-    """What was made: number of files, their bytes, and the bytes a visitor fetches at first."""
+    """What was made: number of files, their bytes, and the bytes a visitor fetches at first.
+
+    slow: why its visitors compute by NumPy alone; None where compiled kernels travel with it.
+    """
 
     files: int
     nbytes: int
     fetched: int
+    slow: str | None = None
 
 
 def build(out: Path, vendored: Path | None = None, data_from: Sequence[str] = ()) -> Site:
@@ -47,6 +52,7 @@ def build(out: Path, vendored: Path | None = None, data_from: Sequence[str] = ()
     """
     _check_ours(out)
     hosts = [data_host(name) for name in data_from]
+    slow = _compiled()
     out.parent.mkdir(parents=True, exist_ok=True)
     place = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}-"))
     try:
@@ -59,7 +65,16 @@ def build(out: Path, vendored: Path | None = None, data_from: Sequence[str] = ()
         shutil.rmtree(place, ignore_errors=True)
     files = [file for file in out.rglob("*") if file.is_file()]
     fetched = json.loads((out / MARK).read_text())["fetched"]
-    return Site(len(files), sum(file.stat().st_size for file in files), fetched)
+    return Site(len(files), sum(file.stat().st_size for file in files), fetched, slow)
+
+
+def _compiled() -> str | None:
+    """Have the kernels for browsers compiled; return why they cannot be, or None."""
+    try:
+        ahead_of_time.make()
+    except ahead_of_time.CompileError as fault:
+        return str(fault)
+    return None
 
 
 def data_host(name: str) -> str:
@@ -99,8 +114,12 @@ def _fill(out: Path, vendored: Path | None, hosts: list[str]) -> None:
 
 
 def sources() -> dict[str, bytes]:
-    """Return the files of the app as they are: {path: bytes}; this builder stays at home."""
-    return {
+    """Return the files of the app as they are: {path: bytes}; this builder stays at home.
+
+    The kernels compiled for browsers are among them where they are made from these sources.
+    """
+    kernels = [entries.FILE] if ahead_of_time.current() else []
+    return {str(file.relative_to(ROOT)): file.read_bytes() for file in kernels} | {
         str(file.relative_to(ROOT)): file.read_bytes()
         for package in ("dashboard", "nnengine")
         for file in (ROOT / package).rglob("*")

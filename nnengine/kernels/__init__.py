@@ -1,13 +1,15 @@
 """The one seam between back ends: `NAMES` is the contract, chosen once, called by attribute.
 
-`NNENGINE_KERNELS=auto|numpy|numba` chooses. An explicit choice that cannot be had fails
-loudly; `auto` takes numba where it works and says why in `reason`.
+`NNENGINE_KERNELS=auto|numpy|numba|wasm` chooses. An explicit choice that cannot be had fails
+loudly; `auto` takes numba where it works, what was compiled from it ahead of time in a browser,
+and says why in `reason`.
 """
 
 from __future__ import annotations
 
 import importlib
 import os
+import sys
 from collections.abc import Callable, Generator
 from types import ModuleType
 from typing import TypeVar
@@ -48,7 +50,8 @@ __all__ = [
     "warm_up",
 ]
 T = TypeVar("T")
-BACK_ENDS = ("numba", "numpy")  # in the order `auto` prefers them
+# In the order `auto` prefers them: numba compiles for this machine, or has compiled for a browser.
+BACK_ENDS = ("wasm" if sys.platform == "emscripten" else "numba", "numpy")
 
 name: str  # the back end in use
 reason: str  # why this one
@@ -77,7 +80,7 @@ def available() -> dict[str, str | None]:
 def use(back_end: str = "auto") -> None:
     """Choose the back end for everything computed from now on.
 
-    Raises ConfigError when `back_end` is not one of auto, numba, numpy, or cannot be had.
+    Raises ConfigError when `back_end` is not auto or one of BACK_ENDS, or cannot be had.
     """
     global name, reason, packs, warm
     if back_end not in ("auto", *BACK_ENDS):
@@ -90,28 +93,29 @@ def use(back_end: str = "auto") -> None:
     except Exception as error:
         raise ConfigError(
             f"kernels {chosen!r} cannot be had here ({error}): "
-            f"install {chosen}, or set NNENGINE_KERNELS=auto"
+            f"{'install numba, or ' if chosen == 'numba' else ''}set NNENGINE_KERNELS=auto"
         ) from error
     globals().update({kernel: getattr(module, kernel) for kernel in NAMES})
     name, reason = chosen, why
     packs = chosen != "numpy"
-    warm = chosen == "numpy"
+    warm = chosen != "numba"
 
 
 def _best() -> tuple[str, str]:
     """Return the best back end that works here, and why it was taken."""
-    why_not = available()["numba"]
+    compiled = BACK_ENDS[0]
+    why_not = available()[compiled]
     if why_not is None:
-        return "numba", "the fastest that works here"
-    return "numpy", f"numba cannot be had here ({why_not})"
+        return compiled, "the fastest that works here"
+    return "numpy", f"{compiled} cannot be had here ({why_not})"
 
 
 def fan_out(work: Callable[[int], None], pieces: int) -> None:
     """Call work(0), work(1), ... for all pieces: on all threads where kernels are free of the GIL.
 
-    NumPy's own products bring threads of their own and would fight these.
+    NumPy's own products bring threads of their own and would fight these; browsers have none.
     """
-    if name == "numpy":
+    if name != "numba":
         for piece in range(pieces):
             work(piece)
     else:
@@ -120,16 +124,16 @@ def fan_out(work: Callable[[int], None], pieces: int) -> None:
 
 def ahead(items: Generator[T, None, None]) -> Generator[T, None, None]:
     """Return the same items, made one ahead by another thread where kernels are free of the GIL."""
-    return items if name == "numpy" else workers.ahead(items)
+    return workers.ahead(items) if name == "numba" else items
 
 
 def threads() -> int:
     """Return how many threads kernels may use; NumPy's own products may bring more."""
-    return 1 if name == "numpy" else workers.threads()
+    return workers.threads() if name == "numba" else 1
 
 
 def warm_up() -> None:
-    """Have every kernel ready to run: compiled (13 s, once a machine) or from the cache."""
+    """Have all kernels ready: compiled (8 s on two cores, once a machine) or from the cache."""
     global warm
     if not warm:
         _module(name).warm_up()

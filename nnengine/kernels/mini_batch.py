@@ -138,7 +138,7 @@ def packed_plan(sizes: tuple[int, ...], kinds: tuple[int, ...]) -> tuple[np.ndar
         table.append((fan_in, units, width, kind, room, wide, b, turned, at, at + fan_in * units))
         wide = turned + (units * table[n - 1][2] if n else 0)
         room, at = room + width, at + (fan_in + 1) * units
-    return read_only(np.array(table)), wide, room
+    return read_only(np.array(table, np.int64)), wide, room
 
 
 def first_weights(theta: np.ndarray, sizes: tuple[int, ...]) -> tuple[np.ndarray, int]:

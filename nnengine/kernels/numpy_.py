@@ -83,7 +83,7 @@ def pack_pixels(x, starts, places, values):
 def unpack(starts, places, values, rows, fan_in):
     """Return uint8 (len(rows), fan_in): the images that `pack_pixels` took apart."""
     x = np.zeros((len(rows), fan_in), np.uint8)
-    lengths = starts[rows + 1] - starts[rows]
+    lengths = (starts[rows + 1] - starts[rows]).astype(np.intp)  # 32 bits in a browser
     image = np.repeat(np.arange(len(rows)), lengths)
     within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     source = np.repeat(starts[rows], lengths) + within
@@ -153,7 +153,7 @@ def ungroup(lists, block, inputs):
     starts = starts[block * GROUPS : (block + 1) * GROUPS + 1]
     slots = slice(starts[0], starts[-1])
     x = np.zeros((GROUPS, inputs, LANES), np.uint8)
-    group = np.repeat(np.arange(GROUPS), np.diff(starts))
+    group = np.repeat(np.arange(GROUPS), np.diff(starts).astype(np.intp))
     x[group, places[slots]] = pixels.reshape(-1, LANES)[slots]
     return x.transpose(0, 2, 1).reshape(-1, inputs)
 

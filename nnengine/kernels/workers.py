@@ -7,6 +7,7 @@ GIL and touch disjoint memory.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import cache
@@ -17,7 +18,12 @@ T = TypeVar("T")
 
 
 def threads() -> int:
-    """Return how many threads work: `NNENGINE_THREADS`, else the cores this process may use."""
+    """Return how many threads work: `NNENGINE_THREADS`, else the cores this process may use.
+
+    In a browser it is one, and work is done in turn.
+    """
+    if sys.platform == "emscripten":
+        return 1
     given = os.environ.get("NNENGINE_THREADS", "")
     if given.isdigit() and int(given):
         return int(given)
