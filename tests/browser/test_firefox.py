@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 import pytest
 
@@ -57,13 +58,12 @@ def test_firefox_opens_the_site_answers_a_seven_and_trains(fox, site):
     early = fox.wait(f"({STEP}) > 0 && ({STEP})")
     fox.wait(f"({STEP}) > {early} + 20")
     fox.wait("document.querySelector('.js-plotly-plot')?._fullData?.[0].x.length > 2")
-    fox.click(button("Pause"))
-    fox.wait(f"!!{button('Resume')}")
-    fox.wait(says("Kept in this browser, and nowhere else: 1 run"))
-    held = fox.look(STEP)
+    time.sleep(3)  # a run under way is on record every two seconds
+    reached = fox.look(STEP)
 
     fox.open(f"{site}/train")
     fox.wait(says("Here again, as you left it: 1 run"), OPENED_S)
-    fox.wait(f"({STEP}) >= {held}")
+    fox.wait(says("Running"))  # it was when the page was left
+    assert reached // 2 < fox.wait(f"({STEP}) > {early} && ({STEP})")
     assert [] == [url for url in fox.requests if not url.startswith((site, "blob:", "data:"))]
     assert [] == fox.faults
