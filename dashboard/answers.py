@@ -71,7 +71,7 @@ class Answer:
 def named(held: HeldNetwork) -> str:
     """Return a network's name for a list, with what kind it is of."""
     run = next((run for run in state.runs() if held.source == "run" and run.id == held.id), None)
-    kinds = {"file": "file", "taught": "yours", "shipped": "built in"}
+    kinds = {"file": "file", "link": "from a link", "taught": "yours", "shipped": "built in"}
     return f"{held.name} ({f'run, {run.state}' if run else kinds.get(held.source, 'run')})"
 
 

@@ -20,10 +20,10 @@ from dashboard import tab  # noqa: E402
 
 tab.repair()  # before the first component is made
 
-from dashboard import state, tempo  # noqa: E402
+from dashboard import from_link, kept_here, sharing, state, tempo  # noqa: E402
 
 VIEWS = Path(__file__).parent / "views"
-PAGES = ("Data", "Train", "Weights", "Draw", "Fragility", "Models")
+PAGES = ("Data", "Train", "Weights", "Draw", "Fragility", "Models", "About")
 
 st.set_page_config(page_title="nnengine", page_icon="🔢", layout="wide")
 # Streamlit leaves 6rem above a page, cuts long metrics short, and writes the chosen segment of a
@@ -35,6 +35,7 @@ st.html(
     "[class*=st-key-ticker] { position: absolute }"
     ".stButtonGroup [aria-checked=true] { color: inherit !important }</style>"
 )
+state.come_back()
 state.begin()
 page = st.navigation(
     [st.Page(VIEWS / f"{name.lower()}.py", title=name, default=name == "Data") for name in PAGES],
@@ -49,7 +50,12 @@ def heartbeat() -> None:
 
 
 heartbeat()
+kept_here.welcome_back()
+from_link.follow()
+sharing.receive(page.title)
 if told := state.notice():
     st.info(told)
 page.run()
+state.keep_up()
+kept_here.line()
 tempo.keep_training()

@@ -102,6 +102,14 @@ def fill(augmentation: Augmentation) -> None:
     state.put("train.images_before", state.widget_value("train.images"))
 
 
+def as_shown(augmentation: Augmentation) -> Augmentation:
+    """Return the nearest that the form can show: a choice as it is, else sliders at their steps."""
+    if augmentation in CHOICES.values():
+        return augmentation
+    amounts = augmentation.as_dict().items()
+    return Augmentation(**{n: AMOUNTS[n].shown(v) / AMOUNTS[n].worth for n, v in amounts})
+
+
 def together(one: Augmentation, other: Augmentation) -> Augmentation:
     """Return what is as strong as the stronger of both in every respect."""
     amounts = other.as_dict()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from dashboard import anatomy, figures, state, units, words
+from dashboard import anatomy, figures, from_link, state, units, words
 from dashboard.components.tiles import tiles
 from nnengine.errors import EngineError
 from nnengine.forms import turned
@@ -35,6 +35,7 @@ def drop() -> None:
         help="Under any name, packed with gzip or not: files are recognised by content.",
     )  # fmt: skip
     st.caption("IDX, CSV, .npz, or a zip of pictures")
+    from_link.form()
     if uploads:
         with st.spinner("Reading"):
             state.add_files(uploads)

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dashboard.tab import IN_TAB
 from nnengine import forms
 from nnengine.dataset import Dataset
 from nnengine.errors import ConfigError, EngineError
@@ -241,7 +242,9 @@ def _turned_contents(contents: Contents) -> Contents:
 
 
 _FULL = (
-    "this server already holds as much data as it has room for: "
+    "this tab already holds as much data as it has room for: remove some files first"
+    if IN_TAB
+    else "this server already holds as much data as it has room for: "
     "try again later, or run the dashboard on your own machine"
 )
 

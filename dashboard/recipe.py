@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
+from dashboard.tab import HERE
 from nnengine.activations import ACTIVATIONS
 from nnengine.augment import GENTLE, NONE, STRONG, Augmentation, Distorter
 from nnengine.dataset import Dataset
@@ -33,6 +34,8 @@ LABELS = {
 CURVE_POINTS = 40  # of a run in mini-batches; each costs one evaluation of both sides
 # The split is shared between visitors in memory, so the shares on offer are few.
 VALIDATION_SHARES = (0.05, 0.1, 0.2, 0.3)
+# What a form and a link may say, least and most.
+RATES, MOMENTA, SEEDS = (1e-6, 100.0), (0.0, 0.999), (0, 2**31 - 1)
 MOST_SHIFT = 0.5  # of an image's longer side: what is moved further has left the image
 _CHANGES = {GENTLE: "gently changed", STRONG: "strongly changed"}
 
@@ -175,7 +178,7 @@ class Recipe:
     def _check_shape(self, dataset: Dataset, bounds: Bounds) -> None:
         if len(self.hidden) > bounds.hidden_layers:
             raise ConfigError(
-                f"{len(self.hidden)} hidden layers: this server allows {bounds.hidden_layers}"
+                f"{len(self.hidden)} hidden layers: {HERE} allows {bounds.hidden_layers}"
             )
         for width in self.hidden:
             if not 1 <= width <= bounds.width:
@@ -185,7 +188,7 @@ class Recipe:
         count = parameter_count(self.sizes(dataset))
         if count > bounds.parameters:
             raise ConfigError(
-                f"{count:,} parameters: this server allows {bounds.parameters:,}; "
+                f"{count:,} parameters: {HERE} allows {bounds.parameters:,}; "
                 "make the hidden layers narrower"
             )
 

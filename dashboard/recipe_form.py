@@ -10,13 +10,17 @@ from dashboard import augment_form, state
 from dashboard.pace import in_words
 from dashboard.recipe import (
     LABELS,
+    MOMENTA,
     PRESETS,
+    RATES,
+    SEEDS,
     VALIDATION_SHARES,
     Recipe,
     most_shift,
     parameter_count,
 )
 from dashboard.recipe import parse_hidden as _parse_hidden
+from dashboard.tab import HERE
 from dashboard.units import plain
 from nnengine.activations import ACTIVATIONS
 from nnengine.augment import NONE, Augmentation
@@ -38,22 +42,36 @@ def recipe_form(data: Dataset | None) -> None:
             st.write("To start another run, choose a training set.")
             st.page_link("views/data.py", label="Choose data", icon=":material/database:")
             return
-        _data_line(data)
+        if not state.hides("data"):
+            _data_line(data)
         if state.widget_value("train.preset") is None:
             # Seconds to a good network for who comes to look; who brings files follows the original
             first = _ORIGINAL if state.source() == state.FILES else _QUICK
             _fill(PRESETS[first])
             state.set_widget("train.preset", first)
-        st.selectbox(
-            "Start from", [*PRESETS, OWN], key=state.widget("train.preset"),
-            on_change=_preset_chosen,
-        )  # fmt: skip
+        if not state.hides("presets"):
+            st.selectbox(
+                "Start from", [*PRESETS, OWN], key=state.widget("train.preset"),
+                on_change=_preset_chosen,
+            )  # fmt: skip
         top = st.container()  # what it costs and Start stand above the settings they follow from
-        with st.expander("Settings", expanded=state.widget_value("train.preset") == OWN):
-            _settings()
+        if not state.hides("settings"):
+            with st.expander("Settings", expanded=state.widget_value("train.preset") == OWN):
+                _settings()
         with top:
             _offer(data)
-    augment_form.augment_form(data)
+    if not state.hides("images"):
+        augment_form.augment_form(data)
+
+
+def fill(recipe: Recipe) -> None:
+    """Put a whole recipe into the form, under the name of a preset where it is one."""
+    _fill(recipe)
+    state.set_widget("train.validation", recipe.validation)
+    plain_one = replace(recipe, augmentation=NONE)
+    same = (name for name, preset in PRESETS.items() if preset == plain_one)
+    state.set_widget("train.preset", next(same, OWN))
+    augment_form.fill(recipe.augmentation)
 
 
 def _data_line(data: Dataset) -> None:
@@ -100,10 +118,24 @@ def chosen_recipe() -> Recipe:
         epochs=int(value("epochs")) if in_epochs else None,
         iterations=None if in_epochs else int(value("iterations")),
         seed=int(value("seed")),
-        validation=value("validation") or _validations()[0],
+        validation=_judged_on(value("validation")),
         augmentation=augment_form.chosen(),
         schedule=value("schedule"),
     )
+
+
+def recipe_or_none() -> Recipe | None:
+    """Return what the form says now, or None where that is no recipe; the form says why."""
+    try:
+        return chosen_recipe()
+    except ConfigError:
+        return None
+
+
+def _judged_on(asked: str | float | None) -> str | float:
+    """Return what to judge on: as asked, where the data in hand have it."""
+    options = _validations()
+    return asked if asked in options else options[0]
 
 
 def turn_on(augmentation: Augmentation, recipe: Recipe | None, against: str) -> None:
@@ -175,25 +207,18 @@ def _edited() -> None:
 
 def _settings() -> None:
     """Draw every setting; one that does not act at present is not shown, but kept."""
-    key, bounds = state.widget, state.bounds()
-    st.text_input(
-        "Hidden layers", key=key("train.hidden"), on_change=_edited, placeholder="none",
-        help="Units in each hidden layer, such as 128, 64. Empty: no hidden layer.",
-    )  # fmt: skip
-    try:
-        _parse_hidden(state.widget_value("train.hidden") or "")
-    except ConfigError as fault:
-        st.error(str(fault))
+    bounds = state.bounds()
+    _hidden_layers()
     one, two = st.columns(2)
     with one:
         _choice("Activation", "activation", ACTIVATIONS)
         _choice("Optimiser", "optimiser", OPTIMISERS)
     with two:
         _choice("Initialisation", "initialisation", INITIALISATIONS)
-        _number("Learning rate", "rate", 1e-6, 100.0, step=0.01, format="%g")
+        _number("Learning rate", "rate", *RATES, step=0.01, format="%g")
     _choice("Rate over the run", "schedule", SCHEDULES)
     if state.widget_value("train.optimiser") == "momentum":
-        _number("Momentum", "momentum", 0.0, 0.999, step=0.01, format="%g")
+        _number("Momentum", "momentum", *MOMENTA, step=0.01, format="%g")
     _either("Each step sees", "batches", ["Mini-batches", "Full batch"])
     if state.widget_value("train.batches") != "Full batch":
         _number("Images in a batch", "batch_size", 1, bounds.batch_size)
@@ -203,11 +228,39 @@ def _settings() -> None:
     else:
         _number("Iterations", "iterations", 1, bounds.iterations, help="Steps of the optimiser.")
     _validation()
-    _number("Seed", "seed", 0, 2**31 - 1, help="The same seed and settings give the same run.")
-    st.text_input("Name of the run", key=key("train.name"), max_chars=60, placeholder="Run 1, …")
+    _number("Seed", "seed", *SEEDS, help="The same seed and settings give the same run.")
+    if not state.hides("name"):
+        st.text_input(
+            "Name of the run", key=state.widget("train.name"), max_chars=60,
+            placeholder="Run 1, …",
+        )  # fmt: skip
+
+
+def _hidden_layers() -> None:
+    if state.hides("hidden"):
+        return
+    st.text_input(
+        "Hidden layers", key=state.widget("train.hidden"), on_change=_edited, placeholder="none",
+        help="Units in each hidden layer, such as 128, 64. Empty: no hidden layer.",
+    )  # fmt: skip
+    try:
+        _parse_hidden(state.widget_value("train.hidden") or "")
+    except ConfigError as fault:
+        st.error(str(fault))
+
+
+# What the form calls its settings -> what links call them, where that is another word.
+_IN_LINKS = {"batches": "batch", "batch_size": "batch", "length_kind": "length",
+             "epochs": "length", "iterations": "length"}  # fmt: skip
+
+
+def _hidden(name: str) -> bool:
+    return state.hides(_IN_LINKS.get(name, name))
 
 
 def _choice(label: str, name: str, options) -> None:
+    if _hidden(name):
+        return
     st.selectbox(
         label, options, format_func=lambda o: LABELS.get(o, o), key=state.widget(f"train.{name}"),
         on_change=_edited,
@@ -215,10 +268,14 @@ def _choice(label: str, name: str, options) -> None:
 
 
 def _number(label: str, name: str, low, high, **more) -> None:
+    if _hidden(name):
+        return
     st.number_input(label, low, high, key=state.widget(f"train.{name}"), on_change=_edited, **more)
 
 
 def _either(label: str, name: str, options: list[str]) -> None:
+    if _hidden(name):
+        return
     st.radio(label, options, horizontal=True, key=state.widget(f"train.{name}"), on_change=_edited)
 
 
@@ -231,6 +288,8 @@ def _validation() -> None:
     options = _validations()
     if state.widget_value("train.validation") not in options:
         state.set_widget("train.validation", options[0])
+    if state.hides("validation"):
+        return
     words = {"test": "The loaded test set", "none": "Nothing: train on all, judge on none"}
     st.selectbox(
         "Judge on", options, key=state.widget("train.validation"),
@@ -252,7 +311,7 @@ def _cost(recipe: Recipe, data: Dataset) -> None:
         length = f"About {in_words(alone * (busy + 1))}"
         if busy:
             others = "another run shares" if busy == 1 else f"{busy} other runs share"
-            length += f", while {others} this server"
+            length += f", while {others} {HERE}"
         length += "."
     st.caption(f"{parameter_count(sizes):,} parameters. {length}")
 

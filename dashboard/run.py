@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from dashboard.recipe import Recipe
+from nnengine.course import Course
+from nnengine.dataset import Dataset
 from nnengine.network import Network
 from nnengine.training import History, TrainingConfig
 
@@ -51,6 +53,9 @@ class Run:
     message: str = ""
     history: History = field(default_factory=History)
     work: Work | None = field(default=None, repr=False)
+    # Of a run from an earlier time, until it goes on: where it was, and how its data are had.
+    course: Course | None = field(default=None, repr=False)
+    data: Callable[[], tuple[Dataset, Dataset | None]] | None = field(default=None, repr=False)
 
     @property
     def config(self) -> TrainingConfig:
@@ -84,6 +89,7 @@ class Work:
     events: Iterator[Any]
     history: History
     total_images: int
+    course: Course
     steps_due: int = 0
     busy_s: float = 0.0  # of the engine, as against the run's own clock, which shares it
     touched: bool = True  # a command has come since the last slice

@@ -15,9 +15,12 @@ from typing import Any
 from dashboard.pace import Pace, in_words
 from dashboard.recipe import Bounds, Recipe
 from dashboard.run import ENDED, LIVE, Progress, Run, Work
+from dashboard.tab import HERE
 from nnengine import kernels
+from nnengine.course import Course
 from nnengine.dataset import Dataset
 from nnengine.errors import ConfigError, EngineError
+from nnengine.network import Network
 from nnengine.training import History, StepFinished, TrainingDiverged, TrainingFinished, training
 
 SLICE_S = 0.05
@@ -77,15 +80,8 @@ class Scheduler:
                 f"validation images have {validation.inputs:,} pixels, training images "
                 f"{dataset.inputs:,}: use sets of one image size"
             )
-        config = recipe.config(dataset.count)
         network = recipe.build(dataset)
-        work = Work(
-            network=network,
-            events=training(network, dataset, config, validation),
-            history=History(),
-            total_images=config.total_steps(dataset.count)
-            * min(config.batch_size or dataset.count, dataset.count),
-        )
+        work = _work(recipe, network, Course(), History(), dataset, validation)
         run = Run(
             id=run_id or new_id(),
             owner=owner,
@@ -95,7 +91,7 @@ class Scheduler:
             data_name=dataset.name,
             data_count=dataset.count,
             snapshot=network.snapshot(),
-            progress=Progress(total_steps=config.total_steps(dataset.count)),
+            progress=Progress(total_steps=recipe.config(dataset.count).total_steps(dataset.count)),
             beat=self._clock(),
             work=work,
         )
@@ -104,6 +100,27 @@ class Scheduler:
             self._active.append(run)
             self._changed.notify_all()
         return run
+
+    def restore(self, run: Run) -> None:
+        """Enter a run of an earlier time; its data are asked for when it goes on."""
+        with self._changed:
+            self._active.append(run)
+            self._changed.notify_all()
+
+    def _take_up(self, run: Run) -> None:
+        """Give a run of an earlier time its data; raises ConfigError or FormatError without."""
+        if run.work is not None or run.course is None or run.data is None:
+            return
+        dataset, validation = run.data()
+        network = run.snapshot.copy()
+        known = network.training[-1] if network.training else {}
+        if run.step and known.get("data_digest") not in (None, dataset.digest):
+            raise ConfigError(f"this run began with other images than {dataset.name} holds now")
+        run.recipe.check(dataset, self.bounds)
+        run.work = _work(
+            run.recipe, network, run.course, run.history.copy(), dataset, validation
+        )  # fmt: skip
+        run.course = run.data = None
 
     def pause(self, run: Run) -> None:
         """Ask for no further event of `run` until it is resumed."""
@@ -114,12 +131,14 @@ class Scheduler:
         with self._changed:
             if run.state == "paused":
                 self._check_room(run.owner, but=run)
+        self._take_up(run)
         run.beat = self._clock()
         self._command(run, ("paused",), "running")
 
     def step(self, run: Run) -> None:
         """Let a live or paused run do exactly one optimiser step, and stay paused."""
         run.beat = self._clock()
+        self._take_up(run)
         with self._changed:
             if run.work and run.state == "paused":
                 run.work.steps_due += 1
@@ -201,7 +220,7 @@ class Scheduler:
             work = run.work
             if work and work.touched:
                 return run
-            if work and due is None and (run.state in LIVE or work.steps_due):
+            if due is None and (run.state in LIVE or (work and work.steps_due)):
                 due = run
         return due
 
@@ -215,6 +234,8 @@ class Scheduler:
             return run
 
     def _slice(self, run: Run) -> None:
+        if run.work is None and not self._taken_up(run):
+            return
         work = run.work
         assert work is not None
         work.touched = False
@@ -234,6 +255,16 @@ class Scheduler:
             self._let_go(run, work)
         with self._changed:
             self._changed.notify_all()
+
+    def _taken_up(self, run: Run) -> bool:
+        """Return whether a run of an earlier time can go on; otherwise it waits and says why."""
+        try:
+            self._take_up(run)
+        except EngineError as fault:
+            message = f"Paused where it was: {fault}. Choose its data again, then resume."
+            with self._changed:
+                run.state, run.message = "paused", message
+        return run.work is not None
 
     def _take_events(self, run: Run, work: Work, deadline: float) -> None:
         clock = self._clock
@@ -315,7 +346,9 @@ class Scheduler:
         if isinstance(fault, EngineError):
             message = str(fault)
         elif isinstance(fault, MemoryError):
-            message = "The server ran out of memory: try a smaller network or smaller batches."
+            message = (
+                f"{HERE.capitalize()} ran out of memory: try a smaller network or smaller batches."
+            )
         elif "new futures after" in str(fault):  # the process is ending under this thread
             self._closed, message = True, "The server was shut down."
         else:
@@ -353,9 +386,14 @@ class Scheduler:
         self, run: Run, states: tuple[str, ...], state: str, message: str = "", wait: bool = True
     ) -> None:
         with self._changed:
-            if run.state not in states or run.work is None:
+            if run.state not in states or (run.work is None and run.course is None):
                 return
             run.state, run.message = state, message
+            if run.work is None:  # of an earlier time, and not gone on with
+                if state in ENDED:
+                    run.course = run.data = None
+                    self._active.remove(run)
+                return
             run.work.touched = True
             if state in ENDED:
                 run.work.steps_due = 0
@@ -371,14 +409,34 @@ class Scheduler:
         mine = sum(r.owner == owner for r in live)
         if mine >= self.bounds.active_per_visit:
             raise ConfigError(
-                f"{mine} of your runs are training already, as many as this server allows "
-                "one visitor: pause or stop one first"
+                f"{mine} of your runs are training already, as many as "
+                f"{HERE} allows one visitor: pause or stop one first"
             )
         if len(live) >= self.bounds.active_runs:
             raise ConfigError(
-                f"{len(live)} runs are training on this server, all it has room for: "
+                f"{len(live)} runs are training here, all that {HERE} has room for: "
                 "try again in a few minutes"
             )
+
+
+def _work(
+    recipe: Recipe,
+    network: Network,
+    course: Course,
+    history: History,
+    dataset: Dataset,
+    validation: Dataset | None,
+) -> Work:
+    """Return what the engine holds of a run that begins, or goes on where `course` says."""
+    config = recipe.config(dataset.count)
+    return Work(
+        network=network,
+        events=training(network, dataset, config, validation, course),
+        history=history,
+        course=course,
+        total_images=config.total_steps(dataset.count)
+        * min(config.batch_size or dataset.count, dataset.count),
+    )
 
 
 def _settled(run: Run) -> bool:

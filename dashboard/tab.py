@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 IN_TAB = sys.platform == "emscripten"
+HERE = "this tab" if IN_TAB else "this server"  # what grants and refuses
 _CANVAS = "streamlit_drawable_canvas"
 
 

@@ -56,14 +56,16 @@ def _train_and(draw: Callable[..., Any], *given: Any) -> None:
     draw(*given)
     beat = state.get(_BEAT, 0) + 1
     state.put(_BEAT, beat)
-    ticker(key="tempo", beat=beat)
+    ticker(key=f"tempo.{draw.__name__}", beat=beat)
 
 
 def train_a_slice(clock: Callable[[], float] = time.perf_counter) -> None:
     """Train for a time in proportion to what passed since the last slice; nothing without a run."""
     engine = state.scheduler()
+    state.beat()  # who asks for a slice is looking
     if engine.busy():
         engine.advance(slice_s(state.get(_LEFT), clock()))
+        state.keep_up()
         state.put(_LEFT, clock())
     else:
         state.put(_LEFT, None)

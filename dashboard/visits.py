@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -25,9 +26,10 @@ UNDOS = 8  # lessons that can be taken back: each keeps a copy of the weights
 class HeldNetwork:
     """A network that Weights, Draw and Models can look at.
 
-    `source` is "run", "file", "shipped" or "taught"; `id` tells networks of one source apart
-    where their names may be equal. A taught network remembers its lesson, what it was taught
+    `source` is "run", "file", "link", "shipped" or "taught"; `id` tells networks of one source
+    apart where their names may be equal. A taught network remembers its lesson, what it was taught
     from, the number of the drawing that was the reason, and what forgetting was measured on.
+    `said` is what came with a network in a link.
     """
 
     network: Network
@@ -38,6 +40,7 @@ class HeldNetwork:
     origin: HeldNetwork | None = None
     reason: int | None = None
     tested: str = ""
+    said: str = ""
 
     @property
     def key(self) -> str:
@@ -69,11 +72,14 @@ class Visit:
     owner: str
     reserved: str  # the id his next run will have
     seen: float
+    linked: str | None = None  # the link that was followed last
     source: str | None = None  # of the data, as chosen; see `state.source`
     named: Sets | None = None  # held, so that the shelf keeps it, while it is the source
     files: list[LoadedFile] = field(default_factory=list)
+    fresh: dict[str, bytes] = field(default_factory=dict)  # files to be kept in a browser yet
     upright: set[str] = field(default_factory=set)  # files not to be asked about again
     runs: list[Run] = field(default_factory=list)
+    run_sources: dict[str, str] = field(default_factory=dict)  # of their data, by the run's id
     held: HeldNetwork | None = None
     taught: list[HeldNetwork] = field(default_factory=list)
     mine: list[Kept] = field(default_factory=list)
@@ -97,6 +103,7 @@ class Registry:
         self._lock = threading.Lock()
         self._by_token: dict[str, Visit] = {}
         self._gone = 0
+        self.keeper: Any = None  # in a browser tab, see state.keeping
         scheduler.chores.append(self.reap)
 
     def create(self) -> Visit:
@@ -105,6 +112,23 @@ class Registry:
         with self._lock:
             self._by_token[visit.reserved] = visit
         return visit
+
+    def adopt(self, visit: Visit) -> None:
+        """Enter a visit of an earlier time; the runs that have not ended wait for the engine."""
+        with self._lock:
+            for token in (visit.reserved, *(run.id for run in visit.runs)):
+                self._by_token[token] = visit
+        for run in visit.runs:
+            if not run.ended:
+                self.scheduler.restore(run)
+
+    def drop(self, visit: Visit) -> None:
+        """Forget a visit and all that belongs to it."""
+        for run in visit.runs:
+            self.scheduler.stop(run)
+        with self._lock:
+            for token in (visit.reserved, *(run.id for run in visit.runs)):
+                self._by_token.pop(token, None)
 
     def find(self, token: str | None) -> Visit | None:
         """Return the visit that this run id belongs to, and note that it was seen."""

@@ -169,6 +169,10 @@ class Distorter:
         numbers = self._numbers(rng.random((len(rows), _DRAWS)))
         return distorted(self.images, rows, numbers, self.bends, self.grains)
 
+    def skip(self, images: int, rng: np.random.Generator) -> None:
+        """Leave out the numbers that so many images would take from `rng`, a PCG64."""
+        rng.bit_generator.advance(images * _DRAWS)
+
     def _numbers(self, draws: np.ndarray) -> np.ndarray:
         """Return the kernel's int32 (n, columns.NUMBERS) for random numbers in [0, 1)."""
         limits, chance = self.augmentation, draws.T

@@ -46,6 +46,12 @@ class Cost:
                     self._before, self._since = self.seconds, None
                 yield event
 
+    def go_on(self, earlier: dict[str, Any]) -> None:
+        """Add what a record keeps of the same run's time before it was interrupted."""
+        self._before += earlier.get("seconds", 0.0)
+        for part, spent in earlier.get("parts", {}).items():
+            self.parts[part] += spent
+
     def add(self, part: str, started: float) -> None:
         """Add to a part the time since `started`, by time.perf_counter."""
         self.parts[part] += time.perf_counter() - started

@@ -1,4 +1,7 @@
-"""Optimisers: from a gradient to a step. They see one flat vector and know no layers."""
+"""Optimisers: from a gradient to a step. They see one flat vector and know no layers.
+
+`steps` counts those taken; whoever goes on with a run sets it, and fills what is `carried`.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,15 @@ from .errors import ConfigError
 class SGD:
     """Gradient descent: theta -= rate * gradient."""
 
+    steps = 0
+
     def __init__(self, theta: np.ndarray, *, rate: float, momentum: float = 0.0) -> None:
         self.theta = theta
         self.rate = theta.dtype.type(rate)
+
+    def carried(self) -> dict[str, np.ndarray]:
+        """Return what goes from step to step beside the weights: nothing."""
+        return {}
 
     def step(self, gradient: np.ndarray) -> None:
         """Change theta in place. gradient: float, of theta's shape and type."""
@@ -25,11 +34,17 @@ class SGD:
 class Momentum:
     """Gradient descent with a heavy ball (Polyak 1964): a velocity that decays and is pushed."""
 
+    steps = 0
+
     def __init__(self, theta: np.ndarray, *, rate: float, momentum: float = 0.9) -> None:
         self.theta = theta
         self.rate = theta.dtype.type(rate)
         self.decay = theta.dtype.type(momentum)
         self.velocity = np.zeros_like(theta)
+
+    def carried(self) -> dict[str, np.ndarray]:
+        """Return what goes from step to step beside the weights, by name, as it is held here."""
+        return {"velocity": self.velocity}
 
     def step(self, gradient: np.ndarray) -> None:
         """Change theta in place. gradient: float, of theta's shape and type."""
@@ -47,6 +62,10 @@ class Adam:
         self.steps = 0
         self.mean = np.zeros_like(theta)
         self.square = np.zeros_like(theta)
+
+    def carried(self) -> dict[str, np.ndarray]:
+        """Return what goes from step to step beside the weights, by name, as it is held here."""
+        return {"mean": self.mean, "square": self.square}
 
     def step(self, gradient: np.ndarray) -> None:
         """Change theta in place. gradient: float, of theta's shape and type."""

@@ -18,6 +18,7 @@ import numpy as np
 from . import kernels
 from .augment import Augmentation, Distorter
 from .cost import GRADIENT, MEASURING, OPTIMISER, PREPARING, Cost
+from .course import Course
 from .dataset import Dataset, check_labels
 from .errors import ConfigError
 from .events import (
@@ -117,6 +118,19 @@ class TrainingConfig:
             return max(1, self.total_steps(count) // _POINTS)
         return self.steps_per_epoch(count)
 
+    def point_after(self, step: int, count: int) -> type[Evaluated] | None:
+        """Return which measurement follows a step other than the last, or None."""
+        ends_epoch = bool(step) and step % self.steps_per_epoch(count) == 0
+        due = step % self.steps_between_points(count) == 0
+        if due or (ends_epoch and self.batch_size is not None):
+            return EpochFinished if ends_epoch else Evaluated
+        return None
+
+    def images_after(self, step: int, count: int) -> int:
+        """Return how many images so many steps show to the network."""
+        epochs, steps = divmod(step, self.steps_per_epoch(count))
+        return epochs * count + steps * (self.batch_size or 0)
+
     def as_dict(self) -> dict[str, Any]:
         """Return the settings as plain numbers and words, the augmentation as a dict of them."""
         return asdict(self)
@@ -127,6 +141,7 @@ def training(
     dataset: Dataset,
     config: TrainingConfig | None = None,
     validation: Dataset | None = None,
+    course: Course | None = None,
 ) -> Generator[Event, None, None]:
     """Train `network` in place; return a generator of events, at most about 50 ms of work apart.
 
@@ -135,6 +150,10 @@ def training(
     Augmentation draws from a stream of its own. The same seed on the same back end gives the
     same run, on any number of threads. The run's record joins
     `network.training`. Raises ConfigError or FormatError at once when the parts do not fit.
+
+    course: kept up to date, so that a copy of it and of the network, taken between two events,
+    lets the run go on elsewhere: given again with the same data and settings, one that has begun
+    goes on where it was, to the same bits as if it had never stopped.
     """
     config = config or TrainingConfig()
     if not network.theta.flags.writeable:
@@ -143,8 +162,13 @@ def training(
         if data is not None:
             _check_fit(network, data, what)
     distorter = Distorter(dataset.images, config.augmentation) if config.augmentation else None
-    cost = Cost()
-    return cost.timed(_run(network, dataset, config, validation, distorter, cost))
+    course, cost = course or Course(), Cost()
+    if not 0 <= course.step <= config.total_steps(len(dataset)):
+        raise ConfigError(
+            f"the run is at step {course.step:,} of {config.total_steps(len(dataset)):,}: "
+            "go on with the settings and the data it began with"
+        )
+    return cost.timed(_run(network, dataset, config, validation, distorter, cost, course))
 
 
 def _check_fit(network: Network, data: Dataset, what: str) -> None:
@@ -165,9 +189,12 @@ def _run(
     validation: Dataset | None,
     distorter: Distorter | None,
     cost: Cost,
+    course: Course,
 ) -> Generator[Event, None, None]:
     """Do what `training` promises, for parts that are known to fit."""
     record = _Record(network, dataset, config, validation, cost)
+    if course.step:
+        record.go_on(course.step)
     try:
         started = time.perf_counter()
         grouped = distorter is None and _groups(network, len(dataset), config)
@@ -175,8 +202,8 @@ def _run(
         shown = _grouped(dataset) if grouped else sides[0]
         record.data = {"path": _path(shown.images, distorter), "density": density(dataset.images)}
         cost.add(PREPARING, started)
-        with closing(_parts(network, shown, distorter, config)) as parts:
-            yield from _steps(network, sides, parts, config, record)
+        with closing(_parts(network, shown, distorter, config, course.step)) as parts:
+            yield from _steps(network, sides, parts, config, record, course)
     except GeneratorExit:
         record.stop()
         raise
@@ -188,19 +215,24 @@ def _steps(
     parts: Iterator[_Part],
     config: TrainingConfig,
     record: _Record,
+    course: Course,
 ) -> Generator[Event, None, None]:
-    """Take every step of the run. sides: the training data, and the validation data if any."""
+    """Take every step that is left. sides: the training data, and the validation data if any."""
     count = len(sides[0])
-    total, every = config.total_steps(count), config.steps_between_points(count)
+    total = config.total_steps(count)
     samples = [side.sample(_SAMPLE, config.seed) for side in sides]
     watch = _Watch(network, [sample.packed(network) for sample in samples], record.cost)
     optimiser = OPTIMISERS[config.optimiser](
         network.theta, rate=config.learning_rate, momentum=config.momentum
     )
+    optimiser.steps = course.step
+    course.join(optimiser.carried())
     gradient = kernels.aligned_zeros(network.theta.shape, network.dtype)
-    good, seen = network.theta.copy(), 0
-    yield record.note((yield from watch.measure(Evaluated, 0, 0.0)))
-    for step in range(1, total + 1):
+    good, seen = network.theta.copy(), config.images_after(course.step, count)
+    due = config.point_after(course.step, count)
+    if due and course.step < total and course.step not in record.history.step:
+        yield record.note((yield from watch.measure(due, course.step, seen / count)))
+    for step in range(course.step + 1, total + 1):
         loss, correct, batch = yield from _gradient(watch, parts, gradient, step)
         if not math.isfinite(loss):
             network.theta[:] = good
@@ -216,7 +248,7 @@ def _steps(
         size = batch.count
         record.cost.images += size
         seen += size
-        record.steps = step
+        record.steps = course.step = step
         yield watch.sign(
             StepFinished(
                 step=step,
@@ -228,9 +260,8 @@ def _steps(
         )
         if step == total:
             break
-        if step % every == 0 or (batch.ends_epoch and config.batch_size is not None):
-            kind = EpochFinished if batch.ends_epoch else Evaluated
-            yield record.note((yield from watch.measure(kind, step, seen / count)))
+        if due := config.point_after(step, count):
+            yield record.note((yield from watch.measure(due, step, seen / count)))
     watch.sides = [side.packed(network) for side in sides]
     final = yield from watch.measure(TrainingFinished, total, seen / count)
     if not math.isfinite(final.train_loss):
@@ -313,11 +344,10 @@ def _grouped(dataset: Dataset) -> _Side:
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """The images of one step: which rows, how many, and whether an epoch ends with them."""
+    """The images of one step: which rows, and how many."""
 
     rows: slice | np.ndarray
     count: int
-    ends_epoch: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,17 +361,22 @@ class _Part:
     images: _Side | None = None  # None: still to be taken
 
 
-def _batches(count: int, config: TrainingConfig) -> Iterator[_Batch]:
-    """Yield for ever the batches of a run."""
+def _batches(count: int, config: TrainingConfig, done: int = 0) -> Iterator[_Batch]:
+    """Yield for ever the batches of a run that has taken `done` steps."""
     if config.batch_size is None:
         while True:
-            yield _Batch(slice(0, count), count, True)
+            yield _Batch(slice(0, count), count)
     rng = np.random.default_rng(config.seed)
+    epochs, steps = divmod(done, config.steps_per_epoch(count))
+    for _ in range(epochs):
+        rng.permutation(count)
+    begin = steps * config.batch_size
     while True:
         order = rng.permutation(count)
-        for start in range(0, count, config.batch_size):
+        for start in range(begin, count, config.batch_size):
             rows = order[start : start + config.batch_size]
-            yield _Batch(rows, len(rows), start + config.batch_size >= count)
+            yield _Batch(rows, len(rows))
+        begin = 0
 
 
 def _pieces(batches: Iterator[_Batch], most: int) -> Iterator[_Part]:
@@ -355,10 +390,17 @@ def _pieces(batches: Iterator[_Batch], most: int) -> Iterator[_Part]:
 
 
 def _parts(
-    network: Network, images: _Side, distorter: Distorter | None, config: TrainingConfig
+    network: Network,
+    images: _Side,
+    distorter: Distorter | None,
+    config: TrainingConfig,
+    done: int = 0,
 ) -> Generator[_Part, None, None]:
-    """Return a generator, for ever, of what the steps see: the images, or their distortions."""
-    batches, block = _batches(len(images), config), network.block_images
+    """Return a generator, for ever, of what the steps see: the images, or their distortions.
+
+    done: steps of the run that are taken already.
+    """
+    batches, block = _batches(len(images), config, done), network.block_images
     if isinstance(images.images, Grouped):
         block = max(1, block // BLOCK) * BLOCK
     if distorter is None:
@@ -367,6 +409,7 @@ def _parts(
     most = max(1, pixels // network.inputs)
     # Another stream than the shuffling's, so that distortions do not change the order.
     rng = np.random.default_rng([config.seed, 2])
+    distorter.skip(config.images_after(done, len(images)), rng)
     portions = _portions(_pieces(batches, min(block, most)), most)
     return _flat(
         kernels.ahead(_distorted(portions, distorter, images.labels, rng, _packs(network)))
@@ -485,6 +528,18 @@ class _Record:
         self.config = config
         self.history = History()
         self.steps = 0
+
+    def go_on(self, step: int) -> None:
+        """Take up what the network remembers of this very run, which is at `step`."""
+        self.steps = step
+        self.cost.images = self.config.images_after(step, len(self.sets[0]))
+        run = self.earlier[-1] if self.earlier else {}
+        known = (run.get("outcome"), run.get("data_digest"), run.get("config"))
+        digest, settings = self.sets[0].digest, self.config.as_dict()
+        if known in [(how, digest, settings) for how in ("unfinished", "stopped")]:
+            self.earlier = self.earlier[:-1]
+            self.history = History.from_dict(run["history"])
+            self.cost.go_on(run.get("cost", {}))
 
     def note(self, event: Evaluated, outcome: str = "unfinished") -> Evaluated:
         """Put the measurement on record and return it."""

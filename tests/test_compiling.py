@@ -31,10 +31,10 @@ def copy(tmp_path):
         pytest.skip(f"numba kernels: {reason}")
     shutil.copytree(ENGINE, tmp_path / "nnengine", ignore=shutil.ignore_patterns("__pycache__"))
 
-    def run(**environment: str) -> str:
+    def run(code: str = STEP, **environment: str) -> str:
         environment = {"NNENGINE_KERNELS": "numba", "PYTHONPATH": str(tmp_path), **environment}
         done = subprocess.run(
-            [sys.executable, "-c", STEP],
+            [sys.executable, "-c", code],
             cwd=tmp_path,
             env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "kept"), **environment},
             capture_output=True,
@@ -80,3 +80,42 @@ def test_numba_is_left_as_it_was_for_everybody_else():
 def test_without_a_place_to_write_kernels_are_compiled_all_the_same(copy):
     nowhere = {"NUMBA_CACHE_LOCATOR_CLASSES": "ZipCacheLocator"}  # which finds none outside a zip
     assert ["[0.5, 1.0] 0 1", False] == [copy(**nowhere), copy.kept.exists()]
+
+
+SHARED = """
+import sys
+from nnengine import kernels
+from nnengine.kernels import helpers, numba_
+numba_.PREPARE = {name: numba_.PREPARE[name] for name in ("optimisers", "losses")}
+numba_._SHARES = ("optimisers",), ("losses",)
+BEFORE
+kernels.warm_up()
+found = [kernels.sgd.stats, kernels.softmax_cross_entropy.stats]
+print([(sum(s.cache_hits.values()), sum(s.cache_misses.values())) for s in found])
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "cores", "expected"),
+    [
+        ("", "2", "[(1, 0), (1, 0)]"),  # all comes out of the cache that helpers have filled
+        ("", "1", "[(0, 1), (0, 1)]"),
+        ("sys.executable = '/nowhere/python'", "2", "[(0, 1), (0, 1)]"),
+        ("helpers._CODE = 'print(42)'", "2", "[(0, 1), (0, 1)]"),
+    ],
+    ids=["two cores", "one core", "no Python", "another tongue"],
+)
+def test_helpers_compile_and_what_they_do_not_is_compiled_here(copy, before, cores, expected):
+    assert expected == copy(SHARED.replace("BEFORE", before), NNENGINE_THREADS=cores)
+
+
+def test_helpers_end_with_whoever_waits_for_them(copy):
+    code = """
+from nnengine.kernels import helpers
+try:
+    with helpers.compiling([["mini-batch"], ["full batch"]]) as started:
+        raise KeyboardInterrupt
+except KeyboardInterrupt:
+    print([helper.returncode < 0 for helper in started])
+"""
+    assert "[True, True]" == copy(code)

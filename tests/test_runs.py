@@ -171,7 +171,7 @@ def broken(events, fault):
     ("fault", "words"),
     [
         (ConfigError("the rate is too high: halve it"), "the rate is too high: halve it"),
-        (MemoryError(), "The server ran out of memory"),
+        (MemoryError(), "This server ran out of memory"),
         (ZeroDivisionError("division by zero"), "A fault of ours ended this run"),
     ],
 )
@@ -264,11 +264,11 @@ def test_one_visitor_and_one_server_have_room_for_so_many_runs(digits):
     with pytest.raises(ConfigError, match="2 of your runs"):
         scheduler.start(LONG, digits, owner="me")
     scheduler.start(LONG, digits, owner="you")
-    with pytest.raises(ConfigError, match="all it has room for"):
+    with pytest.raises(ConfigError, match="all that this server has room for"):
         scheduler.start(LONG, digits, owner="them")
     scheduler.pause(mine[0])
     scheduler.start(LONG, digits, owner="them")
-    with pytest.raises(ConfigError, match="all it has room for"):
+    with pytest.raises(ConfigError, match="all that this server has room for"):
         scheduler.resume(mine[0])
 
 

@@ -19,6 +19,7 @@ from .session import get, put, registry, this_visit, visit_or_new
 from .training import current_run, runs, select_run
 
 _RESTORED = "models.restored"  # networks restored in this session, by file name
+_LINKED = "models.linked"  # those that came in links, by key
 log = logging.getLogger(__name__)
 
 
@@ -59,11 +60,13 @@ def card(name: str) -> dict[str, Any]:
 
 
 def networks() -> dict[str, HeldNetwork]:
-    """Return every network this visitor can choose, by key: shipped, taught, restored, runs."""
+    """Return every network to choose from, by key: shipped, taught, restored, sent, runs."""
     visit = this_visit()
     taught = visit.taught if visit else []
     restored = [HeldNetwork(net, name, "file") for name, net in get(_RESTORED, {}).items()]
-    found = [*filter(None, map(shipped, SHIPPED)), *taught, *restored, *map(_of_run, runs())]
+    linked = get(_LINKED, {}).values()
+    others = [*taught, *restored, *linked, *map(_of_run, runs())]
+    found = [*filter(None, map(shipped, SHIPPED)), *others]
     held = network()
     named = {one.key: one for one in found}
     if held:  # a reload forgets the restored files, but not the one in hand
@@ -89,13 +92,22 @@ def hold_network(network: Network, name: str) -> None:
     visit_or_new().held = HeldNetwork(kept, name, "file")
 
 
+def hold_linked(network: Network, name: str, id: str, said: str) -> HeldNetwork:
+    """Make a network that came in a link the one in hand; `said` is what came with it."""
+    held = HeldNetwork(network.snapshot(), name, "link", id, said=said)
+    put(_LINKED, {**get(_LINKED, {}), held.key: held})
+    visit_or_new().held = held
+    return held
+
+
 def release_network() -> None:
-    """Let go of the restored or taught network in hand; the current run's is in hand again."""
+    """Let go of the restored, sent or taught network in hand; the current run's is back."""
     visit = this_visit()
     if visit and visit.held:
         restored = {k: v for k, v in get(_RESTORED, {}).items() if k != visit.held.name}
         if visit.held.source == "file":
             put(_RESTORED, restored)
+        put(_LINKED, {k: v for k, v in get(_LINKED, {}).items() if k != visit.held.key})
         visit.taught = [one for one in visit.taught if one.key != visit.held.key]
         visit.held = None
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import streamlit as st
 
+from dashboard.browser import told
+from dashboard.links import is_link
 from dashboard.recipe import Bounds
 from dashboard.runs import Scheduler
 from dashboard.tab import IN_TAB
 from dashboard.visits import Registry, Visit
 
 _TOKEN, _MEMORY, _NOTICE = "nn.token", "nn.memory", "nn.notice"
+_ADDRESS, _HIDES = "address", "hides"
 _KEPT = "kept"  # the values of widgets that survive a change of page
 KEEP = "keep."  # widgets whose key begins so survive a change of page
 
@@ -20,8 +24,8 @@ _FORGOTTEN = (
     "the server has started anew. Choose your data again to go on."
 )
 _FORGOTTEN_TAB = (
-    "A tab forgets its runs, files and drawings when it is closed or loaded anew: nothing of them "
-    "is on any server. Download on the Models and Draw pages what you want to keep."
+    "What this address stands for is not in this browser: runs, files and drawings are kept only "
+    "where they were made, and on no server."
 )
 
 
@@ -53,15 +57,42 @@ def begin() -> None:
     put(_KEPT, kept)
     for key, value in kept.items():
         st.session_state[key] = value
-    asked = st.query_params.get("run")
-    if asked and registry().find(asked):
-        st.session_state[_TOKEN] = asked
-    elif (asked or _TOKEN in st.session_state) and this_visit() is None:
+    token = asked()
+    if token and registry().find(token):
+        st.session_state[_TOKEN] = token
+    elif (token or _TOKEN in st.session_state) and this_visit() is None:
         st.session_state.pop(_TOKEN, None)
         st.query_params.pop("run", None)
         st.session_state[_NOTICE] = _FORGOTTEN_TAB if IN_TAB else _FORGOTTEN
     beat()
     _sign()
+
+
+def asked() -> str | None:
+    """Return the token in the address, which a visitor may have brought from anywhere."""
+    return st.query_params.get("run")
+
+
+def asked_data() -> str | None:
+    """Return once the addresses of data that the page's address names as `data`, if any."""
+    text = st.query_params.get("data", "")
+    if not is_link(text):  # a set by its name is for the recipe
+        return None
+    del st.query_params["data"]
+    return text
+
+
+def link_rights() -> tuple[str | None, list[str]]:
+    """Return the site's own address, None on a server, and other hosts that data may come from."""
+    page = told()
+    return page.get("home"), list(page.get("hosts") or ())
+
+
+def leave() -> None:
+    """Forget which visit this is, and all that pages remember."""
+    for key in list(st.session_state):
+        del st.session_state[key]
+    st.query_params.clear()
 
 
 def beat() -> None:
@@ -95,6 +126,16 @@ def selected() -> str | None:
     return st.session_state.get(_TOKEN)
 
 
+def new_link(link: str) -> bool:
+    """Return whether this visit has not followed this link before, and remember that it has.
+
+    A reload says the same link again: what was done since then is not undone by it.
+    """
+    visit = visit_or_new()
+    before, visit.linked = visit.linked, link
+    return before != link
+
+
 def select(token: str) -> None:
     """Make a run, or a visit without runs, the one that the address names."""
     st.session_state[_TOKEN] = token
@@ -102,10 +143,36 @@ def select(token: str) -> None:
 
 
 def _sign() -> None:
-    """Put the token into the URL, which a change of page empties."""
+    """Put the token and what a link said into the URL, which a change of page empties."""
     token = selected()
-    if token and st.query_params.get("run") != token:
-        st.query_params["run"] = token
+    wanted = get(_ADDRESS, {}) | ({"run": token} if token else {})
+    if any(st.query_params.get(name) != value for name, value in wanted.items()):
+        st.query_params.update(wanted)
+
+
+def address() -> dict[str, str]:
+    """Return what the address says beside which visit this is."""
+    said = st.query_params.to_dict()
+    said.pop("run", None)
+    return said
+
+
+def keep_in_address(said: dict[str, str], *, without: tuple[str, ...] = ()) -> None:
+    """Let the address go on saying this on every page; `without` is taken out of it now."""
+    put(_ADDRESS, said)
+    for name in without:
+        st.query_params.pop(name, None)
+    _sign()
+
+
+def hide(names: Iterable[str]) -> None:
+    """Leave these controls out of the pages, as a teacher's link may ask."""
+    put(_HIDES, frozenset(names))
+
+
+def hides(name: str) -> bool:
+    """Return whether a control is to be left out."""
+    return name in get(_HIDES, ())
 
 
 def get(key: str, default: Any = None) -> Any:

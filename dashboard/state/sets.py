@@ -10,6 +10,7 @@ import streamlit as st
 
 from dashboard.files import MAX_VISIT_BYTES, LoadedFile, Pairing, pair
 from dashboard.library import Fetch, Sets
+from dashboard.tab import IN_TAB
 from nnengine import catalogue
 from nnengine.dataset import Dataset
 from nnengine.errors import EngineError
@@ -34,6 +35,8 @@ def add_files(dropped: Iterable[Any]) -> None:
     for item in dropped:
         name, raw = item if isinstance(item, tuple) else (item.name, item.getvalue())
         file = registry().shelf.load(name, raw)
+        if IN_TAB and (file.good or file.rescued is not None):
+            visit.fresh[file.digest] = raw
         if not isinstance(item, tuple):
             release_upload(item)
         others = [f for f in visit.files if f.digest != file.digest and f.name != file.name]
@@ -142,9 +145,14 @@ def use_source(name: str) -> None:
 
     Nothing is fetched: see `start_fetch`.
     """
-    named = None if name in (FILES, MINE) else registry().library.load(name)
+    found = None if name in (FILES, MINE) else named(name)
     visit = visit_or_new()
-    visit.source, visit.named = name, named
+    visit.source, visit.named = name, found
+
+
+def named(name: str) -> Sets:
+    """Return a set of the catalogue that is here; raises EngineError where it is not."""
+    return registry().library.load(name)
 
 
 def is_here(name: str) -> bool:

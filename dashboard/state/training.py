@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dashboard.recipe import Recipe
 from dashboard.runs import Run
+from dashboard.tab import HERE
 from nnengine.dataset import Dataset
 from nnengine.errors import ConfigError
 
 from .session import bounds, registry, scheduler, select, selected, this_visit, visit_or_new
-from .sets import test_set, training_set
+from .sets import source, test_set, training_set
 
 
 def runs() -> list[Run]:
@@ -35,7 +36,7 @@ def start_run(recipe: Recipe, *, name: str = "") -> Run:
     visit = visit_or_new()
     if len(visit.runs) >= bounds().runs_per_visit:
         raise ConfigError(
-            f"{len(visit.runs)} runs are kept already, as many as this server holds for one "
+            f"{len(visit.runs)} runs are kept already, as many as {HERE} holds for one "
             "visitor: delete one first"
         )
     dataset, validation = split_for(recipe)
@@ -47,6 +48,7 @@ def start_run(recipe: Recipe, *, name: str = "") -> Run:
         name=name.strip()[:60] or f"Run {len(visit.runs) + 1}",
         run_id=visit.reserved,
     )
+    visit.run_sources[run.id] = source()
     registry().add_run(visit, run)
     visit.held = None
     select(run.id)
@@ -80,5 +82,6 @@ def delete_run(run_id: str) -> None:
     run = next((run for run in visit.runs if run.id == run_id), None) if visit else None
     if visit and run:
         registry().drop_run(visit, run)
+        visit.run_sources.pop(run_id, None)
         if selected() == run_id:
             select(visit.runs[-1].id if visit.runs else visit.reserved)

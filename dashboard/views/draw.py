@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from dashboard import answers, figures, lesson, state, tempo, units
+from dashboard import answers, figures, lesson, sharing, state, tempo, units
 from dashboard.components.drawing_pad import clear_pad, drawing_pad
 from dashboard.components.tiles import tiles
 from dashboard.picturefile import read_picture
@@ -401,6 +401,8 @@ def page() -> None:
         st.title("Draw", width="content")
         if held is not None:
             choose(held)
+    if held is not None:
+        sharing.network_card(held)
     run = state.current_run()
     live = bool(run and run.live and held and held.source == "run")
     sides = st.container(horizontal=True, gap="large")

@@ -6,7 +6,7 @@ import io
 
 import streamlit as st
 
-from dashboard import answers, figures, judging, state, units
+from dashboard import answers, figures, judging, sharing, state, units
 from dashboard.components.live_plot import live_plot
 from dashboard.components.table import table
 from dashboard.components.tiles import tiles
@@ -74,7 +74,7 @@ def choose() -> None:
 
 def forget(held) -> None:
     """Offer to let go of a restored file or of a taught network."""
-    kinds = {"file": "file", "taught": "taught network"}
+    kinds = {"file": "file", "taught": "taught network", "link": "network from a link"}
     if held.source in kinds and st.button(
         f"Let go of this {kinds[held.source]}", key="models.forget"
     ):
@@ -234,6 +234,7 @@ def page() -> None:
         forget(held)
     with st.expander("What this network is"):
         describe(held.network)
+    sharing.share_network(held)
     judge(held)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import plotly.graph_objects as go
 import streamlit as st
 
-from dashboard import figures, recipe_form, state, tempo
+from dashboard import figures, recipe_form, sharing, state, tempo
 from dashboard.components.live_plot import live_plot
 from dashboard.pace import compact, in_words
 from dashboard.run_list import run_list
@@ -226,6 +226,8 @@ def main() -> None:
             run_list(run)
     with right:
         recipe_form.recipe_form(data)
+        if data is not None:
+            sharing.share_recipe(recipe_form.recipe_or_none())
 
 
 def empty() -> None:

@@ -27,6 +27,10 @@ def parser() -> argparse.ArgumentParser:
         help="everything from a gathered folder, for places without the internet; "
         "without DIR the user's cache, filled where it is not",
     )  # fmt: skip
+    made.add_argument(
+        "--allow-data-from", action="append", default=[], metavar="HOST", dest="data_from",
+        help="another host whose data sets may be loaded by a link; may be given several times",
+    )  # fmt: skip
     fetched = commands.add_parser("gather", help="fetch the pieces of a vendored site")
     fetched.add_argument("folder", type=Path, nargs="?", default=gather.cache())
     served = commands.add_parser("serve", help="serve a built site on this machine")
@@ -46,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
         else:
             if given.vendored:
                 gather.gather(given.vendored, print)
-            site = build.build(given.out, given.vendored)
+            site = build.build(given.out, given.vendored, given.data_from)
             print(f"{given.out}: {site.files:,} files, {site.nbytes / 1e6:.1f} MB; "
                   f"a visitor fetches {site.fetched / 1e6:.1f} MB to open it")  # fmt: skip
             if site.slow:

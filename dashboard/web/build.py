@@ -8,6 +8,7 @@ import json
 import re
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -20,6 +21,7 @@ PAGE = Path(__file__).with_name("page")
 # stlite looks in the folder it starts in.
 CONFIG = ROOT / "dashboard" / ".streamlit" / "config.toml"
 MARK = "nnengine-site.json"  # in every site; without it a full folder is not ours to replace
+_HOST = re.compile(r"https://[a-z0-9.-]+(:\d+)?|http://127\.0\.0\.1(:\d+)?")
 _STATIC_IMPORT = re.compile(r"""(?:from|import)\s*["']\./([\w.-]+\.js)["']""")
 _SOURCES = (".py", ".toml", ".npz", ".nnm", ".json", ".typed")
 
@@ -41,18 +43,20 @@ class Site:
     slow: str | None = None
 
 
-def build(out: Path, vendored: Path | None = None) -> Site:
+def build(out: Path, vendored: Path | None = None, data_from: Sequence[str] = ()) -> Site:
     """Make the site in the folder `out`, which is replaced as a whole if it held one before.
 
     vendored: a gathered folder (see `gather`); without it, Python and wheels come from the CDN.
+    data_from: other hosts whose data sets visitors may load by a link, as `data_host` has them.
     Raises BuildError for a folder that holds something else, or pieces that are missing.
     """
     _check_ours(out)
+    hosts = [data_host(name) for name in data_from]
     slow = _compiled()
     out.parent.mkdir(parents=True, exist_ok=True)
     place = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}-"))
     try:
-        _fill(place, vendored)
+        _fill(place, vendored, hosts)
         if out.exists():
             shutil.rmtree(out)
         place.chmod(0o755)  # mkdtemp makes folders that only their owner reads
@@ -73,12 +77,26 @@ def _compiled() -> str | None:
     return None
 
 
+def data_host(name: str) -> str:
+    """Return a host as a policy names it: `data.org` becomes `https://data.org`.
+
+    Raises BuildError for what is no host alone; plain http is for this machine only.
+    """
+    host = name.rstrip("/") if "://" in name else f"https://{name.rstrip('/')}"
+    if not _HOST.fullmatch(host):
+        raise BuildError(
+            f"{name!r} is no host that data may come from: give one such as data.example.org, "
+            "without a path (https; http for 127.0.0.1 alone)"
+        )
+    return host
+
+
 def _check_ours(out: Path) -> None:
     if out.exists() and not (out / MARK).is_file() and (not out.is_dir() or any(out.iterdir())):
         raise BuildError(f"{out} exists and is no site: name another folder with --out")
 
 
-def _fill(out: Path, vendored: Path | None) -> None:
+def _fill(out: Path, vendored: Path | None, hosts: list[str]) -> None:
     app = wheels.zipped({**sources(), ".streamlit/config.toml": CONFIG.read_bytes()})
     (out / "app.zip").write_bytes(app)
     static = out / "app" / "static"  # where live_plot asks for it, on a server and here
@@ -88,7 +106,7 @@ def _fill(out: Path, vendored: Path | None) -> None:
     settings, listed = _from_folder(vendored, out) if vendored else _from_cdn(out / "wheels")
     fetches = [[f"app.zip?v={_short(app)}", len(app)], *own, *listed]
     settings["packages"] += [path for path, _ in own]
-    settings |= {"app": fetches[0][0], "fetches": fetches, "pages": pages()}
+    settings |= {"app": fetches[0][0], "fetches": fetches, "pages": pages(), "data": hosts}
     _write_pages(out, settings)
     fetched = sum(size for _, size in fetches)
     (out / MARK).write_text(json.dumps({"vendored": bool(vendored), "fetched": fetched}))
@@ -208,15 +226,18 @@ def _write_pages(out: Path, settings: dict) -> None:
     as_json = json.dumps(settings).replace("</", "<\\/")
     for name, version in versions.items():
         text = text.replace(f'"{name}"', f'"{name}?v={version}"')
-    text = text.replace("{{policy}}", policy(settings["hosts"])).replace("{{settings}}", as_json)
+    text = text.replace("{{policy}}", policy(settings["hosts"], settings["data"]))
+    text = text.replace("{{settings}}", as_json)
     (out / "index.html").write_text(text, encoding="utf-8")
     lost = (PAGE / "404.html").read_text(encoding="utf-8")
     lost = lost.replace("{{pages}}", "|".join(settings["pages"]))
     (out / "404.html").write_text(_with_hashes(lost), encoding="utf-8")
 
 
-def policy(hosts: list[str]) -> str:
+def policy(hosts: list[str], data: Sequence[str] = ()) -> str:
     """Return the content security policy of the page: this host, the CDN's, and nobody else.
+
+    Of the hosts in `data` files may be fetched, and nothing of them is run or shown as a page.
 
     Python needs `wasm-unsafe-eval`; stlite makes its worker and Streamlit its components from
     blobs and `data:` addresses, and both write styles into the page.
@@ -229,7 +250,7 @@ def policy(hosts: list[str]) -> str:
             f"style-src 'self' 'unsafe-inline'{far}",
             f"img-src 'self' data: blob:{far}",
             f"font-src 'self' data:{far}",
-            f"connect-src 'self' data: blob:{far}",
+            f"connect-src 'self' data: blob:{far}{''.join(f' {host}' for host in data)}",
             "worker-src 'self' blob:",
             "media-src 'self' data: blob:",
             "base-uri 'none'",

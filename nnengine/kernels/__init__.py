@@ -133,7 +133,7 @@ def threads() -> int:
 
 
 def warm_up() -> None:
-    """Have every kernel ready to run: compiled (13 s, once a machine) or from the cache."""
+    """Have all kernels ready: compiled (8 s on two cores, once a machine) or from the cache."""
     global warm
     if not warm:
         _module(name).warm_up()

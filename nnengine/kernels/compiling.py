@@ -14,6 +14,9 @@ from numba.core.caching import FunctionCache, IndexDataCacheFile
 
 _OPTIONS = {
     "nogil": True,
+    # Kernels allocate nothing: no references to count, 12.2 -> 11.3 s to compile. It takes
+    # x.reshape(x.size) for x.ravel(), which might.
+    "_nrt": False,
     "error_model": "numpy",
     # The full fastmath turns isfinite into a constant; these four flags allow vector sums and
     # fused multiply-adds and keep NaN and infinity honest.
@@ -36,6 +39,11 @@ def compiled(function):
     return kernel
 
 
+def is_kept(kernel) -> bool:
+    """Tell whether a process has compiled this version of the kernel before."""
+    return isinstance(kernel._cache, _Cache) and kernel._cache.exists()
+
+
 @functools.cache
 def _version() -> str:
     """Return the name of the folder for what these sources, as they are now, compile to."""
@@ -55,6 +63,10 @@ class _Cache(FunctionCache):
         self._cache_path = os.path.join(self._cache_path, _version())
         name = self._impl.filename_base
         self._cache_file = IndexDataCacheFile(self._cache_path, name, _version())
+
+    def exists(self) -> bool:
+        """Tell whether anything is kept of this kernel."""
+        return os.path.exists(self._cache_file._index_path)
 
     def _save_overload(self, signature, data) -> None:
         """Keep what was compiled, and nothing of other versions."""

@@ -65,6 +65,8 @@ def _slots_backward(ends, members, pixels, block, inputs, width, dz, dw):
     for k in range(0, width, TILE):
         for j in range(inputs):
             start, end = ends[block * inputs + j], ends[block * inputs + j + 1]
+            if start == end:  # a third of MNIST's: 4.3 -> 4.2 ms
+                continue
             member, pixel = members[start:end], pixels[start * LANES : end * LANES]
             sums = no_sums()
             for t in range(member.size):

@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import numpy_
-from .answers import probabilities
+from . import helpers, numpy_, workers
+from .answers import _probabilities, probabilities
+from .compiling import is_kept
 from .dense import (
     activate,
     activation_backward,
@@ -26,9 +27,9 @@ from .dense import (
     softmax,
     softmax_cross_entropy,
 )
-from .distort import distort
-from .full_batch import grouped_gradient
-from .mini_batch import packed_gradient
+from .distort import _distort, distort
+from .full_batch import _grouped_gradient, grouped_gradient
+from .mini_batch import _packed_gradient, packed_gradient
 from .pixels import count_pixels, pack_pixels
 from .scratch import read_only
 from .steps import adam, momentum, sgd
@@ -55,32 +56,82 @@ __all__ = [
 ]
 
 
+def _network(x: np.ndarray) -> tuple:
+    """Return what kernels of whole networks take after lists of x and labels."""
+    network = (x.shape[1], 2, 2), (numpy_.RELU, numpy_.IDENTITY), np.zeros(14, np.float32)
+    labels = read_only(np.zeros(len(x), np.uint8))
+    return labels, np.float32(1), np.float32(1), *network, np.zeros(14, np.float32)
+
+
+_IMAGES = read_only(np.ones((2, 3), np.uint8))  # as the engine passes them
+
+
+def _answers() -> None:
+    _, scale, _, *network, _ = _network(_IMAGES)
+    probabilities(_IMAGES, scale, *network, np.zeros((2, 2), np.float32))
+
+
+def _mini_batch() -> None:
+    starts, places, values = np.zeros(3, np.int64), np.empty(6, np.uint16), np.empty(6, np.uint8)
+    count_pixels(_IMAGES, starts)
+    pack_pixels(_IMAGES, starts, places, values)
+    packed_gradient((starts, places, values), np.arange(2), *_network(_IMAGES))
+
+
+def _full_batch() -> None:
+    slots = np.zeros(numpy_.GROUPS + 1, np.int64), np.zeros(0, np.uint16), np.zeros(0, np.uint8)
+    columns = np.zeros(4, np.int64), np.zeros(0, np.uint8), np.zeros(0, np.uint8)
+    grouped_gradient(tuple(map(read_only, (*slots, *columns))), 0, *_network(_IMAGES))
+
+
+def _losses() -> None:
+    logits = np.zeros((2, 2), np.float32)
+    softmax_cross_entropy(logits, read_only(np.zeros(2, np.uint8)), np.float32(1), logits)
+
+
+def _optimisers() -> None:
+    flat, zero = np.zeros(4, np.float32), np.float32(0)
+    sgd(flat, flat, zero)
+    momentum(flat, flat, flat, zero, zero)
+    adam(flat, flat, flat, flat, zero, zero, zero, np.float32(1))
+
+
+def _distortions() -> None:
+    rows, numbers = np.zeros(1, np.int64), np.zeros((1, numpy_.NUMBERS), np.int32)
+    tables = np.zeros((1, _IMAGES.size), np.int16), np.zeros(1, np.int8)
+    distort(_IMAGES[None], rows, numbers, *tables, np.empty((1, *_IMAGES.shape), np.uint8))
+
+
+# What float32 networks need. Each function has numba compile kernels for the types that the engine
+# passes; the kernel beside it tells whether that has been done before.
+PREPARE = {
+    "answers": (_answers, _probabilities),
+    "mini-batch": (_mini_batch, _packed_gradient),
+    "full batch": (_full_batch, _grouped_gradient),
+    "optimisers": (_optimisers, adam),
+    "losses": (_losses, softmax_cross_entropy),
+    "distortions": (_distortions, _distort),
+}
+# By two helpers, about six seconds each; first what answers: a visitor who draws a digit does not
+# wait for the rest.
+_SHARES = ("answers", "mini-batch"), ("full batch", "optimisers", "losses", "distortions")
+
+
+def prepare(name: str) -> None:
+    """Compile the kernels of that name, if there are any, or load them from the cache."""
+    if name in PREPARE:
+        PREPARE[name][0]()
+
+
 def warm_up() -> None:
-    """Compile what float32 networks need, or load it from the cache: 13 s or 0.3 s."""
-    f, n = np.float32, 2
-    x, labels = np.ones((n, 3), np.uint8), np.zeros(n, np.uint8)
-    x.flags.writeable = labels.flags.writeable = False  # as the engine passes them
-    z, flat = np.zeros((n, 2), f), np.zeros(4, f)
-    # First what answers: a visitor who draws a digit does not wait for the rest.
-    network = (3, 2, 2), (numpy_.RELU, numpy_.IDENTITY), np.zeros(14, f)
-    probabilities(x, f(1), *network, z)
-    starts, places, values = np.zeros(n + 1, np.int64), np.empty(6, np.uint16), np.empty(6, x.dtype)
-    count_pixels(x, starts)
-    pack_pixels(x, starts, places, values)
-    rest = labels, f(1), f(1), *network, np.zeros(14, f)
-    packed_gradient((starts, places, values), np.arange(n), *rest)
-    slots = np.zeros(numpy_.GROUPS + 1, np.int64), np.zeros(0, np.uint16), x[0, :0]
-    lists = tuple(map(read_only, (*slots, np.zeros(4, np.int64), x[0, :0], x[0, :0])))
-    grouped_gradient(lists, 0, *rest)
-    softmax_cross_entropy(z, labels, f(1), z)
-    sgd(flat, flat, f(0))
-    momentum(flat, flat, flat, f(0), f(0))
-    adam(flat, flat, flat, flat, f(0), f(0), f(0), f(1))
-    distort(
-        x[None],
-        np.zeros(1, np.int64),
-        np.zeros((1, numpy_.NUMBERS), np.int32),
-        np.zeros((1, x.size), np.int16),
-        np.zeros(1, np.int8),
-        np.empty((1, *x.shape), np.uint8),
-    )
+    """Have ready what float32 networks need: from the cache in 0.4 s, or compiled first.
+
+    With cores to spare other processes compile, and what is ready comes from them one by one.
+    """
+    shares = [[name for name in share if not is_kept(PREPARE[name][1])] for share in _SHARES]
+    with helpers.compiling(filter(None, shares) if workers.threads() > 1 else ()) as started:
+        for helper in started:
+            for line in helper.stdout:
+                prepare(line.strip())
+    for name in PREPARE:
+        prepare(name)

@@ -25,7 +25,7 @@ def nonzero_pixels(flat, start, end):
 @compiled
 def count_pixels(x, starts):
     """Put into starts[i + 1] how many pixels of images 0..i are not zero."""
-    flat, pixels = x.ravel(), x.shape[1]
+    flat, pixels = x.reshape(x.size), x.shape[1]
     total = np.int64(0)
     starts[0] = 0
     for i in range(x.shape[0]):
@@ -37,7 +37,7 @@ def count_pixels(x, starts):
 @compiled
 def pack_pixels(x, starts, places, values):
     """List the nonzero pixels of every image: where they stand, and their values."""
-    flat, pixels = x.ravel(), x.shape[1]
+    flat, pixels = x.reshape(x.size), x.shape[1]
     t = 0
     for i in range(x.shape[0]):
         for start in range(i * pixels, (i + 1) * pixels, 64):

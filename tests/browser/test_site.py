@@ -15,7 +15,7 @@ from playwright.sync_api import Page, expect
 import nnengine
 from dashboard.web import build, gather, serve
 from dashboard.web import pieces as pieces_
-from nnengine import read_idx
+from nnengine import linkfile, read_idx
 from tests.browser.conftest import note_foreign, settle
 from tests.browser.test_draw import SEVEN, answer, draw
 from tests.browser.test_walk import curve, go, metric, upload
@@ -246,3 +246,22 @@ def test_an_address_without_a_page_leads_to_the_start(lonely, site):
     page.goto(f"{site}/nothing-here")
     expect(page.get_by_role("heading", name="There is no page here")).to_be_visible()
     page.close()
+
+
+def test_a_link_to_a_recipe_fills_the_form_of_the_site(tab, site):
+    page = tab(site, "/train?data=digits&hidden=12&seed=41&hide=images", "Train")
+    expect(page.get_by_text(re.compile("784 → 12 → 10"))).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("Images while training")).to_have_count(0)
+    page.get_by_text("Share this recipe").click()
+    link = page.get_by_label("Link to this recipe", exact=True)
+    expect(link).to_have_value(re.compile(f"^{site}/train\\?data=digits&hidden=12&.*&seed=41"))
+
+
+def test_a_network_in_a_link_to_the_site_answers_at_once(tab, site):
+    text = linkfile.encode(nnengine.shipped("original"), name="The original")
+    assert len(text) < 10_000
+    page = tab(site, f"/draw#net={text}", "Draw")
+    card = page.get_by_text("a network that was sent to you in a link")
+    expect(card).to_be_visible(timeout=30_000)
+    draw(page, SEVEN)
+    assert "7" == first_answer(page)

@@ -86,6 +86,61 @@
     await Promise.all(site.fetches.map(tried));
   }
 
+  // What this browser has kept of earlier visits. One page at a time keeps: two would overwrite
+  // each other. A page that is loaded anew waits a moment for the one it follows.
+  const database = `nnengine ${home.pathname}`;
+
+  async function isTheOnlyOne() {
+    if (!navigator.locks) return true;
+    let held;
+    const got = new Promise((resolve) => { held = resolve; });
+    const signal = AbortSignal.timeout ? AbortSignal.timeout(3000) : undefined;
+    const options = signal ? { signal } : { ifAvailable: true };
+    navigator.locks.request(database, options, (lock) => {
+      held(Boolean(lock));
+      return lock && new Promise(() => {}); // for as long as the page is there
+    }).catch(() => held(false));
+    return got;
+  }
+
+  const answered = (request) => new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = request.onblocked = () => reject(request.error || new Error("blocked"));
+  });
+
+  async function readKept() {
+    const kept = { records: [], fault: null };
+    if (!(await isTheOnlyOne()))
+      return { ...kept, fault: "the app is open in another tab, which keeps what is done there" };
+    try {
+      const opened = indexedDB.open(database, 1);
+      opened.onupgradeneeded = () => opened.result.createObjectStore("kept");
+      const found = await Promise.race([answered(opened), new Promise((_, reject) =>
+        setTimeout(() => reject(new Error("no answer")), 5000))]);
+      const shelf = found.transaction("kept").objectStore("kept");
+      const [keys, values] = await Promise.all([
+        answered(shelf.getAllKeys()), answered(shelf.getAll())]);
+      found.close();
+      kept.records = keys.map((key, i) => [String(key), values[i]])
+        .filter(([, value]) => value instanceof Uint8Array);
+    } catch {
+      kept.fault = "it gives this page no storage, as in private windows";
+    }
+    return kept;
+  }
+
+  // The app finds as files what the page knows: where it is, and what was kept.
+  function asFiles({ records, fault }) {
+    const files = {};
+    const kept = records.map(([key, data], i) => {
+      files[`kept/${i}`] = { data };
+      return [key, `kept/${i}`];
+    });
+    const told = { home: home.href, hosts: site.data, database, kept, fault };
+    files["site.json"] = { data: JSON.stringify(told) };
+    return files;
+  }
+
   // What was asked for when a static host had no such page; see 404.html.
   function asked() {
     let page = "";
@@ -96,7 +151,7 @@
     return page || location.search + location.hash;
   }
 
-  async function start() {
+  async function start(kept) {
     const page = asked();
     const style = document.createElement("link");
     style.rel = "stylesheet";
@@ -105,6 +160,7 @@
     const { mount } = await import(new URL("stlite.js", new URL(site.stlite, home)).href);
     const controller = mount({
       entrypoint: "dashboard/app.py",
+      files: asFiles(kept),
       archives: [{ url: new URL(site.app, home).href, format: "zip", options: {} }],
       prebuiltPackageNames: site.packages.map((name) =>
         name.includes("/") ? new URL(name, home).href : name),
@@ -170,7 +226,9 @@
 
   const why = missing();
   if (why) return fail("This browser cannot run the app", why, false);
-  fetchAll().catch((error) => { throw { fetching: error }; }).then(start).catch((error) => {
+  const kept = readKept();
+  const fetched = fetchAll().catch((error) => { throw { fetching: error }; });
+  Promise.all([kept, fetched]).then(([found]) => start(found)).catch((error) => {
     const lost = error && error.fetching;
     if (lost) fail("A part of the app could not be fetched", `${lost.message}. Is the network there?`);
     else fail("The app could not be started", String(error && error.message || error));

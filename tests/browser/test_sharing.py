@@ -1,0 +1,98 @@
+"""Links in a real browser: a recipe, a teacher's form, a network that answers at once."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+import nnengine
+from nnengine import linkfile
+from tests.browser.conftest import settle
+from tests.browser.test_draw import SEVEN, answer, draw
+from tests.browser.test_walk import go
+
+
+def box(page: Page, label: str) -> str:
+    """Return the link that stands under this label."""
+    found = page.get_by_label(label, exact=True)
+    expect(found).to_be_visible()
+    return found.input_value()
+
+
+def original(**said) -> str:
+    return linkfile.encode(nnengine.shipped("original"), name="The original", **said)
+
+
+def test_a_recipe_is_sent_and_opened_by_somebody_else(visit, server):
+    page = visit("/train")
+    page.get_by_text("Share this recipe").click()
+    page.get_by_text("Settings", exact=True).click()
+    page.get_by_label("Seed", exact=True).fill("41")
+    page.keyboard.press("Enter")
+    settle(page)
+    link = box(page, "Link to this recipe")
+    assert link.startswith(f"{server}/train?data=digits&hidden=128&")
+    assert "run=" not in link
+    other = visit(link.removeprefix(server) + "&hide=settings,share")
+    expect(other.get_by_role("heading", name="Train", exact=True)).to_be_visible()
+    expect(other.get_by_text("Settings", exact=True)).to_have_count(0)
+    expect(other.get_by_text("Share this recipe")).to_have_count(0)
+    go(other, "Weights")
+    assert "seed=41" in other.url
+    other.reload()
+    settle(other)
+    go(other, "Train")
+    expect(other.get_by_text("Settings", exact=True)).to_have_count(0)
+
+
+def test_copy_puts_the_link_on_the_clipboard(visit, server):
+    page = visit("/train")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=server)
+    page.get_by_text("Share this recipe").click()
+    link = box(page, "Link to this recipe")
+    page.get_by_role("button", name="Copy", exact=True).click()
+    expect(page.get_by_text("Copied.")).to_be_visible()
+    assert link == page.evaluate("navigator.clipboard.readText()")
+
+
+@pytest.mark.parametrize("sign", ["#", "?"])
+def test_a_network_in_a_link_is_introduced_and_answers_a_drawing(visit, sign):
+    text = original(accuracy=0.9403, judged_on="MNIST")
+    assert len(text) < 10_000
+    page = visit(f"/draw{sign}net={text}")
+    expect(page.get_by_text("a network that was sent to you in a link")).to_be_visible()
+    expect(page.get_by_text("94.03 % on MNIST")).to_be_visible()
+    assert "net=" not in page.url
+    draw(page, SEVEN)
+    assert "7" == answer(page)
+    page.reload()
+    settle(page)
+    expect(page.get_by_text("a network that was sent to you in a link")).to_be_visible()
+
+
+def test_a_link_followed_while_the_app_is_open_is_opened(visit, server):
+    page = visit("/models")
+    page.evaluate("text => { location.hash = 'net=' + text; }", original())
+    expect(page.get_by_text("a network that was sent to you in a link")).to_be_visible()
+    expect(page.get_by_role("heading", name="Draw", exact=True)).to_be_visible()
+
+
+def test_a_cut_link_says_so(visit):
+    page = visit(f"/draw#net={original()[:4000]}")
+    expect(page.get_by_text("was cut short")).to_be_visible()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_a_network_goes_from_one_visitor_to_another(visit, server, width, scheme):
+    page = visit("/models", width=width, scheme=scheme)
+    page.get_by_role("combobox", name="Run, built-in or restored network").click()
+    page.get_by_role("option", name="The original").click()
+    settle(page)
+    page.get_by_role("button", name="Prepare a link").click()
+    expect(page.get_by_text("8 bits a weight:")).to_be_visible()
+    link = box(page, "Link to this network")
+    assert len(link) < 10_000
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    other = visit(link.removeprefix(server), width=width, scheme=scheme)
+    expect(other.get_by_text("a network that was sent to you in a link")).to_be_visible()
+    expect(other.get_by_text("images of Built-in digits")).to_be_visible()

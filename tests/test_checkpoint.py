@@ -1,0 +1,164 @@
+"""Checkpoints: a run that is broken off and taken up again is the run that never stopped."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+
+import numpy as np
+import pytest
+
+from nnengine import (
+    Augmentation,
+    ConfigError,
+    Dataset,
+    FormatError,
+    Network,
+    StepFinished,
+    TrainingConfig,
+    checkpoint,
+    kernels,
+    training,
+)
+from nnengine.course import Course
+
+TURNED = Augmentation(rotation=10, shift=1)
+
+
+@pytest.fixture
+def easy(stripes):
+    return Dataset(*stripes)
+
+
+def built() -> Network:
+    return Network.build([64, 12, 3], rng=1)
+
+
+def broken_off(data, config, step: int, validation=None) -> bytes:
+    """Train until after a step, and return the checkpoint; nothing else of the run is left."""
+    network, course = built(), Course()
+    events = training(network, data, config, validation, course=course)
+    for event in events:
+        if type(event) is StepFinished and event.step == step:
+            break
+    raw = checkpoint.to_bytes(network, course)
+    events.close()
+    return raw
+
+
+def taken_up(raw: bytes, data, config, validation=None) -> tuple[Network, list]:
+    network, course = checkpoint.from_bytes(raw)
+    return network, list(training(network, data, config, validation, course=course))
+
+
+@pytest.mark.parametrize("optimiser", ["sgd", "momentum", "adam"])
+@pytest.mark.parametrize("batch_size", [32, None])
+@pytest.mark.parametrize("augmentation", [None, TURNED])
+def test_a_run_taken_up_again_ends_with_the_same_bits(
+    easy, back_end, optimiser, batch_size, augmentation
+):
+    """300 images in batches of 32 are 10 steps, the last one short: 25 is in the third epoch."""
+    config = TrainingConfig(
+        iterations=40, batch_size=batch_size, optimiser=optimiser, learning_rate=0.01,
+        augmentation=augmentation, schedule="cosine",
+    )  # fmt: skip
+    whole = built()
+    list(training(whole, easy, config))
+    network, _ = taken_up(broken_off(easy, config, 25), easy, config)
+    np.testing.assert_array_equal(whole.theta, network.theta)
+
+
+@pytest.mark.parametrize("step", [1, 9, 10, 19, 29, 30])
+def test_its_curves_and_events_are_those_of_the_run_that_never_stopped(easy, step):
+    config = TrainingConfig(epochs=3, batch_size=32, evaluate_every=7)
+    whole = built()
+    expected = [e for e in training(whole, easy, config, easy) if type(e) is StepFinished]
+    network, events = taken_up(broken_off(easy, config, step, easy), easy, config, easy)
+    assert expected[step:] == [e for e in events if type(e) is StepFinished]
+    (record,), (known,) = network.training, whole.training
+    assert known["history"] == record["history"]
+    assert ("finished", 30) == (record["outcome"], record["steps"])
+    assert known["cost"]["images"] == record["cost"]["images"]
+
+
+def test_a_checkpoint_taken_twice_on_the_way_still_leads_to_the_same_end(easy):
+    config = TrainingConfig(epochs=3, batch_size=32, optimiser="adam", learning_rate=0.01)
+    whole = built()
+    list(training(whole, easy, config))
+    network, course = checkpoint.from_bytes(broken_off(easy, config, 7))
+    for event in training(network, easy, config, course=course):
+        if type(event) is StepFinished and event.step == 16:
+            break
+    network, _ = taken_up(checkpoint.to_bytes(network, course), easy, config)
+    np.testing.assert_array_equal(whole.theta, network.theta)
+
+
+def test_a_course_is_between_two_events_what_the_weights_are(easy):
+    """Worked by hand: the first velocity is minus rate times the gradient, and is what moved."""
+    network, course = built(), Course()
+    before = network.theta.copy()
+    config = TrainingConfig(
+        iterations=1, batch_size=None, optimiser="momentum", learning_rate=0.1, momentum=0.9
+    )
+    list(training(network, easy, config, course=course))
+    gradient = np.zeros_like(before)
+    first = Network.build([64, 12, 3], rng=1)
+    first.gradient(easy.images, easy.labels, gradient, count=len(easy))
+    assert ("velocity",) == tuple(course.arrays)
+    np.testing.assert_allclose(before - 0.1 * gradient, network.theta, atol=1e-6)
+    np.testing.assert_allclose(-0.1 * gradient, course.arrays["velocity"], atol=1e-6)
+
+
+def test_another_data_set_than_before_is_refused_with_the_steps_it_has(easy):
+    config = TrainingConfig(epochs=3, batch_size=32)
+    network, course = checkpoint.from_bytes(broken_off(easy, config, 25))
+    few = Dataset(easy.images[:64], easy.labels[:64])
+    with pytest.raises(ConfigError, match="step 25 of 6"):
+        training(network, few, config, course=course)
+
+
+def test_an_optimiser_that_carries_other_arrays_is_refused(easy):
+    raw = broken_off(easy, TrainingConfig(epochs=3, batch_size=32), 5)
+    network, course = checkpoint.from_bytes(raw)
+    with pytest.raises(FormatError, match="mean: expected float32"):
+        list(training(network, easy, TrainingConfig(epochs=3, optimiser="adam"), course=course))
+
+
+@pytest.mark.parametrize("place", [0, 40, 300, 2000, -30, -200])
+def test_a_damaged_checkpoint_is_a_format_error(easy, place):
+    raw = bytearray(broken_off(easy, TrainingConfig(epochs=1, optimiser="momentum"), 2))
+    for shift in range(12):
+        raw[place + shift if place >= 0 else place - shift] ^= 0xFF
+    try:
+        network, course = checkpoint.from_bytes(bytes(raw))
+    except FormatError:
+        return
+    # What was hit is no claim but a name's padding or a date: then nothing may be different.
+    assert 2 == course.step and network.sizes == (64, 12, 3)
+
+
+@pytest.mark.parametrize("data", [b"", b"PK", bytes(200)])
+def test_what_is_no_checkpoint_is_refused(data):
+    with pytest.raises(FormatError, match="begin the run anew"):
+        checkpoint.from_bytes(data)
+
+
+def test_a_zip_that_unpacks_to_more_than_it_is_is_refused():
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("course.json", bytes(10_000_000))
+    with pytest.raises(FormatError, match="no checkpoint"):
+        checkpoint.from_bytes(stream.getvalue())
+
+
+def test_the_record_of_another_run_before_it_stays(easy):
+    network = built()
+    list(training(network, easy, TrainingConfig(epochs=1)))
+    course, config = Course(), TrainingConfig(epochs=2, batch_size=32)
+    for event in training(network, easy, config, course=course):
+        if type(event) is StepFinished and event.step == 12:
+            break
+    network, _ = taken_up(checkpoint.to_bytes(network, course), easy, config)
+    assert ["finished", "finished"] == [run["outcome"] for run in network.training]
+    assert 12 + 8 == network.training[1]["steps"]
+    assert kernels.name == network.training[1]["kernels"]
