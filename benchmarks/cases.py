@@ -111,7 +111,8 @@ def full_batch(plan: Plan, name: str, title: str, data: str) -> Result:
         learner.epochs(1)  # its own data back into cache: steady running is what is compared
         return learner.timed(steps)
 
-    sides = everybody(problem, kinds, burst)
+    # NumPy on one thread too, so that our one thread can be compared with its like.
+    sides = everybody(problem, kinds, burst, alone=(Float64, Float32))
     result = compare(name, title, sides, take_turns(sides, plan.rounds), "ms")
     result.data["apart"] = agreement(sides)
     result.note = (

@@ -355,6 +355,21 @@ def test_a_grouped_batch_in_parts_gives_signs_of_life(many, grouping, monkeypatc
     assert [1536, 3072] == signs[:2]
 
 
+def test_grouping_gives_signs_of_life_before_the_first_measurement(many, grouping, monkeypatch):
+    """60,000 images take a fifth of a second: no event is to be waited for that long."""
+    if not kernels.packs:
+        pytest.skip("NumPy does not group")
+    monkeypatch.setattr(sys.modules[training.__module__], "_PACE_S", 0.0)
+    fresh = Dataset(many.images.copy(), many.labels)  # nobody has grouped these
+    events = run(build(), fresh, iterations=1, batch_size=None)
+    first = next(n for n, event in enumerate(events) if isinstance(event, Evaluated))
+    signs = [(e.step, e.total, e.done) for e in of(Progressed, events[:first]) if e.total == 4000]
+    assert [(0, 4000)] * len(signs) == [sign[:2] for sign in signs]
+    done = [sign[2] for sign in signs]
+    assert (sorted(done), 4000) == (done, done[-1])
+    assert len(done) > 4000 / 32  # every node of the tree, every eight blocks
+
+
 # augmentation
 
 STRONGLY = Augmentation(shift=2, rotation=20, elastic=1, stroke_width=1, noise=0.2)

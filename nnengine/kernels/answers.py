@@ -107,7 +107,8 @@ def _probabilities(x, levels, plan, theta, w, stride, wide, lists, tiles, rows, 
     starts, places, values = lists
     last = len(plan) - 1
     b = wide[0][plan[0, B] : plan[0, B] + plan[0, WIDE]]
-    in_vectors(plan, theta, wide[0], False)
+    # Not a plain False: numba would compile everything once more for the literal.
+    in_vectors(plan, theta, wide[0], rows.size < 0)
     _in_tiles(w, stride, plan[0, UNITS], levels, tiles)
     for begin in range(0, x.shape[0], rows.size):
         images = x[begin : begin + rows.size]
