@@ -17,6 +17,7 @@ import nnengine
 from dashboard.web import build
 from dashboard.web import pieces as pieces_
 from nnengine import linkfile, read_idx
+from nnengine.kernels import ahead_of_time
 from tests.browser.conftest import OPENED_S, PHONE, ROOT, note_foreign, served, settle
 from tests.browser.test_draw import SEVEN, answer, draw
 from tests.browser.test_walk import go, metric, upload
@@ -120,6 +121,9 @@ def test_published_files_train_in_the_tab_and_the_model_is_the_same_outside(
     page.get_by_role("button", name="Stop").click()
     expect(page.get_by_text("Stopped", exact=True)).to_be_visible(timeout=60_000)
     settle(page)
+
+    by = "WebAssembly" if ahead_of_time.current() else "numpy"
+    expect(page.get_by_text(re.compile(f"^Computed by {by} kernels"))).to_be_visible()
 
     go(page, "Models")
     page.get_by_role("button", name="Evaluate").click()
