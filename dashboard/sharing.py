@@ -269,6 +269,6 @@ def _offer(prepared: list[Prepared]) -> None:
     link_box(f"draw#net={chosen.text}", key="share.network", label="Link to this network")
     measured = f"Measured on {units.plain(chosen.judged_on)}. " if chosen.judged_on else ""
     st.caption(
-        f"{measured}The network stands behind the #, so no server on the way reads it. Some mail "
-        "and chat programs cut long links: the shorter the surer."
+        f"{measured}The network stands behind the #: in no server's log, and of no length that a "
+        "server refuses. Some mail and chat programs cut long links: the shorter the surer."
     )

@@ -100,7 +100,8 @@ def save(held) -> None:
                 disabled=kind == "nnm" and bool(reason),
             )  # fmt: skip
         demo_page(held, name)
-    st.caption(units.plain(reason) or "Both formats hold this network; .npz also its history.")
+    formats = units.plain(reason) or "Both formats hold this network; .npz also its history."
+    st.caption(f"{formats} The demo is one web page that answers drawings, without a server.")
 
 
 def demo_page(held, name: str) -> None:
