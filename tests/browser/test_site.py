@@ -98,16 +98,28 @@ def first_answer(page: Page) -> str:
     return answer(page)
 
 
-def test_the_form_that_takes_python_from_the_cdn_opens_and_answers_too(tab, far_site, pieces):
-    page = tab(far_site, "/draw", "Draw", far=pieces)
+def test_a_network_in_a_link_answers_in_the_form_that_takes_python_from_the_cdn(
+    tab, far_site, pieces
+):
+    text = linkfile.encode(nnengine.shipped("original"), name="The original")
+    assert len(text) < 10_000
+    page = tab(far_site, f"/draw#net={text}", "Draw", far=pieces)
+    expect(page.get_by_text("a network that was sent to you in a link")).to_be_visible()
     draw(page, SEVEN)
     assert "7" == first_answer(page)
 
 
-def test_published_files_train_in_the_tab_and_the_model_is_the_same_outside(
+def test_a_recipe_in_a_link_trains_on_published_files_and_the_model_is_the_same_outside(
     tab, site, mnist_files, tmp_path
 ):
-    page = tab(site, "/", "Data")
+    page = tab(site, "/train?data=digits&hidden=12&seed=41&hide=images", "Train")
+    expect(page.get_by_text(re.compile("784 → 12 → 10"))).to_be_visible()
+    expect(page.get_by_text("Images while training")).to_have_count(0)
+    page.get_by_text("Share this recipe").click()
+    link = page.get_by_label("Link to this recipe", exact=True)
+    expect(link).to_have_value(re.compile(f"^{site}/train\\?data=digits&hidden=12&.*&seed=41"))
+
+    go(page, "Data")
     page.get_by_role("radio", name="Your files", exact=True).first.click()
     settle(page)
     upload(page, list(mnist_files.values()))
@@ -297,22 +309,3 @@ def test_an_address_without_a_page_leads_to_the_start(lonely, site):
     page.goto(f"{site}/nothing-here")
     expect(page.get_by_role("heading", name="There is no page here")).to_be_visible()
     page.close()
-
-
-def test_a_link_to_a_recipe_fills_the_form_of_the_site(tab, site):
-    page = tab(site, "/train?data=digits&hidden=12&seed=41&hide=images", "Train")
-    expect(page.get_by_text(re.compile("784 → 12 → 10"))).to_be_visible(timeout=30_000)
-    expect(page.get_by_text("Images while training")).to_have_count(0)
-    page.get_by_text("Share this recipe").click()
-    link = page.get_by_label("Link to this recipe", exact=True)
-    expect(link).to_have_value(re.compile(f"^{site}/train\\?data=digits&hidden=12&.*&seed=41"))
-
-
-def test_a_network_in_a_link_to_the_site_answers_at_once(tab, site):
-    text = linkfile.encode(nnengine.shipped("original"), name="The original")
-    assert len(text) < 10_000
-    page = tab(site, f"/draw#net={text}", "Draw")
-    card = page.get_by_text("a network that was sent to you in a link")
-    expect(card).to_be_visible(timeout=30_000)
-    draw(page, SEVEN)
-    assert "7" == first_answer(page)
