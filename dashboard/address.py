@@ -157,10 +157,14 @@ def _fraction(name: str, least: float, most: float) -> Callable:
         except ValueError:
             value = float("nan")
         if not least <= value <= most:
-            raise ConfigError(f"write a number from {least:g} to {most:g}")
+            raise ConfigError(f"write a number from {_plain(least)} to {_plain(most)}")
         return {name: value}
 
     return read
+
+
+def _plain(value: float) -> str:
+    return f"{value:.6f}".rstrip("0").rstrip(".")
 
 
 def _hidden(text: str, bounds: Bounds) -> dict[str, Any]:

@@ -40,6 +40,7 @@ log = logging.getLogger(__name__)
 _VISIT = {
     "owner": str, "reserved": str, "selected": str | None, "source": str | None, "upright": list,
     "runs": list, "held": dict | None, "taught": list, "kept": int, "files": list,
+    "linked": str | None,
 }  # fmt: skip
 _RUN = {
     "id": str, "name": str, "recipe": dict, "sizes": list, "data_name": str, "data_count": int,
@@ -49,6 +50,10 @@ _RUN = {
 
 class Damaged(Exception):
     """A record cannot be read."""
+
+
+class _Counted(Exception):
+    """A record is damaged, and was counted when it was unpacked."""
 
 
 def pack(about: Any, raw: bytes = b"") -> bytes:
@@ -170,6 +175,7 @@ class Writer:
             "held": refer(visit.held),
             "taught": [refer(one) for one in visit.taught],
             "kept": visit.kept,
+            "linked": visit.linked,
         }
 
     def _refer(self, held: HeldNetwork, records: dict, wanted: set) -> dict:
@@ -186,6 +192,7 @@ class Writer:
             records |= self._note(key, True, pack({}, raw))
         wanted.add(key)
         about |= {"network": name, "reason": held.reason, "tested": held.tested}
+        about["said"] = held.said
         if held.lesson:
             about["lesson"] = _lesson_about(held.lesson)
         if held.origin:
@@ -257,9 +264,12 @@ class Reader:
         self.selected: str | None = None
         self.parts: dict[str, tuple[Any, bytes]] = {}
         self._writer, self._shelf = writer, shelf
+        self._damaged: set[str] = set()
         for key, record in records.items():
             writer.adopt(key, len(record))
             self._try(lambda key=key, record=record: self.parts.update({key: unpack(record)}))
+            if key not in self.parts:
+                self._damaged.add(key)
 
     def visit(self, now: float) -> Visit | None:
         """Return the visit, or None where nothing of it could be read."""
@@ -274,7 +284,7 @@ class Reader:
             return None
         visit = Visit(about["owner"], about["reserved"], now)
         self.selected = about["selected"]
-        self._try(lambda: visit.mine.extend(_read_mine(*self.parts[MINE])))
+        self._try(lambda: visit.mine.extend(_read_mine(*self._part(MINE))))
         visit.kept = max([about["kept"], *(one.id for one in visit.mine)])
         for run_id in about["runs"]:
             self._try(lambda run_id=run_id: self._add_run(visit, run_id, now))
@@ -285,16 +295,23 @@ class Reader:
         for file in about["files"]:
             self._try(lambda file=file: visit.files.append(self._file(file)))
         visit.upright = set(about["upright"])
-        visit.source = about["source"]
+        visit.source, visit.linked = about["source"], about["linked"]
         return visit
 
     def _try(self, do: Callable[[], Any]) -> None:
         # Whatever storage holds, however it came to be there, must not stop the app.
         try:
             do()
+        except _Counted:
+            pass
         except Exception:
             log.exception("something that was kept cannot be read")
             self.lost += 1
+
+    def _part(self, key: str) -> tuple[Any, bytes]:
+        if key in self._damaged:
+            raise _Counted
+        return self.parts[key]
 
     def _same(self, visit: Visit, held: HeldNetwork) -> HeldNetwork:
         return next((one for one in visit.taught if one.key == held.key), held)
@@ -303,25 +320,25 @@ class Reader:
         if about["source"] == "shipped":
             network = nnengine.shipped(about["id"])
             return HeldNetwork(network, about["name"], "shipped", about["id"])
-        network = modelfile.load(self.parts[NETWORK + about["network"]][1]).snapshot()
+        network = modelfile.load(self._part(NETWORK + about["network"])[1]).snapshot()
         self._writer.name(network, about["network"])
         lesson = about.get("lesson")
         origin = about.get("origin")
         return HeldNetwork(
             network, about["name"], about["source"], about["id"],
             lesson and _read_lesson(lesson, network), origin and self._held(origin),
-            about["reason"], about["tested"],
+            about["reason"], about["tested"], about["said"],
         )  # fmt: skip
 
     def _add_run(self, visit: Visit, run_id: str, now: float) -> None:
-        about, raw = self.parts[RUN + run_id]
+        about, raw = self._part(RUN + run_id)
         if about["id"] != run_id or not isinstance(about["source"], str | None):
             raise Damaged("it is another run")
         visit.runs.append(_read_run(about, raw, visit.owner, now))
         visit.run_sources[run_id] = about["source"]
 
     def _file(self, about: dict) -> LoadedFile:
-        file = self._shelf.load(about["name"], self.parts[FILE + about["key"]][1])
+        file = self._shelf.load(about["name"], self._part(FILE + about["key"])[1])
         if about["whole"] and file.rescued is not None:
             file = file.kept_whole()
         return self._shelf.turn(file) if about["turned"] else file

@@ -13,7 +13,7 @@ from dashboard.components.arrival import arrival
 from dashboard.components.link_box import link_box
 from dashboard.recipe import Recipe
 from dashboard.visits import HeldNetwork
-from nnengine import linkfile
+from nnengine import demo, linkfile
 from nnengine.dataset import Dataset
 from nnengine.errors import ConfigError, EngineError
 from nnengine.network import Network
@@ -150,6 +150,18 @@ def share_recipe(recipe: Recipe | None) -> None:
         )
 
 
+# A page to send --------------------------------------------------------------------------
+
+
+def demo_page(held: HeldNetwork) -> bytes:
+    """Return the network as one HTML file, with the curves of its run or of its record."""
+    run = next((run for run in state.runs() if held.source == "run" and run.id == held.id), None)
+    curves = run.history.as_dict() if run and len(run.history) else None
+    measured = state.card(held.id).get("measured", {}) if held.source == "shipped" else {}
+    note = ", ".join(f"{100 * said['accuracy']:.1f} % on {of}" for of, said in measured.items())
+    return demo.page(held.network, held.name, curves=curves, note=note).encode()
+
+
 # A network to send -----------------------------------------------------------------------
 
 
@@ -257,6 +269,6 @@ def _offer(prepared: list[Prepared]) -> None:
     link_box(f"draw#net={chosen.text}", key="share.network", label="Link to this network")
     measured = f"Measured on {units.plain(chosen.judged_on)}. " if chosen.judged_on else ""
     st.caption(
-        f"{measured}The network stands behind the #, so no server on the way reads it. Some mail "
-        "and chat programs cut long links: the shorter the surer."
+        f"{measured}The network stands behind the #: in no server's log, and of no length that a "
+        "server refuses. Some mail and chat programs cut long links: the shorter the surer."
     )

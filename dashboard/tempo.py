@@ -31,9 +31,14 @@ def part(draw: Callable[..., Any], every_s: float | None) -> Callable[..., Any]:
     if not IN_TAB:
         return st.fragment(draw, run_every=every_s)
     if every_s is None:
-        return st.fragment(draw)
+        return st.fragment(lambda *given: _draw_and_keep(draw, *given))
     state.put(_TICKS, True)
     return st.fragment(lambda *given: _train_and(draw, *given))
+
+
+def _draw_and_keep(draw: Callable[..., Any], *given: Any) -> None:
+    draw(*given)
+    state.keep_up()  # a step on its own draws no more of the page than this
 
 
 def keep_training() -> None:

@@ -1,4 +1,4 @@
-"""The command line: `nnengine train | evaluate | predict | info | convert | fetch`.
+"""The command line: `nnengine train | evaluate | predict | info | convert | demo | fetch`.
 
 Results go to standard output: a short summary, or with --json one JSON object and nothing else.
 Progress and faults go to standard error, a fault as one line. Exit status: 0 done, 2 a fault,
@@ -16,11 +16,12 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
 
-from . import augment, catalogue, forms, kernels, modelfile, report
+from . import augment, catalogue, demo, forms, kernels, modelfile, report
 from ._version import __version__
 from .activations import ACTIVATIONS
 from .dataset import Dataset
@@ -352,6 +353,23 @@ def _convert(arguments: argparse.Namespace) -> None:
     _answer(result, report.convert_lines(result), arguments)
 
 
+def _demo(arguments: argparse.Namespace) -> None:
+    network = modelfile.load(arguments.model)
+    name = arguments.name if arguments.name is not None else Path(arguments.model).stem
+    text = demo.page(network, name, note=arguments.note).encode()
+    target = Path(arguments.page)
+    if target.suffix.lower() not in (".html", ".htm"):
+        raise ConfigError(f"{target.name}: a page's name ends in .html")
+    target.write_bytes(text)
+    result = {
+        "model": arguments.model,
+        "page": arguments.page,
+        "bytes": len(text),
+        "layers": list(network.sizes),
+    }
+    _answer(result, report.demo_lines(result), arguments)
+
+
 # ------------------------------------------------------------------------------------------ fetch
 
 
@@ -496,6 +514,12 @@ def _parser() -> argparse.ArgumentParser:
     command = _add(commands, "convert", _convert, "turn .nnm into .npz or back")
     command.add_argument("source", help="model file to read")
     command.add_argument("target", help="model file to write; its ending says the format")
+
+    command = _add(commands, "demo", _demo, "turn a model into one HTML page that answers drawings")
+    command.add_argument("model", help=".nnm or .npz file")
+    command.add_argument("page", metavar="PAGE", help=".html file to write")
+    command.add_argument("--name", help="title of the page (the model's file name)")
+    command.add_argument("--note", default="", help="a sentence about it, under the title")
 
     command = _add(commands, "fetch", _fetch, "fetch data sets by name, or list them")
     command.add_argument("names", nargs="*", metavar="NAME", help=f"{_NAMES} (list them all)")

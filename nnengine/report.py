@@ -33,6 +33,12 @@ def train_lines(result: dict[str, Any]) -> Iterator[str]:
         yield from cost_lines(result["cost"], result["data"])
 
 
+def demo_lines(result: dict[str, Any]) -> Iterator[str]:
+    """Say that a model is a page now."""
+    yield f"{result['model']} ({_dashed(result['layers'])}) is shown by {result['page']}"
+    yield f"  {result['bytes']:,} bytes; open it in any browser, no server or network is needed"
+
+
 def cost_lines(cost: dict[str, Any], data: dict[str, Any]) -> Iterator[str]:
     """Say where the time went; cost and data as a training record holds them."""
     threads = f"{cost['threads']} thread" + "s" * (cost["threads"] != 1)

@@ -86,10 +86,10 @@ def test_every_recipe_of_the_form_comes_back_as_it_was(recipe):
 @pytest.mark.parametrize(
     ("said", "words"),
     [
-        ("rate=fast", "write a number from 1e-06 to 100. Taken instead: rate=0.001"),
-        ("rate=0", "from 1e-06"),
-        ("rate=nan", "from 1e-06"),
-        ("rate=1e999", "from 1e-06"),
+        ("rate=fast", "write a number from 0.000001 to 100. Taken instead: rate=0.001"),
+        ("rate=0", "from 0.000001"),
+        ("rate=nan", "from 0.000001"),
+        ("rate=1e999", "from 0.000001"),
         ("momentum=1", "to 0.999"),
         ("seed=-1", "from 0 to 2,147,483,647. Taken instead: seed=0"),
         ("seed=" + "9" * 5000, "whole number"),

@@ -180,7 +180,7 @@ def test_drawings_taught_networks_and_their_lessons_come_back(shelf):
     twice = HeldNetwork(
         network.copy().snapshot(), "taught", "taught", "shipped:original", lesson, once, 9, "digits"
     )
-    visit.taught, visit.held = [twice], twice
+    visit.taught, visit.held, visit.linked = [twice], twice, "?data=digits"
     Keeper(first, shelf).keep(visit, None)
 
     _, keeper = reopened(shelf)
@@ -194,7 +194,7 @@ def test_drawings_taught_networks_and_their_lessons_come_back(shelf):
     )  # fmt: skip
     np.testing.assert_array_equal(network.theta, back.held.network.theta)
     assert (3, "shipped:original") == (back.held.origin.reason, back.held.origin.origin.key)
-    assert 9 == back.kept
+    assert (9, "?data=digits") == (back.kept, back.linked)
     assert 1 == sum(key.startswith("network:") for key in shelf.records)  # equal weights are one
 
 
@@ -266,7 +266,7 @@ def test_a_damaged_run_is_left_out_and_the_rest_comes_back(shelf, easy, place):
     raw[place] ^= 1
     shelf.records[f"run:{run.id}"] = bytes(raw)
     _, keeper = reopened(shelf)
-    assert ([], 1, 1 + 1) == (keeper.visit.runs, len(keeper.visit.mine), keeper.lost)
+    assert ([], 1, 1) == (keeper.visit.runs, len(keeper.visit.mine), keeper.lost)
 
 
 @pytest.mark.parametrize("bad", [b"", b"nonsense", pack([]), pack({"owner": 1}), pack({})[:-1]])
@@ -332,3 +332,26 @@ def test_what_the_page_hands_over_is_read_once(tmp_path):
 
 def test_a_reader_without_records_finds_nobody():
     assert Reader({}, Writer(), page().shelf).visit(0.0) is None
+
+
+def test_who_comes_back_is_told_for_a_while_and_what_is_there_now(shelf, easy):
+    first = page()
+    visit, run = begun(first, easy)
+    Keeper(first, shelf).keep(visit, run.id)
+    now = [5.0]
+    keeper = Keeper(page(), shelf, clock=lambda: now[0])
+    assert (1, 0) == (keeper.came_back()[0].runs, keeper.came_back()[1])
+    now[0] = 60.0
+    assert keeper.came_back() is None
+    assert Keeper(page(), Shelf()).came_back() is None
+
+
+def test_a_network_that_came_in_a_link_comes_back_with_what_came_with_it(shelf):
+    first = page()
+    visit = first.create()
+    network = nnengine.Network.build([784, 6, 10], rng=3).snapshot()
+    visit.held = HeldNetwork(network, "sent", "link", "abc", said="hello")
+    Keeper(first, shelf).keep(visit, None)
+    back = reopened(shelf)[1].visit.held
+    assert ("link:abc", "sent", "hello") == (back.key, back.name, back.said)
+    np.testing.assert_array_equal(network.theta, back.network.theta)

@@ -311,8 +311,7 @@ def test_a_network_that_fits_no_images_leads_to_data(visit):
     assert "No images for this network" in words(at)
 
 
-def test_without_any_network_the_page_says_where_one_comes_from(monkeypatch):
-    monkeypatch.setattr(state, "shipped", lambda name: None)
+def test_without_any_network_the_page_says_where_one_comes_from(nothing_ships):
     at = open_page("fragility")
     assert not at.exception
     assert "No network yet" in words(at)

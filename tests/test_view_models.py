@@ -74,7 +74,15 @@ def test_a_network_that_nnm_cannot_hold_is_told_why(visit):
     assert not at.exception
     assert ".nnm" in words(at)
     enabled = [b.proto.label for b in at.get("download_button") if not b.proto.disabled]
-    assert ["Download .npz"] == enabled
+    assert ["Download .npz", "Download this demo"] == enabled
+
+
+def test_a_network_too_large_for_a_page_is_told_so(visit):
+    visit.held = HeldNetwork(Network.build([64, 30_000, 3]).snapshot(), "wide.npz", "file")
+    at = open_page("models", visit)
+    button = next(b for b in at.get("download_button") if b.proto.label == "Download this demo")
+    assert button.proto.disabled
+    assert "2,000,000 at most" in button.proto.help
 
 
 def test_a_restored_file_becomes_the_network_in_hand(trained):

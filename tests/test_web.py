@@ -204,3 +204,10 @@ def test_the_canvas_is_registered_with_the_text_of_its_files(tmp_path):
 )
 def test_a_slice_is_twice_the_drawing_within_bounds(left, now, expected):
     assert expected == pytest.approx(tempo.slice_s(left, now))
+
+
+def test_the_pieces_of_a_page_of_one_s_own_travel_with_the_site():
+    folder = ROOT / "nnengine" / "demo"
+    wanted = {f"nnengine/demo/{file.name}" for file in folder.iterdir() if file.is_file()}
+    assert {"nnengine/demo/page.html", "nnengine/demo/engine.js"} <= wanted
+    assert wanted <= build.sources().keys()

@@ -22,6 +22,7 @@ from nnengine.errors import EngineError
 from . import session, sets, training
 
 LIVE_EVERY_S = 2.0  # a run under way is kept so often,
+TOLD_S = 20.0  # a visitor who comes back is told so for so long
 LIVE_SHARE = 0.04  # and at most for this share of the time
 log = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ class Keeper:
         reader = Reader(store.load(), self._writer, registry.shelf)
         self.visit: Visit | None = reader.visit(time.monotonic())
         self.selected, self.lost = reader.selected, reader.lost
-        self.back = self.visit is not None  # to be told once
+        self._told_until: float | None = None
         if self.visit:
             for run in self.visit.runs:
                 run.data = partial(data_of, run)
@@ -76,6 +77,19 @@ class Keeper:
         self.store.save(records, gone)
         if due:
             self._kept_s, self._cost_s = self._clock(), self._clock() - now
+
+    def came_back(self) -> tuple[Kept, int] | None:
+        """Return what came back and how many records were lost, for a while after the opening.
+
+        A page that begins with a run under way is drawn twice at once: told in the first drawing
+        alone, nobody would read it.
+        """
+        now = self._clock()
+        if self._told_until is None:
+            self._told_until = now + TOLD_S
+        found = self.held(self.visit)
+        anything = self.lost or (self.visit is not None and not found.nothing)
+        return (found, self.lost) if anything and now < self._told_until else None
 
     def forget(self) -> None:
         """Delete everything from storage."""
@@ -142,15 +156,8 @@ def what_is_kept() -> Kept | None:
 
 
 def came_back() -> tuple[Kept, int] | None:
-    """Return once what came back when the page was opened, and how many records were lost."""
-    if not IN_TAB:
-        return None
-    kept = keeper()
-    if not kept.back and not kept.lost:
-        return None
-    found = kept.held(kept.visit), kept.lost
-    kept.back, kept.lost = False, 0
-    return found if found[1] or not found[0].nothing else None
+    """Return, for a while, what came back when the page was opened, and how much was lost."""
+    return keeper().came_back() if IN_TAB else None
 
 
 def forget_everything() -> None:
@@ -160,5 +167,5 @@ def forget_everything() -> None:
     if visit := session.this_visit():
         session.registry().drop(visit)
     keeper().forget()
-    keeper().visit = None
+    keeper().visit, keeper().lost = None, 0
     session.leave()

@@ -10,7 +10,7 @@ from dashboard import answers, figures, judging, sharing, state, units
 from dashboard.components.live_plot import live_plot
 from dashboard.components.table import table
 from dashboard.components.tiles import tiles
-from nnengine import modelfile
+from nnengine import demo, modelfile
 from nnengine.errors import EngineError
 from nnengine.metrics import evaluate
 
@@ -99,7 +99,22 @@ def save(held) -> None:
                 key=f"models.save.{kind}", icon=":material/download:",
                 disabled=kind == "nnm" and bool(reason),
             )  # fmt: skip
-    st.caption(units.plain(reason) or "Both formats hold this network; .npz also its history.")
+        demo_page(held, name)
+    formats = units.plain(reason) or "Both formats hold this network; .npz also its history."
+    st.caption(f"{formats} The demo is one web page that answers drawings, without a server.")
+
+
+def demo_page(held, name: str) -> None:
+    """Offer the network as one HTML file that answers drawings."""
+    count, most = held.network.parameter_count, demo.MAX_PARAMETERS
+    st.download_button(
+        "Download this demo", lambda: sharing.demo_page(held), file_name=f"{name}.html",
+        mime="text/html", on_click="ignore", key="models.save.demo", icon=":material/draw:",
+        disabled=count > most,
+        help=f"{count:,} parameters: a page holds {most:,} at most." if count > most else
+        "One web page with the curves, the weights and a sheet to draw on. It needs no server, "
+        "no Python and no network: open it anywhere, send it to anybody.",
+    )  # fmt: skip
 
 
 def describe(network) -> None:

@@ -23,7 +23,7 @@ CONFIG = ROOT / "dashboard" / ".streamlit" / "config.toml"
 MARK = "nnengine-site.json"  # in every site; without it a full folder is not ours to replace
 _HOST = re.compile(r"https://[a-z0-9.-]+(:\d+)?|http://127\.0\.0\.1(:\d+)?")
 _STATIC_IMPORT = re.compile(r"""(?:from|import)\s*["']\./([\w.-]+\.js)["']""")
-_SOURCES = (".py", ".toml", ".npz", ".nnm", ".json", ".typed")
+_SOURCES = (".py", ".toml", ".npz", ".nnm", ".json", ".typed", ".html", ".css", ".js")
 
 
 class BuildError(Exception):

@@ -93,7 +93,7 @@ def _run(*command: str, cwd: Path) -> None:
         raise GatherError(f"{' '.join(command)} failed: {' '.join(said)}")
 
 
-def _npm(work: Path, package: str) -> tarfile.TarFile:
+def npm(work: Path, package: str) -> tarfile.TarFile:
     """Return the archive that npm has for a package of a named version."""
     place = Path(tempfile.mkdtemp(dir=work))
     _run("npm", "pack", "--silent", package, cwd=place)
@@ -101,14 +101,14 @@ def _npm(work: Path, package: str) -> tarfile.TarFile:
 
 
 def _pyodide(work: Path, into: Path) -> None:
-    with _npm(work, f"pyodide@{pieces.PYODIDE}") as archive:
+    with npm(work, f"pyodide@{pieces.PYODIDE}") as archive:
         for name in set(pieces.CORE) - {"pyodide-lock.json"}:
             (into / name).write_bytes(archive.extractfile(f"package/{name}").read())
 
 
 def _stlite(work: Path, into: Path) -> None:
     """Unpack what pages ask for: no source maps, no types."""
-    with _npm(work, f"@stlite/browser@{pieces.STLITE}") as archive:
+    with npm(work, f"@stlite/browser@{pieces.STLITE}") as archive:
         for member in archive.getmembers():
             inner = member.name.removeprefix("package/build/")
             if not member.isfile() or inner == member.name or inner.endswith((".map", ".d.ts")):

@@ -21,11 +21,12 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from . import entries
+from . import entries, numpy_
 from .entries import ARGUMENTS, FITS, FOUND, KIND, MISFIT
 
 TRIPLE = "wasm32-unknown-emscripten"
 LAYOUT = "e-m:e-p:32:32-p10:8:8-p20:8:8-i64:64-i128:128-f128:64-n32:64-S128-ni:1:10:20"
+PART = 4  # lanes of a vector there
 FEATURES = "+simd128,+bulk-memory,+nontrapping-fptoint,+sign-ext,+mutable-globals"
 
 # Of NumPy's arrays, where pointers have 32 bits: what stands at which byte.
@@ -117,6 +118,7 @@ def _compile(file: Path, names: Iterable[str]) -> None:
     """Write the module. numba has not been imported before."""
     import llvmlite.binding as llvm
 
+    numpy_.PART = PART
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
     whole, symbols = llvm.parse_assembly(RESHAPE), []
@@ -148,7 +150,9 @@ def _entry(name: str, types: tuple, exported: str) -> str:
     for n, kind in enumerate(entries.flat(types), ARGUMENTS):
         names |= {f"fits_{n}": _fits(kind, n), f"read_{n}": _read(kind, n)}
     exec(source(types), names)
-    options = {k: v for k, v in kernel.targetoptions.items() if k in ("error_model", "fastmath")}
+    options = {
+        k: v for k, v in kernel.targetoptions.items() if k in ("error_model", "fastmath", "_nrt")
+    }
     plain = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "nogil": True}
     entry = numba.njit("int64(voidptr)", **plain, **options)(names["entry"])
     (kind,) = entry.overloads

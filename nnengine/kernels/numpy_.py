@@ -27,6 +27,7 @@ FAINT = 24  # grey between two pixels and below this is black: a trace costs as 
 
 
 LANES = 16  # images of a group, side by side
+PART = LANES  # of a group, that a processor has vectors for; set to less where that is known
 GROUPS = 48  # of a block: ten gradients each fill 30 of 32 KB of the first cache
 
 

@@ -17,47 +17,57 @@ from numba import types
 from numba.core.datamodel import models
 from numba.extending import intrinsic, register_model
 
+from . import numpy_
+
 LANES = 16
+PART = numpy_.PART  # what tiles of sums are made of: ten of sixteen lanes overflow a browser's
 BLOCK = 32  # bytes that `copy_bytes` copies
 _LLVM = ir.VectorType(ir.FloatType(), LANES)
 _ALIGNMENT = 4  # bytes: rows may begin at any float
 
 
-class Float32x16(types.Type):
-    """numba's name for a vector of sixteen float32."""
+class Vector(types.Type):
+    """numba's name for a vector of so many float32."""
 
-    def __init__(self) -> None:
-        super().__init__("float32x16")
-
-
-vector = Float32x16()
+    def __init__(self, lanes: int) -> None:
+        self.lanes = lanes
+        super().__init__(f"float32x{lanes}")
 
 
-@register_model(Float32x16)
+vector, part_vector = Vector(LANES), Vector(PART)
+
+
+@register_model(Vector)
 class _Model(models.PrimitiveModel):
     """A vector is one LLVM value."""
 
     def __init__(self, manager, kind) -> None:
-        super().__init__(manager, kind, _LLVM)
+        super().__init__(manager, kind, ir.VectorType(ir.FloatType(), kind.lanes))
 
 
-def _address(context, builder, signature, arguments):
+def _address(context, builder, signature, arguments, kind=_LLVM):
     """Return where array[i] stands, as the address of a vector."""
     array = context.make_array(signature.args[0])(context, builder, arguments[0])
     i = context.cast(builder, arguments[1], signature.args[1], types.intp)
-    return builder.bitcast(builder.gep(array.data, [i]), _LLVM.as_pointer())
+    return builder.bitcast(builder.gep(array.data, [i]), kind.as_pointer())
 
 
-@intrinsic
-def load(typing, array, i):
-    """Return array[i : i + 16] of a one-dimensional float32 array; not checked."""
+def _loaded(lanes):
+    """Return an intrinsic that gives array[i : i + lanes] of a float32 array; not checked."""
 
-    def generate(context, builder, signature, arguments):
-        value = builder.load(_address(context, builder, signature, arguments))
-        value.align = _ALIGNMENT
-        return value
+    def load(typing, array, i):
+        def generate(context, builder, signature, arguments):
+            kind = context.get_value_type(signature.return_type)
+            value = builder.load(_address(context, builder, signature, arguments, kind))
+            value.align = _ALIGNMENT
+            return value
 
-    return vector(array, i), generate
+        return lanes(array, i), generate
+
+    return intrinsic(load)
+
+
+load, load_part = _loaded(vector), _loaded(part_vector)
 
 
 @intrinsic
@@ -72,18 +82,28 @@ def store(typing, array, i, value):
     return types.void(array, i, value), generate
 
 
-@intrinsic
-def splat(typing, number):
-    """Return the number in all sixteen lanes."""
+def _spread(builder, number, kind):
+    """Return the number in all lanes of a vector of that LLVM type."""
+    nothing = ir.Constant(kind, ir.Undefined)
+    first = builder.insert_element(nothing, number, ir.IntType(32)(0))
+    lanes = ir.Constant(ir.VectorType(ir.IntType(32), kind.count), [0] * kind.count)
+    return builder.shuffle_vector(first, nothing, lanes)
 
-    def generate(context, builder, signature, arguments):
-        lane = context.cast(builder, arguments[0], signature.args[0], types.float32)
-        nothing = ir.Constant(_LLVM, ir.Undefined)
-        first = builder.insert_element(nothing, lane, ir.IntType(32)(0))
-        lanes = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
-        return builder.shuffle_vector(first, nothing, lanes)
 
-    return vector(number), generate
+def _splat(lanes):
+    """Return an intrinsic that gives a number in all lanes."""
+
+    def splat(typing, number):
+        def generate(context, builder, signature, arguments):
+            lane = context.cast(builder, arguments[0], signature.args[0], types.float32)
+            return _spread(builder, lane, context.get_value_type(signature.return_type))
+
+        return lanes(number), generate
+
+    return intrinsic(splat)
+
+
+splat, splat_part = _splat(vector), _splat(part_vector)
 
 
 @intrinsic
@@ -185,30 +205,35 @@ TILE = 10  # sums kept in registers side by side: AVX-512 has 32 of them
 ROWS = 4  # the same for rows: 64 units
 
 
-@intrinsic
-def load_bytes(typing, array, i):
-    """Return array[i : i + 16] of a one-dimensional uint8 array as floats; not checked."""
-    lanes = ir.VectorType(ir.IntType(8), LANES)
+def _loaded_bytes(lanes):
+    """Return an intrinsic that gives array[i : i + lanes] of bytes as floats; not checked."""
 
-    def generate(context, builder, signature, arguments):
-        array = context.make_array(signature.args[0])(context, builder, arguments[0])
-        i = context.cast(builder, arguments[1], signature.args[1], types.intp)
-        value = builder.load(builder.bitcast(builder.gep(array.data, [i]), lanes.as_pointer()))
-        value.align = 1
-        return builder.uitofp(value, _LLVM)
+    def load_bytes(typing, array, i):
+        def generate(context, builder, signature, arguments):
+            kind = context.get_value_type(signature.return_type)
+            raw = ir.VectorType(ir.IntType(8), kind.count)
+            value = builder.load(_address(context, builder, signature, arguments, raw))
+            value.align = 1
+            return builder.uitofp(value, kind)
 
-    return vector(array, i), generate
+        return lanes(array, i), generate
+
+    return intrinsic(load_bytes)
 
 
-def _zeros(count):
+load_bytes, load_part_bytes = _loaded_bytes(vector), _loaded_bytes(part_vector)
+
+
+def _zeros(count, lanes):
     """Return an intrinsic that gives so many vectors, all zero: a tile of sums."""
-    tile = types.UniTuple(vector, count)
+    tile = types.UniTuple(lanes, count)
 
     def zeros(typing):
         def generate(context, builder, signature, arguments):
+            zero = ir.Constant(context.get_value_type(lanes), None)
             sums = ir.Constant(context.get_value_type(tile), ir.Undefined)
             for t in range(count):
-                sums = builder.insert_value(sums, ir.Constant(_LLVM, [0.0] * LANES), t)
+                sums = builder.insert_value(sums, zero, t)
             return sums
 
         return tile(), generate
@@ -216,8 +241,9 @@ def _zeros(count):
     return intrinsic(zeros)
 
 
-no_sums = _zeros(TILE)
-no_rows = _zeros(ROWS)
+no_sums = _zeros(TILE, vector)
+no_part_sums = _zeros(TILE, part_vector)
+no_rows = _zeros(ROWS, vector)
 
 
 def _each(change):
@@ -247,25 +273,21 @@ def add_products(typing, sums, x, array, i):
         array = context.make_array(signature.args[2])(context, builder, array)
         i = context.cast(builder, i, signature.args[3], types.intp)
         number = builder.load(builder.gep(array.data, [builder.add(i, i.type(t))]))
-        nothing = ir.Constant(_LLVM, ir.Undefined)
-        first = builder.insert_element(nothing, number, ir.IntType(32)(0))
-        lanes = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
-        spread = builder.shuffle_vector(first, nothing, lanes)
-        return _fused(builder, x, spread, builder.extract_value(sums, t))
+        return _fused(builder, x, _spread(builder, number, x.type), builder.extract_value(sums, t))
 
     return sums(sums, x, array, i), _each(change)
 
 
 @intrinsic
 def add_row_products(typing, sums, x, array, i):
-    """Return the tile with x * array[i + 16 t : i + 16 t + 16] added to every sum t."""
+    """Return the tile with x * array[i + 16 t : ...], as many as x has lanes, added to sum t."""
 
     def change(context, builder, signature, arguments, t):
         sums, x, array, i = arguments
         i = context.cast(builder, i, signature.args[3], types.intp)
         i = builder.add(i, i.type(LANES * t))
-        at = _address(context, builder, types.void(signature.args[2], types.intp), (array, i))
-        row = builder.load(at)
+        where = types.void(signature.args[2], types.intp)
+        row = builder.load(_address(context, builder, where, (array, i), x.type))
         row.align = _ALIGNMENT
         return _fused(builder, x, row, builder.extract_value(sums, t))
 
@@ -274,15 +296,16 @@ def add_row_products(typing, sums, x, array, i):
 
 @intrinsic
 def store_sums(typing, array, i, sums):
-    """Write sum t to array[i + 16 t : i + 16 t + 16], for all of a tile; not checked."""
+    """Write sum t to array[i + 16 t : ...], for all of a tile; not checked."""
 
     def generate(context, builder, signature, arguments):
         array, i, sums = arguments
         i = context.cast(builder, i, signature.args[1], types.intp)
         for t in range(signature.args[2].count):
             n = builder.add(i, i.type(LANES * t))
-            at = _address(context, builder, types.void(signature.args[0], types.intp), (array, n))
-            builder.store(builder.extract_value(sums, t), at, align=_ALIGNMENT)
+            where, value = types.void(signature.args[0], types.intp), builder.extract_value(sums, t)
+            at = _address(context, builder, where, (array, n), value.type)
+            builder.store(value, at, align=_ALIGNMENT)
         return context.get_dummy_value()
 
     return types.void(array, i, sums), generate
@@ -295,32 +318,49 @@ def across(typing, sums):
     Two vectors at a time are folded into one that holds halves of both: 30 additions for ten
     sums where each by itself would take 40.
     """
-    integer = ir.IntType(32)
+    lanes = sums.dtype.lanes
 
     def generate(context, builder, signature, arguments):
-        nothing = ir.Constant(_LLVM, [0.0] * LANES)
+        nothing = ir.Constant(context.get_value_type(sums.dtype), None)
         level = [builder.extract_value(arguments[0], t) for t in range(TILE)]
         level += [nothing] * (LANES - TILE)
-        width = LANES  # lanes that still belong to one sum
+        owners = [[t] * lanes for t in range(LANES)]  # whose sum each lane of a vector is a part of
+        width = lanes  # that still belong to one sum
+        while width > 1:
+            low, high = _halves(lanes, width)
+            pairs = range(0, len(level), 2)
+            level = [_fold(builder, *level[n : n + 2], low, high) for n in pairs]
+            owners = [[(owners[n] + owners[n + 1])[lane] for lane in low] for n in pairs]
+            width //= 2
         while len(level) > 1:
-            pairs = zip(level[::2], level[1::2], strict=True)
-            level, width = [fold(builder, a, b, width) for a, b in pairs], width // 2
-        order = [int(f"{t:04b}"[::-1], 2) for t in range(LANES)]  # where four folds left sum t
-        mask = ir.Constant(ir.VectorType(integer, LANES), order)
-        return builder.shuffle_vector(level[0], nothing, mask)
-
-    def fold(builder, a, b, width):
-        # Of every stretch of `width` lanes: the halves of a, then those of b.
-        half, low, high = width // 2, [], []
-        for start in range(0, LANES, width):
-            for vector_start in (start, LANES + start):
-                low += range(vector_start, vector_start + half)
-                high += range(vector_start + half, vector_start + width)
-        kind = ir.VectorType(integer, LANES)
-        parts = [builder.shuffle_vector(a, b, ir.Constant(kind, lanes)) for lanes in (low, high)]
-        return builder.fadd(*parts)
+            level = [_shuffled(builder, a, b, range(2 * a.type.count))
+                     for a, b in zip(level[::2], level[1::2], strict=True)]  # fmt: skip
+        owner = [t for vector in owners for t in vector]
+        return _shuffled(builder, level[0], level[0], map(owner.index, range(LANES)))
 
     return vector(sums), generate
+
+
+def _halves(lanes, width):
+    """Return of two vectors side by side every lower and every upper half of `width` lanes."""
+    low, high = [], []
+    for start in range(0, lanes, width):
+        for stretch in (start, lanes + start):
+            low += range(stretch, stretch + width // 2)
+            high += range(stretch + width // 2, stretch + width)
+    return low, high
+
+
+def _shuffled(builder, a, b, lanes):
+    """Return these lanes of a and b, side by side, as one vector."""
+    lanes = list(lanes)
+    return builder.shuffle_vector(
+        a, b, ir.Constant(ir.VectorType(ir.IntType(32), len(lanes)), lanes)
+    )
+
+
+def _fold(builder, a, b, low, high):
+    return builder.fadd(_shuffled(builder, a, b, low), _shuffled(builder, a, b, high))
 
 
 def _lane_by_lane(operation):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -15,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dashboard.web import build, gather, serve
 from nnengine import write_idx
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,7 +25,9 @@ FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
     "--disable-background-networking --disable-component-update --disable-sync"
 ).split()
+NOWHERE = "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"
 START_S = 60
+OPENED_S = 90  # a tab is waited for; what it takes is measured by benchmarks/opening.py
 
 
 def pytest_collection_modifyitems(items) -> None:
@@ -156,6 +161,47 @@ def settle(page, pause_ms: int = 300) -> None:
         '[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=60_000
     )
     page.wait_for_timeout(pause_ms)
+
+
+@pytest.fixture(scope="session")
+def pieces() -> Path:
+    """The gathered pieces of a static site, fetched once a machine: 150 MB, so only where
+    NNENGINE_SITE is set; without them a skip, or a failure where NNENGINE_SITE=required."""
+    if not os.environ.get("NNENGINE_SITE"):
+        pytest.skip("the site is tested where NNENGINE_SITE=1 (it fetches 150 MB with npm and pip)")
+    folder = gather.cache()
+    try:
+        return gather.gather(folder)
+    except gather.GatherError as fault:
+        if os.environ.get("NNENGINE_SITE") == "required":
+            pytest.fail(str(fault))
+        pytest.skip(f"the pieces of a vendored site cannot be had: {fault}")
+
+
+@contextlib.contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """Serve a folder as long as the block lasts; give its address."""
+    with serve.server(folder) as host:
+        threading.Thread(target=host.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{host.server_port}"
+        host.shutdown()
+
+
+@pytest.fixture(scope="session")
+def site(pieces, tmp_path_factory) -> Iterator[str]:
+    """The address of a vendored site."""
+    folder = tmp_path_factory.mktemp("site") / "site"
+    build.build(folder, pieces)
+    with served(folder) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def lonely(launch):
+    """A Chromium that finds no host but this one."""
+    chromium = launch(NOWHERE)
+    yield chromium
+    chromium.close()
 
 
 @pytest.fixture(scope="session")

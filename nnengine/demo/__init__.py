@@ -1,0 +1,151 @@
+"""Demo: a trained network as one HTML file that needs no Python, no server and no network.
+
+The page holds the network's numbers whole, its curves, its weights as pictures and a sheet to draw
+on; engine.js computes what the engine does.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import math
+import re
+from collections.abc import Mapping
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .._version import __version__
+from ..errors import ConfigError
+from ..network import Network
+
+MAX_PARAMETERS = 2_000_000  # 10.7 MB of text: what a phone opens in seconds
+READABLE_PX = (8, 64)  # sides of images that a drawing can be brought to and still be read
+MOST_POINTS = 400  # of a curve: more than a screen has room for
+_IN_WORDS = {"relu": "ReLU", "leaky_relu": "leaky ReLU"}
+_FOLDER = Path(__file__).parent
+_COLUMNS = ("step", "train_loss", "train_accuracy", "val_loss", "val_accuracy")
+
+
+def page(
+    network: Network, name: str = "", *, curves: Mapping[str, list] | None = None, note: str = ""
+) -> str:
+    """Return the text of an HTML file that shows a network and lets it answer drawings.
+
+    curves: a run's history as `History.as_dict` gives it; without, those of the last training run
+    on record, if any. note: a sentence about the network, such as how well it does. The page asks
+    no host for anything. Raises ConfigError for more than 2,000,000 parameters, and for weights
+    that are not finite.
+    """
+    _check(network)
+    title = name.strip() or "-".join(map(str, network.sizes))
+    css, js = _text("page.css"), _text("engine.js") + _text("page.js")
+    parts = {
+        "script": _digest(js),
+        "style": _digest(css),
+        "title": escape(title),
+        "summary": escape(_summary(network, note)),
+        "footer": escape(
+            f"One file made by nnengine {__version__}. It works without a network, and nothing you "
+            "draw leaves this page."
+        ),
+        "css": css,
+        "network": _as_json(network, curves),
+        "js": js,
+    }
+    # In one pass: what a visitor called his network must not be taken for a part.
+    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], _text("page.html"))
+
+
+def _check(network: Network) -> None:
+    if network.parameter_count > MAX_PARAMETERS:
+        raise ConfigError(
+            f"{network.parameter_count:,} parameters: a page holds at most {MAX_PARAMETERS:,}; "
+            "save the network as .npz instead, or train a smaller one"
+        )
+    if not np.isfinite(network.theta).all():
+        raise ConfigError("this network holds values that are not finite: train it again")
+
+
+def _summary(network: Network, note: str) -> str:
+    named = dict.fromkeys(_IN_WORDS.get(name, name) for name in network.activations[:-1])
+    hidden = ", ".join(named) or "no hidden layer"
+    shape = "-".join(map(str, network.sizes))
+    parts = [f"A neural network: {shape}, {hidden}, {network.parameter_count:,} parameters"]
+    if network.trained_steps:
+        parts.append(f"{network.trained_steps:,} steps of training")
+    return " · ".join([*parts, *filter(None, [note.strip()])])
+
+
+def _as_json(network: Network, curves: Mapping[str, list] | None) -> str:
+    """Return what the page's program is given, safe inside a script element."""
+    little = network.theta.astype(network.dtype.newbyteorder("<"))
+    fields = {
+        "sizes": network.sizes,
+        "activations": network.activations,
+        "scale": network.input_scale,
+        "dtype": str(network.dtype),
+        "names": network.class_names,
+        "shape": network.image_shape,
+        "curves": _curves(network, curves),
+        "unreadable": _unreadable(network),
+        "theta": base64.b64encode(little.tobytes()).decode(),
+    }
+    return json.dumps(fields, allow_nan=False).replace("<", "\\u003c")
+
+
+def _unreadable(network: Network) -> str | None:
+    """Return why drawings cannot be brought to this network's images, or None."""
+    height, width = network.image_shape
+    if min(height, width) >= READABLE_PX[0] and max(height, width) <= READABLE_PX[1]:
+        return None
+    return (
+        f"This network takes {network.inputs:,} numbers in images of {height} × {width}: a drawing "
+        f"cannot be put into that shape. Images between {READABLE_PX[0]} and {READABLE_PX[1]} "
+        "pixels a side can be drawn."
+    )
+
+
+def _curves(network: Network, given: Mapping[str, list] | None) -> dict[str, list] | None:
+    """Return the columns of the curves, thinned; None where there are none that can be read.
+
+    What is on record came out of a file: nothing is believed of it.
+    """
+    last = network.training[-1] if network.training else {}
+    found = given if given is not None else last.get("history")
+    if not isinstance(found, Mapping):
+        return None
+    columns = {name: found.get(name) for name in _COLUMNS}
+    lists = [column for column in columns.values() if isinstance(column, list | tuple)]
+    if len(lists) < len(_COLUMNS) or len({len(column) for column in lists}) > 1 or not lists[0]:
+        return None
+    if not all(_is_number(step) for step in columns["step"]):
+        return None
+    count = len(lists[0])
+    kept = sorted({round(i) for i in np.linspace(0, count - 1, min(count, MOST_POINTS))})
+    thinned = {name: [_number(column[i]) for i in kept] for name, column in columns.items()}
+    shown = ("train_loss", "train_accuracy")
+    return thinned if all(any(v is not None for v in thinned[n]) for n in shown) else None
+
+
+def _is_number(value: Any) -> bool:
+    numbers = (int, float, np.integer, np.floating)
+    return isinstance(value, numbers) and not isinstance(value, bool) and abs(value) < 1e15
+
+
+def _number(value: Any) -> float | int | None:
+    """Return a number of six digits, or None for what is none or not finite."""
+    if not _is_number(value) or not math.isfinite(value):
+        return None
+    return int(value) if isinstance(value, int | np.integer) else float(f"{float(value):.6g}")
+
+
+def _text(name: str) -> str:
+    return (_FOLDER / name).read_text(encoding="utf-8")
+
+
+def _digest(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
