@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 from . import kernels
 
 T = TypeVar("T")
-PARTS = ("preparing", "gradient", "optimiser", "measuring")
-PREPARING, GRADIENT, OPTIMISER, MEASURING = PARTS
+PARTS = ("preparing", "steps", "gradient", "optimiser", "measuring")
+PREPARING, STEPS, GRADIENT, OPTIMISER, MEASURING = PARTS  # STEPS: both of the next, in one call
 
 
 @dataclass(slots=True)

@@ -11,12 +11,13 @@ import numpy as np
 
 from . import kernels
 from .errors import ConfigError
+from .kernels import numpy_
 
 
 class SGD:
     """Gradient descent: theta -= rate * gradient."""
 
-    steps = 0
+    rule, steps = numpy_.SGD, 0
 
     def __init__(self, theta: np.ndarray, *, rate: float, momentum: float = 0.0) -> None:
         self.theta = theta
@@ -26,6 +27,10 @@ class SGD:
         """Return what goes from step to step beside the weights: nothing."""
         return {}
 
+    def numbers(self) -> tuple[float, ...]:
+        """Return what the next step's kernel takes after its arrays."""
+        return (self.rate,)
+
     def step(self, gradient: np.ndarray) -> None:
         """Change theta in place. gradient: float, of theta's shape and type."""
         kernels.sgd(self.theta, gradient, self.rate)
@@ -34,7 +39,7 @@ class SGD:
 class Momentum:
     """Gradient descent with a heavy ball (Polyak 1964): a velocity that decays and is pushed."""
 
-    steps = 0
+    rule, steps = numpy_.MOMENTUM, 0
 
     def __init__(self, theta: np.ndarray, *, rate: float, momentum: float = 0.9) -> None:
         self.theta = theta
@@ -46,6 +51,10 @@ class Momentum:
         """Return what goes from step to step beside the weights, by name, as it is held here."""
         return {"velocity": self.velocity}
 
+    def numbers(self) -> tuple[float, ...]:
+        """Return what the next step's kernel takes after its arrays."""
+        return self.rate, self.decay
+
     def step(self, gradient: np.ndarray) -> None:
         """Change theta in place. gradient: float, of theta's shape and type."""
         kernels.momentum(self.theta, gradient, self.velocity, self.rate, self.decay)
@@ -54,6 +63,7 @@ class Momentum:
 class Adam:
     """Adam (Kingma & Ba 2015, Algorithm 1, in the efficient order of its section 2)."""
 
+    rule = numpy_.ADAM
     beta1, beta2, epsilon = 0.9, 0.999, 1e-8
 
     def __init__(self, theta: np.ndarray, *, rate: float, momentum: float = 0.9) -> None:
@@ -67,15 +77,17 @@ class Adam:
         """Return what goes from step to step beside the weights, by name, as it is held here."""
         return {"mean": self.mean, "square": self.square}
 
-    def step(self, gradient: np.ndarray) -> None:
-        """Change theta in place. gradient: float, of theta's shape and type."""
+    def numbers(self) -> tuple[float, ...]:
+        """Return what the next step's kernel takes after its arrays, and count that step."""
         self.steps += 1
         unbias = math.sqrt(1 - self.beta2**self.steps)
         rate = self.rate * unbias / (1 - self.beta1**self.steps)
-        numbers = (rate, self.beta1, self.beta2, self.epsilon * unbias)
-        kernels.adam(
-            self.theta, gradient, self.mean, self.square, *map(self.theta.dtype.type, numbers)
-        )
+        return rate, self.beta1, self.beta2, self.epsilon * unbias
+
+    def step(self, gradient: np.ndarray) -> None:
+        """Change theta in place. gradient: float, of theta's shape and type."""
+        numbers = map(self.theta.dtype.type, self.numbers())
+        kernels.adam(self.theta, gradient, self.mean, self.square, *numbers)
 
 
 OPTIMISERS = {"sgd": SGD, "momentum": Momentum, "adam": Adam}

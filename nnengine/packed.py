@@ -19,7 +19,8 @@ class Packed:
     """n images of `inputs` pixels each, chosen by `rows` from the lists of a whole data set.
 
     Image r's pixels that are not zero: values[starts[r]:starts[r + 1]] uint8, at
-    places[...] uint16. starts: int64 (images + 1,); rows: int64 (n,).
+    places[...] uint16. starts: int64 (images + 1,); rows: int64 (n,). Without any places the
+    values are all bytes, zeros too; see `whole`.
     """
 
     starts: np.ndarray
@@ -89,6 +90,14 @@ def pack_once(images: np.ndarray) -> Packed | None:
     kernels.pack_pixels(flat, starts, places, values)
     rows = np.arange(len(flat), dtype=np.int64)
     return Packed(starts, places, values, flat.shape[1], rows)
+
+
+def whole(images: np.ndarray) -> Packed:
+    """Return images, uint8 (n, ...), as kernels for lists read them: every byte where it is."""
+    flat = read_only(images.reshape(len(images), -1))
+    starts = np.arange(len(flat) + 1, dtype=np.int64) * flat.shape[1]
+    nowhere, rows = np.empty(0, np.uint16), np.arange(len(flat))
+    return Packed(starts, nowhere, flat.reshape(-1), flat.shape[1], rows, images)
 
 
 def density(images: np.ndarray) -> float:

@@ -11,13 +11,14 @@ import time
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from . import kernels
 from .augment import Augmentation, Distorter
-from .cost import GRADIENT, MEASURING, OPTIMISER, PREPARING, Cost
+from .cost import GRADIENT, MEASURING, OPTIMISER, PREPARING, STEPS, Cost
 from .course import Course
 from .dataset import Dataset, check_labels
 from .errors import ConfigError
@@ -34,7 +35,7 @@ from .events import (
 from .grouped import BLOCK, Grouped, grouping
 from .network import Network
 from .optimisers import OPTIMISERS, check_optimiser
-from .packed import Packed, density, pack, pack_once
+from .packed import Packed, density, pack, pack_once, read_only, whole
 
 _SAMPLE = 10_000  # images at most on which a curve's point is measured
 _POINTS = 200  # of a full-batch run's curve, unless asked otherwise
@@ -233,24 +234,24 @@ def _steps(
     )
     optimiser.steps = course.step
     course.join(optimiser.carried())
-    gradient = kernels.aligned_zeros(network.theta.shape, network.dtype)
+    stepper = _Stepper(network, optimiser, watch)
     good, seen = network.theta.copy(), config.images_after(course.step, count)
+    kept = good.copy()
     due = config.point_after(course.step, count)
     if due and course.step < total and course.step not in record.history.step:
         yield record.note((yield from watch.measure(due, course.step, seen / count)))
     for step in range(course.step + 1, total + 1):
-        loss, correct, batch = yield from _gradient(watch, parts, gradient, step)
+        if config.schedule != "constant":
+            optimiser.rate = type(optimiser.rate)(config.rate_at(step, count))
+        if step % _KEEP_EVERY == 1:
+            kept[:] = network.theta
+        loss, correct, batch = yield from stepper.step(parts, step)
         if not math.isfinite(loss):
             network.theta[:] = good
             yield record.end(_diverged(step, seen / count, loss, config))
             return
         if step % _KEEP_EVERY == 1:
-            good[:] = network.theta
-        if config.schedule != "constant":
-            optimiser.rate = type(optimiser.rate)(config.rate_at(step, count))
-        started = time.perf_counter()
-        optimiser.step(gradient)
-        record.cost.add(OPTIMISER, started)
+            good, kept = kept, good  # their loss is known only now
         size = batch.count
         record.cost.images += size
         seen += size
@@ -308,11 +309,13 @@ class _Side:
 def _sides(
     network: Network, dataset: Dataset, validation: Dataset | None, packs: bool
 ) -> list[_Side]:
-    """Return both data sets, packed where the kernels gain by it."""
+    """Return both data sets as the kernels read them best."""
     sides = []
     for data in filter(None, (dataset, validation)):
-        packed = pack(data.images) if packs and _packs(network) else None
-        sides.append(_Side(data.images if packed is None else packed, data.labels))
+        images = data.images
+        if packs and _packs(network):
+            images = pack(images) or whole(images)
+        sides.append(_Side(images, data.labels))
     return sides
 
 
@@ -339,7 +342,8 @@ def _path(images: np.ndarray | Packed | Grouped, distorter: Distorter | None) ->
         return "distorted anew for every batch"
     if isinstance(images, Grouped):
         return "in groups of sixteen alike"
-    return "as lists of nonzero pixels" if isinstance(images, Packed) else "whole, zeros and all"
+    lists = isinstance(images, Packed) and (images.places.size or not images.values.size)
+    return "as lists of nonzero pixels" if lists else "whole, zeros and all"
 
 
 def _grouped(dataset: Dataset, cost: Cost, step: int, last: float) -> Generator[Event, None, _Side]:
@@ -460,7 +464,7 @@ def _distorted(
     for portion in portions:
         rows = np.concatenate([every[part.rows] for part in portion])
         images = distorter.distort(rows, rng)
-        packed = pack_once(images) if packs else None
+        packed = pack_once(images) or whole(images) if packs else None
         side, end, taken = _Side(images if packed is None else packed, labels[rows]), 0, []
         for part in portion:
             start, end = end, end + part.count
@@ -473,25 +477,6 @@ def _flat(lists: Generator[list[_Part], None, None]) -> Generator[_Part, None, N
     with closing(lists):
         for parts in lists:
             yield from parts
-
-
-def _gradient(
-    watch: _Watch, parts: Iterator[_Part], gradient: np.ndarray, step: int
-) -> Generator[Event, None, tuple[float, int, _Batch]]:
-    """Put the next batch's mean gradient into `gradient`; return (loss summed, right, batch)."""
-    gradient[:] = 0
-    loss, correct, done = 0.0, 0, 0
-    for part in parts:
-        images, labels, count = part.images.images, part.images.labels, part.batch.count
-        started = time.perf_counter()
-        summed, right = watch.network.gradient(images, labels, gradient, count=count)
-        watch.cost.add(GRADIENT, started)
-        loss, correct, done = loss + summed, correct + right, done + part.count
-        if part.last:
-            break
-        if watch.due():
-            yield watch.sign(Progressed(step=step, done=done, total=count))
-    return loss, correct, part.batch
 
 
 class _Watch:
@@ -532,6 +517,69 @@ class _Watch:
             numbers += [loss / len(side), correct / len(side)]
         names = ("train_loss", "train_accuracy", "val_loss", "val_accuracy")
         return kind(step=step, epoch=epoch, **dict(zip(names, numbers, strict=False)))
+
+
+class _Stepper:
+    """Takes the steps of a run: in one call where it can, else gradient first."""
+
+    def __init__(self, network: Network, optimiser: Any, watch: _Watch) -> None:
+        self.network = network
+        self.optimiser = optimiser
+        self.watch = watch
+        self.memory = tuple(optimiser.carried().values())
+        self.gradient: np.ndarray | None = None
+        self.starts: np.ndarray | None = None  # of the lists that `whole_step` reads
+        self.whole_step: Any = None
+        self.most = 0
+
+    def step(
+        self, parts: Iterator[_Part], step: int
+    ) -> Generator[Event, None, tuple[float, int, _Batch]]:
+        """Take step number `step` on the next batch; return (loss summed, right, batch)."""
+        part = next(parts)
+        images, cost, started = part.images.images, self.watch.cost, time.perf_counter()
+        if isinstance(images, Packed) and part.last and part.count <= kernels.TOGETHER:
+            found = self._whole(images, part.images.labels)
+            cost.add(STEPS, started)
+            return *found, part.batch
+        if self.gradient is None:
+            self.gradient = kernels.aligned_zeros(self.network.theta.shape, self.network.dtype)
+        found = yield from _gradient(self.watch, chain((part,), parts), self.gradient, step)
+        started = time.perf_counter()
+        if math.isfinite(found[0]):
+            self.optimiser.step(self.gradient)
+        cost.add(OPTIMISER, started)
+        return found
+
+    def _whole(self, images: Packed, labels: np.ndarray) -> tuple[float, int]:
+        """Do `step` in one call."""
+        net, count = self.network, len(images)
+        if self.starts is not images.starts or count > self.most:
+            lists = images.starts, images.places, images.values
+            network = net.dtype.type(net.input_scale), net.sizes, net.kinds, net.theta
+            rule = self.optimiser.rule
+            self.whole_step = kernels.packed_steps(lists, *network, rule, self.memory, count)
+            self.starts, self.most = images.starts, count
+        return self.whole_step(images.rows, read_only(labels), 1 / count, *self.optimiser.numbers())
+
+
+def _gradient(
+    watch: _Watch, parts: Iterator[_Part], gradient: np.ndarray, step: int
+) -> Generator[Event, None, tuple[float, int, _Batch]]:
+    """Put the next batch's mean gradient into `gradient`; return (loss summed, right, batch)."""
+    gradient[:] = 0
+    loss, correct, done = 0.0, 0, 0
+    for part in parts:
+        images, labels, count = part.images.images, part.images.labels, part.batch.count
+        started = time.perf_counter()
+        summed, right = watch.network.gradient(images, labels, gradient, count=count)
+        watch.cost.add(GRADIENT, started)
+        loss, correct, done = loss + summed, correct + right, done + part.count
+        if part.last:
+            break
+        if watch.due():
+            yield watch.sign(Progressed(step=step, done=done, total=count))
+    return loss, correct, part.batch
 
 
 class _Record:

@@ -809,5 +809,5 @@ def test_a_profile_says_where_the_time_went_and_only_where_it_is_asked_for(files
 def test_a_profile_in_json_holds_seconds_by_part(files, run):
     _, out, _ = run("train", *files, "--iterations", 3, "--profile", "--json")
     cost = json.loads(out)["cost"]
-    assert {"preparing", "gradient", "optimiser", "measuring"} == set(cost["parts"])
+    assert {"preparing", "steps", "gradient", "optimiser", "measuring"} == set(cost["parts"])
     assert sum(cost["parts"].values()) <= cost["seconds"] + 1e-5

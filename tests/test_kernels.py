@@ -174,6 +174,80 @@ def test_packed_images_have_the_gradient_of_the_formulas(k, sizes, kind, count):
     assert found == k.packed_gradient(packed(k, x), rows, labels, scale, one, *network[:3], nothing)
 
 
+def whole_bytes(x):
+    """Return lists of x whose zeros are not skipped."""
+    starts = np.arange(len(x) + 1, dtype=np.int64) * x.shape[1]
+    return starts, np.empty(0, np.uint16), x.reshape(-1)
+
+
+RULES = {  # an optimiser: how many arrays it remembers, and its numbers
+    numpy_.SGD: (0, (0.1,)),
+    numpy_.MOMENTUM: (1, (0.1, 0.9)),
+    numpy_.ADAM: (2, (0.01, 0.9, 0.99, 1e-8)),
+}
+
+
+def by_formula(rule, theta, memory, gradient, rate, *rest):
+    """Take an optimiser's step in float64, in place."""
+    if rule == numpy_.SGD:
+        theta -= rate * gradient
+    elif rule == numpy_.MOMENTUM:
+        memory[0][:] = rest[0] * memory[0] - rate * gradient
+        theta += memory[0]
+    else:
+        for array, beta, new in zip(memory, rest, (gradient, gradient**2), strict=False):
+            array[:] = beta * array + (1 - beta) * new
+        theta -= rate * memory[0] / (np.sqrt(memory[1]) + rest[2])
+
+
+@pytest.mark.parametrize("lists", [packed, lambda k, x: whole_bytes(x)], ids=["sparse", "dense"])
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("sizes", NETWORKS)
+def test_steps_in_one_call_are_those_of_the_formulas(k, sizes, rule, lists):
+    rng = np.random.default_rng(13)
+    x = sparse_bytes(rng, 90, 30)
+    sizes, kinds, theta, _ = whole_network(rng, sizes, numpy_.TANH)
+    count, numbers = RULES[rule]
+    memory = tuple(np.full_like(theta, 0.01) for _ in range(count))
+    expected, remembered = theta.astype(float), [array.astype(float) for array in memory]
+    scale = np.float32(1 / 255)
+    step = k.packed_steps(lists(k, x), scale, sizes, kinds, theta, rule, memory, 70)
+    for n in (70, 70, 1, 33):  # the last of an epoch are fewer
+        rows = rng.integers(0, 90, n)
+        labels = rng.integers(0, sizes[-1], n).astype(np.uint8)
+        labels.flags.writeable = False
+        found = step(rows, labels, 1 / n, *numbers)
+        loss, right, gradient = by_hand(x[rows] / 255, labels, sizes, kinds, expected)
+        assert (pytest.approx(loss, rel=1e-4), right) == found
+        by_formula(rule, expected, remembered, gradient / n, *numbers)
+        np.testing.assert_allclose(theta, expected, atol=2e-5)
+    for array, value in zip(memory, remembered, strict=True):
+        np.testing.assert_allclose(array, value, atol=2e-5)
+
+
+@pytest.mark.parametrize("sizes", [(784, 128, 10), (784, 100, 30, 10)])
+@pytest.mark.parametrize("lists", [packed, lambda k, x: whole_bytes(x)], ids=["sparse", "dense"])
+def test_steps_have_the_same_bits_on_any_number_of_threads(monkeypatch, k, sizes, lists):
+    rng = np.random.default_rng(15)
+    x = sparse_bytes(rng, 256, 784)
+    sizes, kinds, start, _ = whole_network(rng, sizes, numpy_.RELU)
+    labels = rng.integers(0, 10, 256).astype(np.uint8)
+    labels.flags.writeable = False
+    bits = set()
+    for threads in (1, 2, 3):
+        monkeypatch.setenv("NNENGINE_THREADS", str(threads))
+        theta = start.copy()
+        memory = np.zeros_like(theta), np.zeros_like(theta)
+        network = np.float32(1 / 255), sizes, kinds, theta
+        step = k.packed_steps(lists(k, x), *network, numpy_.ADAM, memory, 64)
+        found = [
+            step(np.arange(n, n + 64), labels[n : n + 64], 1 / 64, 1e-3, 0.9, 0.999, 1e-8)
+            for n in 8 * list(range(0, 256, 64))
+        ]
+        bits.add((theta.tobytes(), memory[1].tobytes(), tuple(found)))
+    assert 1 == len(bits)
+
+
 @pytest.mark.parametrize("kind", [numpy_.RELU, numpy_.TANH])
 @pytest.mark.parametrize("sizes", NETWORKS)
 def test_grouped_images_have_the_gradient_of_the_formulas(k, sizes, kind):

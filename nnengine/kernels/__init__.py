@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from ..errors import ConfigError
 from . import workers
-from .numpy_ import GROUPS, LANES, aligned_zeros
+from .numpy_ import GROUPS, LANES, TOGETHER, aligned_zeros
 
 NAMES = (
     "bytes_forward",
@@ -24,6 +24,7 @@ NAMES = (
     "count_pixels",
     "pack_pixels",
     "packed_gradient",
+    "packed_steps",
     "grouped_gradient",
     "probabilities",
     "distort",
@@ -41,6 +42,7 @@ __all__ = [
     "GROUPS",
     "LANES",
     "NAMES",
+    "TOGETHER",
     "ahead",
     "aligned_zeros",
     "available",

@@ -14,7 +14,7 @@ from .mini_batch import (
     B,
     first_weights,
     in_vectors,
-    outputs_from,
+    layers_forward,
     packed_plan,
     packed_rooms,
 )
@@ -119,7 +119,7 @@ def _probabilities(x, levels, plan, theta, w, stride, wide, lists, tiles, rows, 
             count_pixels(images, starts)
             pack_pixels(images, starts, places, values)
             packed_forward(starts, places, values, some, levels, w, stride, b, a)
-        logits = a[outputs_from(some.size, plan, theta, wide, a) :]
+        logits = a[layers_forward(plan, theta, wide, some.size, 0, some.size, a) :]
         _row_probabilities(logits, plan[last, WIDE], out[begin : begin + some.size])
 
 

@@ -25,6 +25,8 @@ _OPTIONS = {
 
 # Kernels that no Python calls need no way in from there: a third of the time to compile them.
 part = numba.njit(**_OPTIONS, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+# Small ones within loops over many arrays: the arguments alone would cost more than the work.
+within = numba.njit(**_OPTIONS, no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True)
 # Kernels that only call others: written into their callers, or LLVM would go over all of it twice.
 inlined = numba.njit(inline="always")
 

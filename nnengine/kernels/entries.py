@@ -13,8 +13,9 @@ from pathlib import Path
 
 _LISTS = "int:1", "u2:1", "u1:1"
 _SLOTS = "int:1", "u2:1", "u1:1", "int:1", "u1:1", "u1:1"
-_ROOMS = ("f4:1", "f4:1"), "f4:1", "f4:1", "f4:1", "f4:1"
-_COLUMNS = "u2:1", "u2:1", "f4:1"
+_NETWORK = "int:2", "f4:1", "f4:1", "i8", ("f4:1", "f4:1"), "f4:1"
+_ROOMS = "f4:1", "f4:1", "f4:1", "f4:1", "u2:1", "u2:1"
+_REST = "f4:1", "int:2", "f8:2", "f4:2"
 _BOXES = "u1:1", "u1:1", "u4:1", "u4:1", "i4:1", "i4:1"
 
 
@@ -28,10 +29,10 @@ ENTRIES: dict[str, list[tuple]] = {
     "_bytes_backward": _reals("u1:2", "f", "f:2", "f:2", "f:1"),
     "count_pixels": [("u1:2", "i8:1")],
     "pack_pixels": [("u1:2", "int:1", "u2:1", "u1:1")],
-    "_packed_gradient": [
+    "_step": [
         (
-            (_LISTS, "int:1", "u1:1", "f4:1", "f4", "int:2", "f4:1", "f4:1", "i8", "f4:1")
-            + (("f4:1", "f4:1"), _ROOMS, _COLUMNS)
+            ("i8", "int:1", "u1:1", ("f8",) * 5, "i8:1", _LISTS, "f4:1", "i8:1", "u1:1")
+            + (_NETWORK, "f4:1", ("f4:1", "f4:1"), _ROOMS, _REST)
         )
     ],
     "_grouped_gradient": [(_SLOTS, "i8", "u1:1", "f4", "int:2", *["f4:1"] * 6)],
@@ -53,7 +54,7 @@ ENTRIES: dict[str, list[tuple]] = {
     "adam": _reals("f:1", "f:1", "f:1", "f:1", "f", "f", "f", "f"),
 }
 GIVES = {  # what kernels return, number by number; others return nothing
-    "_packed_gradient": "dq",
+    "_step": "dq",
     "_grouped_gradient": "dq",
     "softmax_cross_entropy": "dq",
 }

@@ -7,8 +7,6 @@ import functools
 import numpy as np
 
 from .compiling import part
-from .numpy_ import aligned_zeros
-from .scratch import own
 from .simd import (
     LANES,
     ROWS,
@@ -21,9 +19,6 @@ from .simd import (
     store,
     store_sums,
 )
-
-TOGETHER = 128  # images whose packed pixels are taken back at once; at most 256
-STRIDE = TOGETHER + 32  # an odd number of cache lines, or all lists would end in the same few
 
 
 @part
@@ -73,7 +68,11 @@ def packed_forward(starts, places, values, rows, levels, w, stride, b, z):
 
 @part
 def by_pixel(starts, places, values, rows, counts, users):
-    """List for every pixel the images that use it: users[j * STRIDE + t] = image << 8 | value."""
+    """List for every pixel the images that use it: users[j * stride + t] = image << 8 | value.
+
+    rows: 256 at most; users: uint16, flat, of room for all of them at every pixel.
+    """
+    stride = np.uint64(users.size // counts.size)
     for j in range(counts.size):
         counts[j] = 0
     for i in range(rows.size):
@@ -81,75 +80,11 @@ def by_pixel(starts, places, values, rows, counts, users):
         value = values[starts[rows[i]] : starts[rows[i] + 1]]
         for t in range(place.size):
             j = np.uint64(place[t])
-            users[j * np.uint64(STRIDE) + np.uint64(counts[j])] = i << 8 | value[t]
+            users[j * stride + np.uint64(counts[j])] = i << 8 | value[t]
             counts[j] += np.uint16(1)
-
-
-@part
-def packed_backward(counts, users, n, levels, dz, dw, db):
-    """dw += (x * scale).T @ dz, db += column sums; dw and db as for `packed_forward`.
-
-    dz: flat, panels of 64 or 16 units after another, of n images each, so that a panel stays in
-    the first cache; a row of dw stays in registers while all images add to it.
-    """
-    width = db.size
-    wide = width - width % (ROWS * LANES)
-    for lane in range(0, wide, ROWS * LANES):
-        panel = dz[lane * n : (lane + ROWS * LANES) * n]
-        sums = add_row_products(no_rows(), splat(1), db, lane)
-        for i in range(n):
-            sums = add_row_products(sums, splat(1), panel, i * ROWS * LANES)
-        store_sums(db, lane, sums)
-        for j in range(counts.size):
-            user = users[j * STRIDE : j * STRIDE + counts[j]]
-            sums = add_row_products(no_rows(), splat(1), dw, j * width + lane)
-            for t in range(user.size):
-                row = np.int64(user[t] >> np.uint16(8)) * (ROWS * LANES)
-                sums = add_row_products(sums, splat(levels[user[t] & np.uint16(255)]), panel, row)
-            store_sums(dw, j * width + lane, sums)
-    for lane in range(wide, width, LANES):
-        panel = dz[lane * n : (lane + LANES) * n]
-        total = load(db, lane)
-        for i in range(n):
-            total = add(total, load(panel, i * LANES))
-        store(db, lane, total)
-        for j in range(counts.size):
-            user = users[j * STRIDE : j * STRIDE + counts[j]]
-            total = load(dw, j * width + lane)
-            for t in range(user.size):
-                row = np.int64(user[t] >> np.uint16(8)) * LANES
-                x = splat(levels[user[t] & np.uint16(255)])
-                total = multiply_add(x, load(panel, row), total)
-            store(dw, j * width + lane, total)
-
-
-@part
-def panels_of(dz, first, n, width, out):
-    """Put n rows of dz, flat, into panels of 64 units, and of 16 for the rest; all lanes whole."""
-    wide = width - width % (ROWS * LANES)
-    at = 0
-    for lane in range(0, wide, ROWS * LANES):
-        for i in range(first, first + n):
-            for k in range(0, ROWS * LANES, LANES):
-                store(out, at, load(dz, i * width + lane + k))
-                at += LANES
-    for lane in range(wide, width, LANES):
-        for i in range(first, first + n):
-            store(out, at, load(dz, i * width + lane))
-            at += LANES
 
 
 @functools.lru_cache(maxsize=8)
 def levels_of(scale: np.float32) -> np.ndarray:
     """Return float32 (256,): what each byte is worth."""
     return np.arange(256, dtype=np.float32) * scale
-
-
-def columns_of(fan_in: int, width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return room of this thread for `by_pixel` and `panels_of`."""
-    known = own.__dict__.get("columns")
-    if known is None or known[0] != (fan_in, width):
-        counts, users = np.empty(fan_in, np.uint16), np.empty(fan_in * STRIDE, np.uint16)
-        panels = aligned_zeros(width * TOGETHER, np.float32)
-        known = own.columns = (fan_in, width), (counts, users, panels)
-    return known[1]

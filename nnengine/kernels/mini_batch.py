@@ -1,4 +1,10 @@
-"""A whole network for one mini-batch of packed images: small products cost less than the calls."""
+"""A mini-batch in one call: forward, back and the optimiser's step, on one thread or several.
+
+First every image goes forward and back through the network, a few images a piece; then every row
+of weights gathers its gradient from all images, in registers, and takes its step at once, so that
+no gradient is ever written. Both halves fall into fixed pieces that do not know of each other:
+whoever does them, the bits are the same.
+"""
 
 from __future__ import annotations
 
@@ -6,26 +12,45 @@ import functools
 
 import numpy as np
 
-from .compiling import compiled, inlined, part
+from . import workers
+from .atomic import look, publish, take
+from .compiling import compiled, part, within
 from .dense import activate, activation_backward
-from .first_layer import (
-    TOGETHER,
-    by_pixel,
-    columns_of,
-    levels_of,
-    packed_backward,
-    packed_forward,
-    panels_of,
+from .first_layer import by_pixel, levels_of, packed_forward
+from .numpy_ import ADAM, SGD, TOGETHER, aligned_zeros
+from .rows import rows_forward, rows_softmax
+from .scratch import filled, kept, read_only
+from .simd import (
+    LANES,
+    ROWS,
+    add,
+    add_products,
+    add_row_products,
+    load,
+    multiply_add,
+    no_rows,
+    splat,
+    store,
+    store_sums,
 )
-from .rows import rows_backward, rows_forward, rows_softmax
-from .scratch import bring_home, filled, kept, read_only
-from .simd import LANES, ROWS
+from .steps import move
 
 # Of a layer: inputs, units, units in whole vectors, activation; where its units begin in the
 # rooms, to be multiplied by the rows; where in `wide`, whose layers are in whole vectors, its
 # weights, its biases and its weights turned round begin; where in theta and gradient its weights
 # and biases do.
 FAN_IN, UNITS, WIDE, KIND, ROOM, W, B, TURNED, DW, DB = range(10)
+
+# What threads tell each other. NOW: what is being done << 32 | how many pieces that has << 16 | how
+# many have been drawn; DONE: pieces that are finished. Each in a cache line of its own.
+NOW, DONE = 0, 8
+COUNT, RULE, LEARNS, SPARSE = 16, 17, 18, 19  # images; the optimiser; what is to be done
+CONTROL = 24
+IMAGES, WEIGHTS = 1, 2  # the halves of a step
+FEW = 8  # images a piece
+_PATIENCE = 200_000  # looks, a tenth of a millisecond, after which a helper goes home
+_SPARE = 3 * LANES + 4 * ROWS * LANES  # floats: three vectors, and the gradients of four rows
+_HELPERS = 3  # at most: a step is too short to be shared by many
 
 
 @part
@@ -57,74 +82,336 @@ def in_vectors(plan, theta, wide, turned):
                 _turn(weights, fan_in, units, plan[n - 1, WIDE], wide[plan[n, TURNED] :])
 
 
-@inlined
-def outputs_from(n, plan, theta, wide, a):
-    """Put the activations of all layers into a, where the first one's sums are already, for n
-    images; return where the logits begin."""
+@part
+def layers_forward(plan, theta, wide, n, first, count, a):
+    """Put the activations of images first, first + 1, ... of n into a, where the sums of the
+    first layer are already; return where their logits begin."""
+    at = 0
     for m in range(len(plan)):
-        width, room = plan[m, WIDE], plan[m, ROOM] * n
-        z = a[room : room + width * n]
+        before, width = at, plan[m, WIDE]
+        at = plan[m, ROOM] * n + first * width
+        z = a[at : at + width * count]
         if m > 0:
-            before, at = plan[m - 1, WIDE], plan[m, B]
+            weights = wide[1][plan[m, W] : plan[m, B]]
             if plan[m, UNITS] == width:
                 weights = theta[plan[m, DW] : plan[m, DB]]
-            else:
-                weights = wide[1][plan[m, W] : at]
-            b = wide[0][at : at + width]
-            rows_forward(a[room - before * n :], plan[m, FAN_IN], before, n, weights, b, z)
+            b = wide[0][plan[m, B] : plan[m, B] + width]
+            fan_in, stride = plan[m, FAN_IN], plan[m - 1, WIDE]
+            rows_forward(a[before:], fan_in, stride, count, weights, width, b, z)
         activate(z.reshape(1, z.size), plan[m, KIND])
-    return plan[len(plan) - 1, ROOM] * n
+    return at
+
+
+@part
+def _panel(dz, width, n, first, panels):
+    """Put rows of dz, of images `first` and on, into panels of 64 units, and of 16 for the rest.
+
+    A panel holds all n images one after another, so that it stays in the first cache.
+    """
+    wide = width - width % (ROWS * LANES)
+    for i in range(dz.size // width):
+        for lane in range(0, width, LANES):
+            begin, across = lane - lane % (ROWS * LANES), ROWS * LANES
+            if lane >= wide:
+                begin, across = lane, LANES
+            at = begin * n + (first + i) * across + lane - begin
+            store(panels, at, load(dz, i * width + lane))
+
+
+@part
+def _images(control, lists, chosen, label, levels, network, rooms, first, weight):
+    """Take some images forward, and back if they are to be learnt from; return (loss, right)."""
+    plan, theta, w, stride, wide, nothing = network
+    starts, places, values = lists
+    a, d, panels, pixels, _, _ = rooms
+    n, last, fan_in = control[COUNT], len(plan) - 1, plan[0, FAN_IN]
+    end = min(first + FEW, n)
+    count, b = end - first, wide[0][plan[0, B] : plan[0, B] + plan[0, WIDE]]
+    z = a[first * b.size : end * b.size]
+    if control[SPARSE]:
+        packed_forward(starts, places, values, chosen[first:end], levels, w, stride, b, z)
+    else:
+        for i in range(first, end):
+            value, x = values[starts[chosen[i]] :], pixels[i * fan_in : (i + 1) * fan_in]
+            for j in range(fan_in):
+                x[j] = levels[value[j]]
+        rows_forward(pixels[first * fan_in :], fan_in, fan_in, count, w, stride, b, z)
+    at = layers_forward(plan, theta, wide, n, first, count, a)
+    dz = d[at : at + count * plan[last, WIDE]]
+    found = rows_softmax(a[at:], plan[last, UNITS], plan[last, WIDE], label[first:end], weight, dz)
+    if control[LEARNS]:
+        for m in range(last, 0, -1):
+            _panel(dz, plan[m, WIDE], n, first, panels[plan[m, ROOM] * n :])
+            width = plan[m - 1, WIDE]
+            at = plan[m - 1, ROOM] * n + first * width
+            back, turned = d[at : at + count * width], wide[1][plan[m, TURNED] :]
+            rows_forward(
+                dz, plan[m, UNITS], plan[m, WIDE], count, turned, width, nothing[:width], back
+            )
+            z = a[at : at + count * width]
+            activation_backward(z.reshape(1, z.size), back.reshape(1, z.size), plan[m - 1, KIND])
+            dz = back
+        _panel(dz, plan[0, WIDE], n, first, panels)
+    return found
+
+
+@within
+def _gather(panel, across, n, spare):
+    """Put the sums of a panel's columns into spare."""
+    for lane in range(0, across, LANES):
+        total = splat(0)
+        for i in range(n):
+            total = add(total, load(panel, i * across + lane))
+        store(spare, lane, total)
+
+
+@within
+def _gather_users(user, levels, panel, across, spare):
+    """Put the gradient of one pixel's weights into spare: sums over the images that use it."""
+    if across == LANES:
+        total = splat(0)
+        for t in range(user.size):
+            x = splat(levels[user[t] & np.uint16(255)])
+            total = multiply_add(x, load(panel, np.int64(user[t] >> np.uint16(8)) * LANES), total)
+        store(spare, 0, total)
+        return
+    sums = no_rows()
+    for t in range(user.size):
+        row = np.int64(user[t] >> np.uint16(8)) * (ROWS * LANES)
+        sums = add_row_products(sums, splat(levels[user[t] & np.uint16(255)]), panel, row)
+    store_sums(spare, 0, sums)
+
+
+@within
+def _gather_rows(a, j, stride, n, panel, across, spare):
+    """Put the gradients of four units' weights into spare, one after another."""
+    if across == LANES:
+        sums = no_rows()
+        for i in range(n):
+            sums = add_products(sums, load(panel, i * LANES), a, i * stride + j)
+        store_sums(spare, 0, sums)
+        return
+    s0, s1, s2, s3 = no_rows(), no_rows(), no_rows(), no_rows()
+    for i in range(n):
+        at, row = i * stride + j, i * ROWS * LANES
+        s0 = add_row_products(s0, splat(a[at]), panel, row)
+        s1 = add_row_products(s1, splat(a[at + 1]), panel, row)
+        s2 = add_row_products(s2, splat(a[at + 2]), panel, row)
+        s3 = add_row_products(s3, splat(a[at + 3]), panel, row)
+    store_sums(spare, 0, s0)
+    store_sums(spare, ROWS * LANES, s1)
+    store_sums(spare, 2 * ROWS * LANES, s2)
+    store_sums(spare, 3 * ROWS * LANES, s3)
+
+
+@part
+def _weights(control, piece, plan, levels, rooms, numbers, target, memory, spare):
+    """Gather the gradient of some rows of a layer's weights, and take their step."""
+    a, _, panels, pixels, counts, users = rooms
+    first, second = memory
+    m, begin, end = piece
+    n, rule, fan_in, units = control[COUNT], control[RULE], plan[m, FAN_IN], plan[m, UNITS]
+    sparse, before, stride = m == 0 and control[SPARSE], pixels, fan_in
+    if m > 0:
+        before, stride = a[plan[m - 1, ROOM] * n :], plan[m - 1, WIDE]
+    more = users.size // counts.size
+    lane = 0
+    while lane < units:
+        across = ROWS * LANES if lane + ROWS * LANES <= plan[m, WIDE] else LANES
+        here, at = min(across, units - lane), plan[m, DW] + lane
+        panel = panels[(plan[m, ROOM] + lane) * n :]
+        if begin == 0:
+            _gather(panel, across, n, spare[3 * LANES :])
+            b = plan[m, DB] + lane
+            move(rule, numbers, target, first, second, b, here, spare, 3 * LANES, spare)
+        for j in range(begin, end, 1 if sparse else 4):
+            if sparse:
+                user = users[j * more : j * more + np.int64(counts[j])]
+                _gather_users(user, levels, panel, across, spare[3 * LANES :])
+            else:
+                _gather_rows(before, j, stride, n, panel, across, spare[3 * LANES :])
+            for t in range(1 if sparse else min(4, end - j)):
+                g, i = 3 * LANES + t * across, at + (j + t) * units
+                move(rule, numbers, target, first, second, i, here, spare, g, spare)
+        lane += across
+
+
+@part
+def _draw(control):
+    """Return the next piece of what is being done, as `NOW` has it, or -1 if none is left."""
+    now = look(control, NOW)
+    if (now & 0xFFFF) >= (now >> 16 & 0xFFFF):
+        return np.int64(-1)
+    now = take(control, NOW)
+    return np.int64(-1) if (now & 0xFFFF) >= (now >> 16 & 0xFFFF) else now
+
+
+@part
+def _do(drawn, control, lists, levels, chosen, label, network, target, memory, rooms, rest):
+    """Do one piece that was drawn."""
+    numbers, pieces, found, spares = rest
+    starts, places, values = lists
+    piece = drawn & 0xFFFF
+    if drawn >> 32 == IMAGES:
+        if piece == 0:
+            if control[SPARSE] and control[LEARNS]:
+                counts, users = rooms[4], rooms[5]
+                by_pixel(starts, places, values, chosen[: control[COUNT]], counts, users)
+        else:
+            first = (piece - 1) * FEW
+            summed, right = _images(
+                control, lists, chosen, label, levels, network, rooms, first, numbers[4]
+            )
+            found[piece, 0], found[piece, 1] = summed, right
+    else:
+        here = pieces[piece, 0], pieces[piece, 1], pieces[piece, 2]
+        _weights(control, here, network[0], levels, rooms, numbers, target, memory, spares[piece])
+    take(control, DONE)
 
 
 @compiled
-def _packed_gradient(
-    lists, rows, labels, levels, weight, plan, theta, w, stride, gradient, blame, rooms, columns
+def _step(
+    helping,
+    rows,
+    labels,
+    numbers,
+    control,
+    lists,
+    levels,
+    chosen,
+    label,
+    network,
+    target,
+    memory,
+    rooms,
+    rest,
 ):
-    """Do `packed_gradient`; see `packed_plan`. w, blame: the first layer and its gradient."""
-    starts, places, values = lists
-    wide, nothing, spare, a, d = rooms
-    counts, users, panels = columns
-    n, last = rows.size, len(plan) - 1
-    in_vectors(plan, theta, wide[0], gradient.size > 0)
-    b = wide[0][plan[0, B] : plan[0, B] + plan[0, WIDE]]
-    packed_forward(starts, places, values, rows, levels, w, stride, b, a)
-    z = a[outputs_from(n, plan, theta, wide, a) :]
-    dz = d[plan[last, ROOM] * n : (plan[last, ROOM] + plan[last, WIDE]) * n]
-    found = rows_softmax(z, plan[last, UNITS], plan[last, WIDE], labels, weight, dz)
-    if gradient.size == 0:
-        return found
-    for m in range(last, 0, -1):
-        units, width, stride = plan[m, UNITS], plan[m, WIDE], plan[m - 1, WIDE]
-        before, back = plan[m - 1, ROOM] * n, d[plan[m - 1, ROOM] * n : plan[m, ROOM] * n]
-        dw, db = gradient[plan[m, DW] :], gradient[plan[m, DB] :]
-        rows_backward(a[before:], plan[m, FAN_IN], stride, n, width, dz, units, dw, db, spare)
-        rows_forward(dz, units, width, n, wide[1][plan[m, TURNED] :], nothing[:stride], back)
-        z = a[before : plan[m, ROOM] * n]
-        activation_backward(z.reshape(1, z.size), back.reshape(1, z.size), plan[m - 1, KIND])
-        dz = back
-    for start in range(0, n, TOGETHER):
-        some = rows[start : start + TOGETHER]
-        by_pixel(starts, places, values, some, counts, users)
-        panels_of(dz, start, some.size, plan[0, WIDE], panels)
-        packed_backward(counts, users, some.size, levels, panels, blame[0], blame[1])
-    return found
+    """Do a mini-batch, or help with those that come."""
+    patience = 0
+    while helping and patience < _PATIENCE:
+        drawn = _draw(control)
+        patience += 1
+        if drawn >= 0:
+            patience = 0
+            _do(drawn, control, lists, levels, chosen, label, network, target, memory, rooms, rest)
+    loss, correct = 0.0, np.int64(0)
+    if helping:
+        return loss, correct
+    plan, theta, _, _, wide, _ = network
+    control[COUNT] = rows.size
+    for i in range(rows.size):
+        chosen[i], label[i] = rows[i], labels[i]
+    for i in range(len(numbers)):
+        rest[0][i] = numbers[i]
+    if control[RULE] == ADAM:
+        rest[0][1], rest[0][2] = np.float32(1) - rest[0][1], np.float32(1) - rest[0][2]
+    in_vectors(plan, theta, wide[0], control[LEARNS])
+    images = 1 + (rows.size + FEW - 1) // FEW
+    for half in range(IMAGES, WEIGHTS + control[LEARNS]):
+        pieces = images if half == IMAGES else len(rest[1])
+        publish(control, DONE, 0)
+        publish(control, NOW, half << 32 | pieces << 16)
+        drawn = _draw(control)
+        while drawn >= 0:
+            _do(drawn, control, lists, levels, chosen, label, network, target, memory, rooms, rest)
+            drawn = _draw(control)
+        while look(control, DONE) < pieces:
+            pass
+    for piece in range(1, images):
+        loss += rest[2][piece, 0]
+        correct += np.int64(rest[2][piece, 1])
+    return loss, correct
+
+
+class Steps:
+    """Mini-batches of at most `count` images in turn; see `packed_steps`."""
+
+    def __init__(
+        self, lists, scale, sizes, kinds, theta, target, rule, memory, count, keep
+    ) -> None:
+        plan, wide, room = packed_plan(sizes, kinds)
+        starts, places, values = lists = tuple(map(read_only, lists))
+        sparse, learns = bool(places.size or not values.size), target.size > 0
+        self.first = theta, sizes
+        theta, wide = read_only(theta), keep("wide", wide)
+        nothing = keep("no biases", max(sizes[1:]) + LANES)
+        network = plan, theta, *first_weights(theta, sizes), (wide, read_only(wide)), nothing
+        a, d, panels = (keep(role, count * room + LANES) for role in ("a", "d", "panels"))
+        pixels = keep("pixels", LANES if sparse else count * sizes[0] + LANES)
+        # An odd number of cache lines, or all lists would end in the same few of the cache.
+        users = (-(-count // 32) | 1) * 32 if sparse and learns else 1
+        users = np.empty(sizes[0] * users, np.uint16)
+        rooms = a, d, panels, pixels, np.empty(sizes[0], np.uint16), users
+        pieces, found = pieces_of(sizes), np.zeros((1 + -(-count // FEW), 2))
+        spares = keep("spares", len(pieces) * _SPARE).reshape(len(pieces), _SPARE)
+        control = np.zeros(CONTROL, np.int64)
+        control[[RULE, LEARNS, SPARSE]] = rule, learns, sparse
+        chosen, label = np.empty(count, np.int64), np.empty(count, np.uint8)
+        rest = np.empty(5, np.float32), pieces, found, spares
+        self.arguments = control, lists, levels_of(scale), chosen, label, network, target
+        self.arguments += memory, rooms, rest
+        self.helpers: list = [None] * min(workers.threads() - 1, _HELPERS)
+
+    def __call__(self, rows, labels, weight, rate=-1.0, x=0.0, y=0.0, z=0.0) -> tuple[float, int]:
+        """Take a step on the images `rows`; return (loss summed, right answers)."""
+        if self.first[1][1] != self.arguments[5][3]:  # a copy in whole vectors, by now old
+            first_weights(*self.first)
+        numbers = float(rate), float(x), float(y), float(z), float(weight)
+        return _step(0, rows, labels, numbers, *self.arguments)
+
+    def call_helpers(self) -> None:
+        """Have other threads draw pieces too, until nothing has come for a while."""
+        for n, helper in enumerate(self.helpers):
+            if helper is None or helper.done():
+                nobody = self.arguments[3][:0], self.nothing, (0.0,) * 5
+                self.helpers[n] = workers.submit(_step, 1, *nobody, *self.arguments)
+
+    nothing = read_only(np.empty(0, np.uint8))
+
+
+class _Shared(Steps):
+    """Steps on all threads."""
+
+    def __call__(self, *step) -> tuple[float, int]:
+        self.call_helpers()
+        return super().__call__(*step)
+
+
+_NOTHING = np.empty(0, np.float32), np.empty(0, np.float32)
+
+
+def packed_steps(lists, scale, sizes, kinds, theta, rule, memory, count):
+    """Return what takes an optimiser's steps on images of packed lists; float32."""
+
+    def fresh(_, size: int) -> np.ndarray:
+        return aligned_zeros(size, np.float32)
+
+    memory = (*memory, *_NOTHING)[:2]
+    kind = _Shared if workers.threads() > 1 else Steps
+    return kind(lists, scale, sizes, kinds, theta, theta, rule, memory, count, fresh)
 
 
 def packed_gradient(lists, rows, labels, scale, weight, sizes, kinds, theta, gradient):
     """Add the gradient of a whole network for the images `rows` of packed lists; float32."""
-    plan, wide, room = packed_plan(sizes, kinds)
-    rooms = packed_rooms(sizes, len(rows), wide, room)
-    theta, cut, end = read_only(theta), sizes[0] * sizes[1], (sizes[0] + 1) * sizes[1]
-    shape = sizes[:2] if gradient.size else (0, sizes[1])  # only the loss is asked for
-    dw, db = gradient[:cut].reshape(shape), gradient[cut:end]
-    wide_dw, wide_db = filled("w", dw), filled("b", db)
-    first, blame = first_weights(theta, sizes), (wide_dw.reshape(-1), wide_db)
-    columns = columns_of(sizes[0], -(-sizes[1] // LANES) * LANES)
-    network = plan, theta, *first, gradient, blame, rooms, columns
-    found = _packed_gradient(lists, rows, labels, levels_of(scale), weight, *network)
-    bring_home(wide_dw, dw)
-    bring_home(wide_db, db)
-    return found
+    count, loss, right = min(len(rows), TOGETHER), 0.0, 0
+    keep = functools.partial(kept, (sizes, count))
+    # Gradient descent at the rate -1, of a gradient instead of weights, adds to it.
+    step = Steps(lists, scale, sizes, kinds, theta, gradient, SGD, _NOTHING, count, keep)
+    for start in range(0, len(rows), count or 1):
+        part = slice(start, start + count)
+        found = step(rows[part], labels[part], weight)
+        loss, right = loss + found[0], right + found[1]
+    return loss, right
+
+
+@functools.lru_cache(maxsize=32)
+def pieces_of(sizes: tuple[int, ...]) -> np.ndarray:
+    """Return int64 (pieces, 3): layer, first row, last row and one, of every piece of weights."""
+    pieces = []
+    for n, (fan_in, units) in enumerate(zip(sizes, sizes[1:], strict=False)):
+        rows = max(4, -(-fan_in // 16 // 4) * 4, -(-4096 // units // 4) * 4)
+        pieces += [(n, j, min(j + rows, fan_in)) for j in range(0, fan_in, rows)]
+    return read_only(np.array(pieces, np.int64))
 
 
 @functools.lru_cache(maxsize=32)

@@ -29,7 +29,7 @@ from .dense import (
 )
 from .distort import _distort, distort
 from .full_batch import _grouped_gradient, grouped_gradient
-from .mini_batch import _packed_gradient, packed_gradient
+from .mini_batch import _step, packed_gradient, packed_steps
 from .pixels import count_pixels, pack_pixels
 from .scratch import read_only
 from .steps import adam, momentum, sgd
@@ -48,6 +48,7 @@ __all__ = [
     "momentum",
     "pack_pixels",
     "packed_gradient",
+    "packed_steps",
     "probabilities",
     "sgd",
     "softmax",
@@ -106,7 +107,7 @@ def _distortions() -> None:
 # passes; the kernel beside it tells whether that has been done before.
 PREPARE = {
     "answers": (_answers, _probabilities),
-    "mini-batch": (_mini_batch, _packed_gradient),
+    "mini-batch": (_mini_batch, _step),
     "full batch": (_full_batch, _grouped_gradient),
     "optimisers": (_optimisers, adam),
     "losses": (_losses, softmax_cross_entropy),

@@ -13,6 +13,7 @@ import sys
 import numpy as np
 
 RELU, LEAKY_RELU, TANH, SIGMOID, IDENTITY = range(5)
+SGD, MOMENTUM, ADAM = range(3)
 LEAK = 0.01  # slope of the leaky ReLU left of zero
 
 # What `distort` is told about an image: the columns of its numbers, all int32.
@@ -28,6 +29,7 @@ FAINT = 24  # grey between two pixels and below this is black: a trace costs as 
 
 LANES = 16  # images of a group, side by side
 PART = LANES  # of a group, that a processor has vectors for; set to less where that is known
+TOGETHER = 256  # images of a mini-batch at most, if it is to be done in one call
 GROUPS = 48  # of a block: ten gradients each fill 30 of 32 KB of the first cache
 
 
@@ -82,7 +84,12 @@ def pack_pixels(x, starts, places, values):
 
 
 def unpack(starts, places, values, rows, fan_in):
-    """Return uint8 (len(rows), fan_in): the images that `pack_pixels` took apart."""
+    """Return uint8 (len(rows), fan_in): the images that `pack_pixels` took apart.
+
+    Lists without any places hold every byte: of images whose zeros are not worth skipping.
+    """
+    if values.size and not places.size:
+        return values.reshape(-1, fan_in)[rows]
     x = np.zeros((len(rows), fan_in), np.uint8)
     lengths = (starts[rows + 1] - starts[rows]).astype(np.intp)  # 32 bits in a browser
     image = np.repeat(np.arange(len(rows)), lengths)
@@ -104,6 +111,35 @@ def packed_gradient(lists, rows, labels, scale, weight, sizes, kinds, theta, gra
     layers = layers_of(theta, sizes)
     gradients = layers_of(gradient, sizes) if gradient.size else None
     return _gradient(x, labels, scale, weight, layers, kinds, gradients)
+
+
+def packed_steps(lists, scale, sizes, kinds, theta, rule, memory, count):
+    """Return what takes the steps of an optimiser on batches of at most `count` images.
+
+    lists: as for `packed_gradient`. rule: SGD, MOMENTUM or ADAM, memory: its arrays (none; the
+    velocity; mean and square), flat like theta. The step takes rows, labels, weight, and the
+    numbers of `sgd`, `momentum` or `adam`, changes theta and memory in place, and returns (loss
+    summed, right answers) as they were before. Compiled, Adam's 1 - beta and a root are rounded
+    otherwise: theta is the same to 1e-6 of a step's length or of itself.
+    """
+    return _Steps(lists, scale, sizes, kinds, theta, rule, memory)
+
+
+class _Steps:
+    """What `packed_steps` returns: the gradient first, then the step."""
+
+    def __init__(self, lists, scale, sizes, kinds, theta, rule, memory) -> None:
+        self.lists, self.scale, self.network = lists, scale, (sizes, kinds, theta)
+        self.rule, self.memory = (sgd, momentum, adam)[rule], memory
+        self.gradient = np.zeros_like(theta)
+
+    def __call__(self, rows, labels, weight, *numbers) -> tuple[float, int]:
+        sizes, kinds, theta = self.network
+        self.gradient[:] = 0
+        network = sizes, kinds, theta, self.gradient
+        found = packed_gradient(self.lists, rows, labels, self.scale, weight, *network)
+        self.rule(theta, self.gradient, *self.memory, *numbers)
+        return found
 
 
 def probabilities(x, scale, sizes, kinds, theta, out):

@@ -14,6 +14,7 @@ from __future__ import annotations
 import numpy as np
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.core.datamodel import models
 from numba.extending import intrinsic, register_model
 
@@ -383,6 +384,18 @@ subtract = _lane_by_lane(lambda builder, a, b: builder.fsub(a, b))
 multiply = _lane_by_lane(lambda builder, a, b: builder.fmul(a, b))
 divide = _lane_by_lane(lambda builder, a, b: builder.fdiv(a, b))
 maximum = _lane_by_lane(_larger)
+
+
+@intrinsic
+def square_root(typing, x):
+    """Return the square root of every lane."""
+
+    def generate(context, builder, signature, arguments):
+        kind = ir.FunctionType(_LLVM, [_LLVM])
+        root = cgutils.get_or_insert_function(builder.module, kind, f"llvm.sqrt.v{LANES}f32")
+        return builder.call(root, arguments)
+
+    return vector(x), generate
 
 
 @intrinsic

@@ -1,10 +1,23 @@
-"""Steps: what an optimiser does with a gradient, for all parameters in one loop."""
+"""Steps: what an optimiser does with a gradient, for all parameters or a few."""
 
 from __future__ import annotations
 
 import math
 
-from .compiling import compiled
+from .compiling import compiled, within
+from .numpy_ import ADAM, MOMENTUM
+from .simd import (
+    LANES,
+    add,
+    divide,
+    load,
+    multiply,
+    multiply_add,
+    splat,
+    square_root,
+    store,
+    subtract,
+)
 
 
 @compiled
@@ -31,3 +44,53 @@ def adam(theta, gradient, mean, square, rate, beta1, beta2, epsilon):
         mean[i] += (one - beta1) * (g - mean[i])
         square[i] += (one - beta2) * (g * g - square[i])
         theta[i] -= rate * mean[i] / (math.sqrt(square[i]) + epsilon)
+
+
+@within
+def _move_sixteen(rule, numbers, theta, first, second, at, g):
+    """Take the step of sixteen parameters from `at` on, whose gradient is g."""
+    if rule == ADAM:
+        mean, square = load(first, at), load(second, at)
+        mean = multiply_add(splat(numbers[1]), subtract(g, mean), mean)
+        square = multiply_add(splat(numbers[2]), subtract(multiply(g, g), square), square)
+        store(first, at, mean)
+        store(second, at, square)
+        below = add(square_root(square), splat(numbers[3]))
+        step = divide(multiply(splat(numbers[0]), mean), below)
+        store(theta, at, subtract(load(theta, at), step))
+    elif rule == MOMENTUM:
+        velocity = multiply(splat(numbers[1]), load(first, at))
+        velocity = subtract(velocity, multiply(splat(numbers[0]), g))
+        store(first, at, velocity)
+        store(theta, at, add(load(theta, at), velocity))
+    else:
+        store(theta, at, multiply_add(splat(-numbers[0]), g, load(theta, at)))
+
+
+@within
+def move(rule, numbers, theta, first, second, at, count, g, start, spare):
+    """Take the step of `count` parameters from `at` on; g[start : start + count]: their gradient.
+
+    first, second: what the optimiser remembers of each, flat like theta; empty where it does not.
+    spare: 48 floats, for the last ones where they are no whole vector.
+    """
+    whole = count - count % LANES
+    for k in range(0, whole, LANES):
+        _move_sixteen(rule, numbers, theta, first, second, at + k, load(g, start + k))
+    if whole < count:
+        for k in range(count - whole):
+            i = at + whole + k
+            spare[k] = theta[i]
+            if first.size:
+                spare[LANES + k] = first[i]
+            if second.size:
+                spare[2 * LANES + k] = second[i]
+        few, more = spare[LANES:], spare[2 * LANES :]
+        _move_sixteen(rule, numbers, spare, few, more, 0, load(g, start + whole))
+        for k in range(count - whole):
+            i = at + whole + k
+            theta[i] = spare[k]
+            if first.size:
+                first[i] = spare[LANES + k]
+            if second.size:
+                second[i] = spare[2 * LANES + k]

@@ -39,6 +39,11 @@ def _pool(helpers: int, process: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(helpers, thread_name_prefix="nnengine-kernel")
 
 
+def submit(work: Callable, *arguments) -> Future:
+    """Have a helper call work(*arguments), as soon as one is free."""
+    return _pool(threads(), os.getpid()).submit(work, *arguments)
+
+
 def fan_out(work: Callable[[int], None], pieces: int) -> None:
     """Call work(0), work(1), ... for all pieces, on all threads; return when all are done.
 
