@@ -100,7 +100,9 @@ def save(held) -> None:
                 disabled=kind == "nnm" and bool(reason),
             )  # fmt: skip
         demo_page(held, name)
-    formats = f"{units.plain(reason)}." if reason else "Both formats hold this network; .npz also its history."
+    formats = "Both formats hold this network; .npz also its history."
+    if reason:
+        formats = f"{units.plain(reason)}."
     st.caption(f"{formats} The demo is one web page that answers drawings, without a server.")
 
 
