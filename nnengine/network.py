@@ -325,7 +325,7 @@ class Network:
         Packed and grouped images pass through. Raises FormatError when the images do not fit.
         """
         bytes_alone = type(images) is np.ndarray and images.dtype == np.uint8
-        if bytes_alone and images.size == self.inputs and images.ndim < 3:
+        if bytes_alone and images.size == self.inputs and images.flags.c_contiguous:
             one = images.reshape(1, -1)  # a drawing to be answered at once: the rest takes 1 us
             one.setflags(write=False)
             return one

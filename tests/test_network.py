@@ -187,6 +187,16 @@ def test_answers_have_the_same_bits_for_any_number_of_threads(sizes, back_end, m
     assert 1 == len(set(found))
 
 
+def test_an_image_is_answered_the_same_however_it_lies_in_memory(back_end):
+    network, rng = Network.build([64, 10, 5], rng=1), np.random.default_rng(5)
+    image = rng.integers(0, 256, (8, 8)).astype(np.uint8)
+    expected = network.predict_proba(image)
+    apart = np.zeros((8, 8, 3), np.uint8)
+    apart[..., 1] = image
+    for same in (np.asfortranarray(image), apart[..., 1], apart.reshape(1, 64, 3)[..., 1]):
+        np.testing.assert_array_equal(expected, network.predict_proba(same))
+
+
 def test_answers_follow_the_weights_as_they_change(back_end):
     """What a thread keeps from one call to the next is not the weights."""
     network, (images, _) = Network.build([12, 3], rng=1), small_batch()

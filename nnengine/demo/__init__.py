@@ -49,8 +49,8 @@ def page(
         "title": escape(title),
         "summary": escape(_summary(network, note)),
         "footer": escape(
-            f"One file made by nnengine {__version__}. It works without a network, and nothing you "
-            "draw leaves this page."
+            f"One file made by nnengine {__version__}. It works without the internet, and nothing "
+            "you draw leaves this page."
         ),
         "css": css,
         "network": _as_json(network, curves),
