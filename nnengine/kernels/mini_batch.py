@@ -14,7 +14,7 @@ import numpy as np
 
 from . import workers
 from .atomic import look, publish, take
-from .compiling import compiled, part, within
+from .compiling import compiled, inlined, part, within
 from .dense import activate, activation_backward
 from .first_layer import by_pixel, levels_of, packed_forward
 from .numpy_ import ADAM, SGD, TOGETHER, aligned_zeros
@@ -155,14 +155,15 @@ def _images(control, lists, chosen, label, levels, network, rooms, first, weight
     return found
 
 
-@within
-def _gather(panel, across, n, spare):
-    """Put the sums of a panel's columns into spare."""
+@part
+def _biases(rule, numbers, panel, across, n, target, first, second, at, here, spare):
+    """Sum the columns of a panel, the gradient of `here` biases from `at` on; take their step."""
     for lane in range(0, across, LANES):
         total = splat(0)
         for i in range(n):
             total = add(total, load(panel, i * across + lane))
-        store(spare, lane, total)
+        store(spare, 3 * LANES + lane, total)
+    move(rule, numbers, target, first, second, at, here, spare, 3 * LANES, spare)
 
 
 @within
@@ -221,9 +222,8 @@ def _weights(control, piece, plan, levels, rooms, numbers, target, memory, spare
         here, at = min(across, units - lane), plan[m, DW] + lane
         panel = panels[(plan[m, ROOM] + lane) * n :]
         if begin == 0:
-            _gather(panel, across, n, spare[3 * LANES :])
             b = plan[m, DB] + lane
-            move(rule, numbers, target, first, second, b, here, spare, 3 * LANES, spare)
+            _biases(rule, numbers, panel, across, n, target, first, second, b, here, spare)
         for j in range(begin, end, 1 if sparse else 4):
             if sparse:
                 user = users[j * more : j * more + np.int64(counts[j])]
@@ -246,7 +246,7 @@ def _draw(control):
     return np.int64(-1) if (now & 0xFFFF) >= (now >> 16 & 0xFFFF) else now
 
 
-@part
+@inlined
 def _do(drawn, control, lists, levels, chosen, label, network, target, memory, rooms, rest):
     """Do one piece that was drawn."""
     numbers, pieces, found, spares = rest
@@ -269,6 +269,20 @@ def _do(drawn, control, lists, levels, chosen, label, network, target, memory, r
     take(control, DONE)
 
 
+@inlined
+def _begin(rows, labels, numbers, control, chosen, label, network, given):
+    """Put where all threads find it what is to be done."""
+    control[COUNT] = rows.size
+    for i in range(rows.size):
+        chosen[i], label[i] = rows[i], labels[i]
+    for i in range(len(numbers)):
+        given[i] = numbers[i]
+    if control[RULE] == ADAM:
+        given[1], given[2] = np.float32(1) - given[1], np.float32(1) - given[2]
+    plan, theta, _, _, wide, _ = network
+    in_vectors(plan, theta, wide[0], control[LEARNS])
+
+
 @compiled
 def _step(
     helping,
@@ -287,36 +301,26 @@ def _step(
     rest,
 ):
     """Do a mini-batch, or help with those that come."""
-    patience = 0
-    while helping and patience < _PATIENCE:
-        drawn = _draw(control)
-        patience += 1
-        if drawn >= 0:
-            patience = 0
-            _do(drawn, control, lists, levels, chosen, label, network, target, memory, rooms, rest)
-    loss, correct = 0.0, np.int64(0)
-    if helping:
-        return loss, correct
-    plan, theta, _, _, wide, _ = network
-    control[COUNT] = rows.size
-    for i in range(rows.size):
-        chosen[i], label[i] = rows[i], labels[i]
-    for i in range(len(numbers)):
-        rest[0][i] = numbers[i]
-    if control[RULE] == ADAM:
-        rest[0][1], rest[0][2] = np.float32(1) - rest[0][1], np.float32(1) - rest[0][2]
-    in_vectors(plan, theta, wide[0], control[LEARNS])
+    loss, correct, half, pieces, idle = 0.0, np.int64(0), 0, 0, 0
     images = 1 + (rows.size + FEW - 1) // FEW
-    for half in range(IMAGES, WEIGHTS + control[LEARNS]):
-        pieces = images if half == IMAGES else len(rest[1])
-        publish(control, DONE, 0)
-        publish(control, NOW, half << 32 | pieces << 16)
+    if not helping:
+        _begin(rows, labels, numbers, control, chosen, label, network, rest[0])
+    while True:
         drawn = _draw(control)
-        while drawn >= 0:
+        if drawn >= 0:
+            idle = 0
             _do(drawn, control, lists, levels, chosen, label, network, target, memory, rooms, rest)
-            drawn = _draw(control)
-        while look(control, DONE) < pieces:
-            pass
+        elif helping:
+            idle += 1
+            if idle == _PATIENCE:
+                return loss, correct
+        elif half == 0 or look(control, DONE) == pieces:
+            half += 1
+            if half > IMAGES + control[LEARNS]:
+                break
+            pieces = images if half == IMAGES else len(rest[1])
+            publish(control, DONE, 0)
+            publish(control, NOW, half << 32 | pieces << 16)
     for piece in range(1, images):
         loss += rest[2][piece, 0]
         correct += np.int64(rest[2][piece, 1])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from .compiling import compiled, within
+from .compiling import compiled, part, within
 from .numpy_ import ADAM, MOMENTUM
 from .simd import (
     LANES,
@@ -67,6 +67,25 @@ def _move_sixteen(rule, numbers, theta, first, second, at, g):
         store(theta, at, multiply_add(splat(-numbers[0]), g, load(theta, at)))
 
 
+@part
+def _move_rest(rule, numbers, theta, first, second, at, count, g, start, spare):
+    """Take the step of the last few parameters, fewer than a vector: from vectors of their own."""
+    for k in range(count):
+        spare[k] = theta[at + k]
+        if first.size:
+            spare[LANES + k] = first[at + k]
+        if second.size:
+            spare[2 * LANES + k] = second[at + k]
+    few, more = spare[LANES:], spare[2 * LANES :]
+    _move_sixteen(rule, numbers, spare, few, more, 0, load(g, start))
+    for k in range(count):
+        theta[at + k] = spare[k]
+        if first.size:
+            first[at + k] = spare[LANES + k]
+        if second.size:
+            second[at + k] = spare[2 * LANES + k]
+
+
 @within
 def move(rule, numbers, theta, first, second, at, count, g, start, spare):
     """Take the step of `count` parameters from `at` on; g[start : start + count]: their gradient.
@@ -78,19 +97,5 @@ def move(rule, numbers, theta, first, second, at, count, g, start, spare):
     for k in range(0, whole, LANES):
         _move_sixteen(rule, numbers, theta, first, second, at + k, load(g, start + k))
     if whole < count:
-        for k in range(count - whole):
-            i = at + whole + k
-            spare[k] = theta[i]
-            if first.size:
-                spare[LANES + k] = first[i]
-            if second.size:
-                spare[2 * LANES + k] = second[i]
-        few, more = spare[LANES:], spare[2 * LANES :]
-        _move_sixteen(rule, numbers, spare, few, more, 0, load(g, start + whole))
-        for k in range(count - whole):
-            i = at + whole + k
-            theta[i] = spare[k]
-            if first.size:
-                first[i] = spare[LANES + k]
-            if second.size:
-                second[i] = spare[2 * LANES + k]
+        rest, begin = count - whole, start + whole
+        _move_rest(rule, numbers, theta, first, second, at + whole, rest, g, begin, spare)
