@@ -108,7 +108,7 @@ def _probabilities(x, levels, plan, theta, w, stride, wide, lists, tiles, rows, 
     last = len(plan) - 1
     b = wide[0][plan[0, B] : plan[0, B] + plan[0, WIDE]]
     # Not a plain False: numba would compile everything once more for the literal.
-    in_vectors(plan, theta, wide[0], rows.size < 0)
+    in_vectors(plan, theta, wide[0], np.int64(0))
     _in_tiles(w, stride, plan[0, UNITS], levels, tiles)
     for begin in range(0, x.shape[0], rows.size):
         images = x[begin : begin + rows.size]
@@ -119,7 +119,7 @@ def _probabilities(x, levels, plan, theta, w, stride, wide, lists, tiles, rows, 
             count_pixels(images, starts)
             pack_pixels(images, starts, places, values)
             packed_forward(starts, places, values, some, levels, w, stride, b, a)
-        logits = a[layers_forward(plan, theta, wide, some.size, 0, some.size, a) :]
+        logits = a[layers_forward(plan, theta, wide, some.size, np.int64(0), some.size, a) :]
         _row_probabilities(logits, plan[last, WIDE], out[begin : begin + some.size])
 
 

@@ -48,7 +48,9 @@ COUNT, RULE, LEARNS, SPARSE = 16, 17, 18, 19  # images; the optimiser; what is t
 CONTROL = 24
 IMAGES, WEIGHTS = 1, 2  # the halves of a step
 FEW = 8  # images a piece
-_PATIENCE = 200_000  # looks, a tenth of a millisecond, after which a helper goes home
+# Looks, a millisecond, after which a helper goes home. It should outlast what stands between two
+# halves and two steps: with a tenth of that every other run was slower than on one thread.
+_PATIENCE = 2_000_000
 _SPARE = 3 * LANES + 4 * ROWS * LANES  # floats: three vectors, and the gradients of four rows
 _HELPERS = 3  # at most: a step is too short to be shared by many
 

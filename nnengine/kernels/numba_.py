@@ -115,7 +115,7 @@ PREPARE = {
 }
 # By two helpers, about six seconds each; first what answers: a visitor who draws a digit does not
 # wait for the rest.
-_SHARES = ("answers", "mini-batch"), ("full batch", "optimisers", "losses", "distortions")
+_SHARES = ("answers", "full batch", "distortions"), ("mini-batch", "optimisers", "losses")
 
 
 def prepare(name: str) -> None:
