@@ -110,6 +110,7 @@ def _kernel(library: ctypes.CDLL, name: str) -> Callable:
         shown = [f"{a.dtype}{a.shape}" if isinstance(a, np.ndarray) else type(a) for a in arguments]
         raise TypeError(f"kernel {name} is not compiled for {shown}: see kernels/entries.py")
 
+    kernel.compile = None  # `compiling` looks for it as it finds numba's; nothing is to be done
     return kernel
 
 
