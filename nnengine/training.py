@@ -432,7 +432,7 @@ def _parts(
     if distorter is None:
         return (replace(p, images=images.take(p.rows)) for p in _pieces(batches, block))
     pixels = _AHEAD_PIXELS if kernels.packs else _AHEAD_PIXELS // 4  # NumPy takes ten times longer
-    most = max(1, pixels // network.inputs)
+    most = max(1, min(pixels // network.inputs, len(images)))  # an epoch at most
     # Another stream than the shuffling's, so that distortions do not change the order.
     rng = np.random.default_rng([config.seed, 2])
     distorter.skip(config.images_after(done, len(images)), rng)

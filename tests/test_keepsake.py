@@ -21,7 +21,7 @@ from nnengine.teaching import Lesson
 from tests.pages import idx
 
 QUICK = Recipe(hidden=(12,), epochs=4, batch_size=32, validation="none")
-LONG = replace(QUICK, epochs=200)  # not over before anybody has looked
+LONG = replace(QUICK, hidden=(300, 300), epochs=200)  # not over before anybody has looked
 
 
 class Shelf:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -33,7 +34,8 @@ class Host:
 
 def pulled(host, *asked) -> Pull:
     task = Pull(list(asked))
-    asyncio.run(pull(task, host))
+    with ThreadPoolExecutor(1) as other:  # browser tests leave a loop running in this thread
+        other.submit(asyncio.run, pull(task, host)).result()
     assert task.ended
     return task
 

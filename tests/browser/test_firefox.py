@@ -61,14 +61,17 @@ def test_firefox_opens_the_site_answers_a_seven_and_trains(fox, site):
     clean(fox, site)
 
 
-@pytest.mark.slow
+@pytest.mark.skipif(
+    "NNENGINE_LONG" not in os.environ,
+    reason="half a minute, and Chromium's tests see the same: set NNENGINE_LONG to run it",
+)
 def test_firefox_comes_back_to_the_run_that_was_under_way(fox, site):
     """Second on the same page: starting Python a third time would only take time."""
     time.sleep(3)  # a run under way is on record every two seconds
     reached = fox.wait(f"({STEP}) > 20 && ({STEP})")
     fox.open(f"{site}/train")
     fox.wait(says("Here again, as you left it: 1 run"), OPENED_S)
-    fox.wait(says("Running"))  # it was when the page was left
+    fox.wait(f"{says('Running')} || {says('Finished')}")  # the quick recipe takes three seconds
     assert reached // 2 < fox.wait(f"({STEP}) > 20 && ({STEP})")
     clean(fox, site)
 
