@@ -119,8 +119,8 @@ def packed_steps(lists, scale, sizes, kinds, theta, rule, memory, count):
     lists: as for `packed_gradient`. rule: SGD, MOMENTUM or ADAM, memory: its arrays (none; the
     velocity; mean and square), flat like theta. The step takes rows, labels, weight, and the
     numbers of `sgd`, `momentum` or `adam`, changes theta and memory in place, and returns (loss
-    summed, right answers) as they were before. Compiled, Adam's 1 - beta and a root are rounded
-    otherwise: theta is the same to 1e-6 of a step's length or of itself.
+    summed, right answers) as they were before. Compiled, sums and roots are rounded otherwise:
+    theta and memory agree within the tolerance that tests/test_kernels.py holds.
     """
     return _Steps(lists, scale, sizes, kinds, theta, rule, memory)
 
