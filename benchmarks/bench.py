@@ -1,6 +1,6 @@
 """This engine beside its peers: one command, interleaved, as a table, a JSON file and a picture.
 
-    make bench                                  # everything, about 12 minutes on two cores
+    make bench                                  # everything, about 13 minutes on two cores
     make bench BENCH_ARGS="--quick"             # an impression within two minutes
     make bench BENCH_ARGS="--only mini-64,start --rounds 9"
 
