@@ -12,11 +12,11 @@ from .mini_batch import (
     UNITS,
     WIDE,
     B,
+    answer_rooms,
     first_weights,
     in_vectors,
     layers_forward,
     packed_plan,
-    packed_rooms,
 )
 from .pixels import count_pixels, pack_pixels
 from .scratch import kept, own, read_only
@@ -141,7 +141,7 @@ def _arguments(sizes, kinds, scale, count: int, few: bool, theta: np.ndarray) ->
     lists = np.empty(count + 1, np.int64), np.empty(size, np.uint16), np.empty(size, np.uint8)
     in_tiles = not few and sizes[1] <= TILE and sizes[0] % LANES == 0
     tiles = kept(sizes, "tiles", sizes[0] * TILE if in_tiles else 0)
-    wide, _, _, a, _ = packed_rooms(sizes, count, wide, room)
+    wide, a = answer_rooms(sizes, count, wide, room)
     theta = read_only(theta)
     network = plan, theta, *first_weights(theta, sizes), wide
     rows = np.arange(count, dtype=np.int64)

@@ -446,9 +446,7 @@ def first_weights(theta: np.ndarray, sizes: tuple[int, ...]) -> tuple[np.ndarray
     return read_only(wide.reshape(-1)), wide.shape[1]
 
 
-def packed_rooms(sizes, n: int, wide: int, room: int) -> tuple[np.ndarray, ...]:
-    """Return this thread's rooms for n rows: wide, to write and to read; nothing, spare, a, d."""
-    keep = functools.partial(kept, sizes)
-    wide, nothing = keep("wide", wide), keep("no biases", max(sizes[1:]) + LANES)
-    spare, rows = keep("row", 4 * ROWS * LANES), n * room + ROWS
-    return (wide, read_only(wide)), nothing, spare, keep("a rows", rows), keep("d rows", rows)
+def answer_rooms(sizes, n: int, wide: int, room: int) -> tuple[tuple, np.ndarray]:
+    """Return this thread's rooms for n answers: `wide`, to write and to read; the activations."""
+    wide, a = kept(sizes, "wide", wide), kept(sizes, "a rows", n * room + ROWS)
+    return (wide, read_only(wide)), a
