@@ -28,7 +28,8 @@ class Progress:
     accuracy: float | None = None
     images: int = 0
     images_per_s: float | None = None
-    seconds: float = 0.0
+    seconds: float = 0.0  # by the run's own clock, which stands while it is paused
+    busy_s: float = 0.0  # of those, how many the engine was at work on it
     seconds_left: float | None = None
 
 
@@ -91,7 +92,6 @@ class Work:
     total_images: int
     course: Course
     steps_due: int = 0
-    busy_s: float = 0.0  # of the engine, as against the run's own clock, which shares it
     touched: bool = True  # a command has come since the last slice
     published_s: float = -1e9
     publish_cost_s: float = 0.0

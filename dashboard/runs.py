@@ -248,7 +248,8 @@ class Scheduler:
                 self._take_events(run, work, started + SLICE_S)
             except Exception as fault:
                 self._fail(run, fault)
-            work.busy_s += self._clock() - started
+            busy_s = run.progress.busy_s + self._clock() - started
+            run.progress = replace(run.progress, busy_s=busy_s)
         self._account(run, work)
         self._publish(run, work)
         if run.ended:
@@ -337,7 +338,7 @@ class Scheduler:
         except Exception:
             log.exception("run %s did not close cleanly", run.name)
         done = run.progress
-        self.pace.note(run.recipe, run.sizes, done.images, done.step, work.busy_s)
+        self.pace.note(run.recipe, run.sizes, done.images, done.step, done.busy_s)
         run.work = None
         with self._changed:
             self._active.remove(run)

@@ -1,12 +1,13 @@
 """Tempo: the parts of a page that change by themselves, on a server and in a browser tab.
 
-On a server a timer draws a fragment anew, beside the engine's own thread. A tab has no threads:
-there a fragment trains for a slice, draws, and is asked for again when that is on the screen.
+On a server a timer draws a fragment anew, beside the engine's own thread. A tab has one thread for
+training and for pages: slices are trained one after another, each so short that a click need not
+wait long, and a fragment is drawn again some time after its last drawing is on the screen.
 """
 
 from __future__ import annotations
 
-import time
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -14,13 +15,15 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.components.ticker import ticker
+from dashboard.runs import SLICE_S, Scheduler
 from dashboard.tab import IN_TAB
 
-# A click waits for the end of a slice and of the drawing after it: 0.6 s at most. A slice of
-# twice what drawing costs leaves two thirds of the tab's time for training.
-SHORTEST_S, LONGEST_S = 0.1, 0.3
-_TRAINING_TO_DRAWING = 2.2
-_BEAT, _LEFT, _TICKS = "tempo.beat", "tempo.left_s", "tempo.ticks"
+# Between two slices, so that all of what a click sets in motion can have its turn.
+REST_S = 0.008
+# From one drawing to asking for the next: a drawing costs training 0.1 s.
+UNHURRIED_MS = 250
+_BEAT, _TICKS = "tempo.beat", "tempo.ticks"
+_driver: asyncio.Task | None = None
 
 
 def part(draw: Callable[..., Any], every_s: float | None) -> Callable[..., Any]:
@@ -33,7 +36,7 @@ def part(draw: Callable[..., Any], every_s: float | None) -> Callable[..., Any]:
     if every_s is None:
         return st.fragment(lambda *given: _draw_and_keep(draw, *given))
     state.put(_TICKS, True)
-    return st.fragment(lambda *given: _train_and(draw, *given))
+    return st.fragment(lambda *given: _draw_and_go_on(draw, *given))
 
 
 def _draw_and_keep(draw: Callable[..., Any], *given: Any) -> None:
@@ -48,7 +51,7 @@ def keep_training() -> None:
     ticks = state.get(_TICKS, False)
     state.put(_TICKS, False)
     if not ticks and state.scheduler().busy():
-        st.fragment(lambda: _train_and(_stop_when_done))()
+        st.fragment(lambda: _draw_and_go_on(_stop_when_done))()
 
 
 def _stop_when_done() -> None:
@@ -56,31 +59,23 @@ def _stop_when_done() -> None:
         st.rerun()
 
 
-def _train_and(draw: Callable[..., Any], *given: Any) -> None:
-    train_a_slice()
+def _draw_and_go_on(draw: Callable[..., Any], *given: Any) -> None:
+    global _driver
+    engine = state.scheduler()
+    state.beat()  # who asks for a drawing is looking
     draw(*given)
+    if engine.busy():
+        state.keep_up()
+        if _driver is None or _driver.done():
+            _driver = asyncio.get_running_loop().create_task(drive(engine))
     beat = state.get(_BEAT, 0) + 1
     state.put(_BEAT, beat)
-    ticker(key=f"tempo.{draw.__name__}", beat=beat)
+    pause_ms = UNHURRIED_MS if engine.busy() else 0
+    ticker(key=f"tempo.{draw.__name__}", beat=beat, pause_ms=pause_ms)
 
 
-def train_a_slice(clock: Callable[[], float] = time.perf_counter) -> None:
-    """Train for a time in proportion to what passed since the last slice; nothing without a run."""
-    engine = state.scheduler()
-    state.beat()  # who asks for a slice is looking
-    if engine.busy():
-        engine.advance(slice_s(state.get(_LEFT), clock()))
-        state.keep_up()
-        state.put(_LEFT, clock())
-    else:
-        state.put(_LEFT, None)
-
-
-def slice_s(left: float | None, now: float) -> float:
-    """Return how many seconds to train, where the last slice ended at `left` and drawing followed.
-
-    The shortest slice where nothing was drawn yet.
-    """
-    if left is None:
-        return SHORTEST_S
-    return min(max(_TRAINING_TO_DRAWING * (now - left), SHORTEST_S), LONGEST_S)
+async def drive(engine: Scheduler) -> None:
+    """Train as long as there is a run, and let everything else have its turn between slices."""
+    while engine.busy():
+        engine.advance(SLICE_S)
+        await asyncio.sleep(REST_S)

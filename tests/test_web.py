@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import io
@@ -198,12 +199,31 @@ def test_the_canvas_is_registered_with_the_text_of_its_files(tmp_path):
     assert {"js": "index-*.js"} == seen["mine"]
 
 
-@pytest.mark.parametrize(
-    ("left", "now", "expected"),
-    [(None, 5.0, 0.1), (5.0, 5.01, 0.1), (5.0, 5.1, 0.22), (5.0, 9.0, 0.3)],
-)
-def test_a_slice_is_twice_the_drawing_within_bounds(left, now, expected):
-    assert expected == pytest.approx(tempo.slice_s(left, now))
+def test_training_in_a_tab_lets_everything_else_have_its_turn_between_slices():
+    told = []
+
+    class Engine:
+        slices = 3
+
+        def busy(self):
+            return self.slices > 0
+
+        def advance(self, budget_s):
+            self.slices -= 1
+            told.append("slice")
+
+    async def click():
+        while len(told) < 5:
+            told.append("click")
+            await asyncio.sleep(0.75 * tempo.REST_S)
+
+    async def both():
+        await asyncio.gather(tempo.drive(Engine()), click())
+
+    asyncio.run(both())
+    assert ["slice", "click"] == told[:2]
+    assert 3 == told.count("slice")
+    assert "slice slice" not in " ".join(told)
 
 
 def test_the_pieces_of_a_page_of_one_s_own_travel_with_the_site():

@@ -21,7 +21,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   Object.assign(state, { beat: data.beat, gone: false });
   clearInterval(state.again);
   state.again = setInterval(ask, 4000);
-  idle(ask, { timeout: 1000 });
+  idle(() => setTimeout(ask, data.pause), { timeout: 1000 });
   return (state.end = () => { state.gone = true; clearInterval(state.again); });
 }
 """
@@ -31,7 +31,10 @@ _component = st.components.v2.component(
 )
 
 
-def ticker(*, key: str, beat: int) -> None:
-    """Have the fragment that this is called in drawn again; `beat` must be another each time."""
+def ticker(*, key: str, beat: int, pause_ms: int = 0) -> None:
+    """Have the fragment that this is called in drawn again, so long after it is on the screen.
+
+    `beat` must be another each time.
+    """
     with st.container(key=f"ticker-{key}"):
-        _component(key=key, data={"beat": beat}, on_tick_change=lambda: None)
+        _component(key=key, data={"beat": beat, "pause": pause_ms}, on_tick_change=lambda: None)

@@ -148,16 +148,19 @@ def cost(run: Run) -> None:
     """Say what the run costs: who computes, on how much, how the images are read."""
     record = run.snapshot.training[-1] if run.snapshot.training else {}
     if "cost" in record and run.progress.step:
-        st.caption(_cost_words(record["cost"], record["data"]))
+        now = run.progress
+        share = min(now.busy_s / now.seconds, 1.0) if now.seconds else None
+        st.caption(_cost_words(record["cost"], record["data"], share))
 
 
-def _cost_words(cost: dict, data: dict) -> str:
+def _cost_words(cost: dict, data: dict, share: float | None) -> str:
     threads = f"up to {cost['threads']} threads" if cost["threads"] > 1 else "one thread"
     by = {"wasm": "WebAssembly"}.get(cost["kernels"], cost["kernels"])
     return (
         f"Computed by {by} kernels on {threads}; {cost['outside_kernels']:.0%} of the "
         f"time outside them. Images are read {data['path']}: {data['density']:.0%} of the pixels "
         "are not zero."
+        + ("" if share is None else f" The engine was at work on this run {share:.0%} of the time.")
     )
 
 

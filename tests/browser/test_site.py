@@ -196,9 +196,9 @@ def test_one_tab_keeps_damage_costs_what_it_hit_and_everything_can_be_deleted(ta
     kept(page, "1 drawing")
     page.get_by_role("link", name="Train", exact=True).first.click()
     page.get_by_role("button", name="Start training").click()
-    expect(page.get_by_text("Running", exact=True)).to_be_visible()
+    expect(page.get_by_text("Running", exact=True)).to_be_visible(timeout=PATIENCE_MS)
     page.get_by_role("button", name="Pause").click()
-    expect(page.get_by_role("button", name="Resume")).to_be_visible()
+    expect(page.get_by_role("button", name="Resume")).to_be_visible(timeout=PATIENCE_MS)
     kept(page, "1 run", "1 drawing")
 
     other = tab(site, "/train", "Train", beside=page)
