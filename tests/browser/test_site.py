@@ -243,11 +243,11 @@ DAMAGE = """(prefix) => new Promise((resolve) => {
 })"""
 
 
-def test_a_phone_opens_data_by_a_link_in_a_subfolder_and_nothing_hangs_over(
+def test_a_phone_opens_data_by_links_to_its_own_and_a_named_host_and_nothing_hangs_over(
     tab, pieces, band_files, tmp_path
 ):
     folder = tmp_path / "host" / "class" / "nn"
-    build.build(folder, pieces)
+    build.build(folder, pieces, ["data.example.org"])
     (folder / "sets" / "bands").mkdir(parents=True)
     for file in band_files:
         shutil.copy(file, folder / "sets" / "bands" / file.name)
@@ -267,7 +267,16 @@ def test_a_phone_opens_data_by_a_link_in_a_subfolder_and_nothing_hangs_over(
         field = page.get_by_role("textbox", name=re.compile("^Address of a file"))
         field.fill("https://elsewhere.example.org/a.csv")
         page.get_by_role("button", name="Fetch", exact=True).click()
-        expect(page.get_by_text(re.compile("may fetch from its own host alone"))).to_be_visible()
+        expect(page.get_by_text(re.compile("from its own host and .* alone"))).to_be_visible()
+        there = f"https://data.example.org/far-{band_files[0].name}"
+        answered = {"path": band_files[0], "headers": {"Access-Control-Allow-Origin": "*"}}
+        page.context.route(there, lambda route: route.fulfill(**answered))
+        page.get_by_role("button", name="From a link").click()
+        field.fill(there)
+        page.get_by_role("button", name="Fetch", exact=True).click()
+        expect(page.get_by_text(f"far-{band_files[0].name}").first).to_be_visible(timeout=PATIENCE_MS)
+        assert [f"foreign request: {there}"] == page.faults
+        page.faults.clear()
         for name in ("Train", "Weights", "Draw", "Models", "About"):
             go(page, name)
             assert page.evaluate("document.documentElement.scrollWidth") <= 390, name
