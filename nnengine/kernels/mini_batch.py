@@ -16,7 +16,7 @@ from . import workers
 from .atomic import look, publish, take
 from .compiling import compiled, inlined, part, within
 from .dense import activate, activation_backward
-from .first_layer import by_pixel, levels_of, packed_forward
+from .first_layer import by_pixel, fetch_lists, levels_of, packed_forward
 from .numpy_ import ADAM, SGD, TOGETHER, aligned_zeros
 from .rows import rows_forward, rows_softmax
 from .scratch import filled, kept, read_only
@@ -272,11 +272,12 @@ def _do(drawn, control, lists, levels, chosen, label, network, target, memory, r
 
 
 @inlined
-def _begin(rows, labels, numbers, control, chosen, label, network, given):
+def _begin(rows, labels, numbers, control, lists, chosen, label, network, given):
     """Put where all threads find it what is to be done."""
     control[COUNT] = rows.size
     for i in range(rows.size):
         chosen[i], label[i] = rows[i], labels[i]
+    fetch_lists(lists[0], lists[1], lists[2], rows)
     for i in range(len(numbers)):
         given[i] = numbers[i]
     if control[RULE] == ADAM:
@@ -306,7 +307,7 @@ def _step(
     loss, correct, half, pieces, idle = 0.0, np.int64(0), 0, 0, 0
     images = 1 + (rows.size + FEW - 1) // FEW
     if not helping:
-        _begin(rows, labels, numbers, control, chosen, label, network, rest[0])
+        _begin(rows, labels, numbers, control, lists, chosen, label, network, rest[0])
     while True:
         drawn = _draw(control)
         if drawn >= 0:
