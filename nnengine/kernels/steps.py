@@ -104,3 +104,12 @@ def move(rule, numbers, theta, first, second, at, count, g, start, spare):
     if whole < count:
         rest, begin = count - whole, start + whole
         _move_rest(rule, numbers, theta, first, second, at + whole, rest, g, begin, spare)
+
+
+@within
+def move_four(rule, numbers, theta, first, second, at, sums):
+    """Take the step of 64 parameters from `at` on, whose gradient is a tile of four sums."""
+    _move_sixteen(rule, numbers, theta, first, second, at, sums[0])
+    _move_sixteen(rule, numbers, theta, first, second, at + LANES, sums[1])
+    _move_sixteen(rule, numbers, theta, first, second, at + 2 * LANES, sums[2])
+    _move_sixteen(rule, numbers, theta, first, second, at + 3 * LANES, sums[3])
