@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from itertools import chain
 from typing import Any
 
@@ -368,7 +368,7 @@ def _grouped(dataset: Dataset, cost: Cost, step: int, last: float) -> Generator[
     return _Side(images, dataset.labels[images.rows])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: 9.6 -> 7.3 us of Python a step, with `_Part`
 class _Batch:
     """The images of one step: which rows, and how many."""
 
@@ -376,7 +376,7 @@ class _Batch:
     count: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Part:
     """As much of a batch as is handed over at once, which mostly is all of it."""
 
@@ -430,7 +430,7 @@ def _parts(
     if isinstance(images.images, Grouped):
         block = max(1, block // BLOCK) * BLOCK
     if distorter is None:
-        return (replace(p, images=images.take(p.rows)) for p in _pieces(batches, block))
+        return _taken(_pieces(batches, block), images)
     pixels = _AHEAD_PIXELS if kernels.packs else _AHEAD_PIXELS // 4  # NumPy takes ten times longer
     most = max(1, min(pixels // network.inputs, len(images)))  # an epoch at most
     # Another stream than the shuffling's, so that distortions do not change the order.
@@ -440,6 +440,13 @@ def _parts(
     return _flat(
         kernels.ahead(_distorted(portions, distorter, images.labels, rng, _packs(network)))
     )
+
+
+def _taken(parts: Iterator[_Part], images: _Side) -> Generator[_Part, None, None]:
+    """Yield the parts with their images."""
+    for part in parts:
+        part.images = images.take(part.rows)
+        yield part
 
 
 def _portions(parts: Iterator[_Part], most: int) -> Iterator[list[_Part]]:
@@ -465,11 +472,11 @@ def _distorted(
         rows = np.concatenate([every[part.rows] for part in portion])
         images = distorter.distort(rows, rng)
         packed = pack_once(images) or whole(images) if packs else None
-        side, end, taken = _Side(images if packed is None else packed, labels[rows]), 0, []
+        side, end = _Side(images if packed is None else packed, labels[rows]), 0
         for part in portion:
             start, end = end, end + part.count
-            taken.append(replace(part, images=side.take(slice(start, end))))
-        yield taken
+            part.images = side.take(slice(start, end))
+        yield portion
 
 
 def _flat(lists: Generator[list[_Part], None, None]) -> Generator[_Part, None, None]:

@@ -225,6 +225,27 @@ def test_steps_in_one_call_are_those_of_the_formulas(k, sizes, rule, lists):
         np.testing.assert_allclose(array, value, atol=2e-5)
 
 
+@pytest.mark.parametrize("rule", [numpy_.MOMENTUM, numpy_.ADAM])
+def test_what_compiled_steps_remember_of_an_unused_pixel_fades_to_nothing(rule):
+    """Numbers below float32's ordinary ones would stay for ever, and slow every step down."""
+    k = pytest.importorskip("nnengine.kernels.numba_", reason="numba is not installed")
+    x = np.full((4, 3), 255, np.uint8)
+    x[:, 1] = 0
+    sizes, kinds, theta, _ = whole_network(np.random.default_rng(3), (3, 17, 2), numpy_.TANH)
+    count, numbers = RULES[rule]
+    memory = tuple(np.full_like(theta, 1e-20) for _ in range(count))
+    step = k.packed_steps(packed(k, x), np.float32(1 / 255), sizes, kinds, theta, rule, memory, 4)
+    labels = np.zeros(4, np.uint8)
+    labels.flags.writeable = False
+    unused = slice(17, 34)
+    before = theta[unused].copy()
+    for _ in range(300):  # 0.9 ** 300 * 1e-20 is 2e-34
+        step(np.arange(4), labels, 1 / 4, *numbers)
+    assert np.zeros(17).tolist() == memory[0][unused].tolist()
+    assert memory[0][:17].all()
+    np.testing.assert_allclose(theta[unused], before, rtol=0, atol=1e-6)
+
+
 @pytest.mark.parametrize("sizes", [(784, 128, 10), (784, 100, 30, 10)])
 @pytest.mark.parametrize("lists", [packed, lambda k, x: whole_bytes(x)], ids=["sparse", "dense"])
 def test_steps_have_the_same_bits_on_any_number_of_threads(monkeypatch, k, sizes, lists):

@@ -12,6 +12,7 @@ from .simd import (
     ROWS,
     add,
     add_row_products,
+    fetch_ahead,
     load,
     multiply_add,
     no_rows,
@@ -19,6 +20,8 @@ from .simd import (
     store,
     store_sums,
 )
+
+_LINE = 64  # bytes of a cache line
 
 
 @part
@@ -64,6 +67,19 @@ def packed_forward(starts, places, values, rows, levels, w, stride, b, z):
                 s0 = multiply_add(splat(levels[value[t]]), load(w, at), s0)
             total = add(add(s0, s1), add(s2, s3))
             store(z, i * width + lane, add(total, load(b, lane)))
+
+
+@part
+def fetch_lists(starts, places, values, rows):
+    """Ask for the lists of all these images at once: they lie scattered, and each would be waited
+    for by itself."""
+    for i in range(rows.size):
+        begin, end = starts[rows[i]], starts[rows[i] + 1]
+        for t in range(begin, end, _LINE):
+            fetch_ahead(values, t)
+        if places.size:
+            for t in range(begin, end, _LINE // 2):
+                fetch_ahead(places, t)
 
 
 @part

@@ -16,7 +16,7 @@ from . import workers
 from .atomic import look, publish, take
 from .compiling import compiled, inlined, part, within
 from .dense import activate, activation_backward
-from .first_layer import by_pixel, levels_of, packed_forward
+from .first_layer import by_pixel, fetch_lists, levels_of, packed_forward
 from .numpy_ import ADAM, SGD, TOGETHER, aligned_zeros
 from .rows import rows_forward, rows_softmax
 from .scratch import filled, kept, read_only
@@ -33,7 +33,7 @@ from .simd import (
     store,
     store_sums,
 )
-from .steps import move
+from .steps import move, move_four
 
 # Of a layer: inputs, units, units in whole vectors, activation; where its units begin in the
 # rooms, to be multiplied by the rows; where in `wide`, whose layers are in whole vectors, its
@@ -105,12 +105,12 @@ def layers_forward(plan, theta, wide, n, first, count, a):
 
 
 @part
-def _panel(dz, width, n, first, panels):
+def _panel(dz, units, width, n, first, panels):
     """Put rows of dz, of images `first` and on, into panels of 64 units, and of 16 for the rest.
 
     A panel holds all n images one after another, so that it stays in the first cache.
     """
-    wide = width - width % (ROWS * LANES)
+    wide = units - units % (ROWS * LANES)
     for i in range(dz.size // width):
         for lane in range(0, width, LANES):
             begin, across = lane - lane % (ROWS * LANES), ROWS * LANES
@@ -143,7 +143,7 @@ def _images(control, lists, chosen, label, levels, network, rooms, first, weight
     found = rows_softmax(a[at:], plan[last, UNITS], plan[last, WIDE], label[first:end], weight, dz)
     if control[LEARNS]:
         for m in range(last, 0, -1):
-            _panel(dz, plan[m, WIDE], n, first, panels[plan[m, ROOM] * n :])
+            _panel(dz, plan[m, UNITS], plan[m, WIDE], n, first, panels[plan[m, ROOM] * n :])
             width = plan[m - 1, WIDE]
             at = plan[m - 1, ROOM] * n + first * width
             back, turned = d[at : at + count * width], wide[1][plan[m, TURNED] :]
@@ -153,7 +153,7 @@ def _images(control, lists, chosen, label, levels, network, rooms, first, weight
             z = a[at : at + count * width]
             activation_backward(z.reshape(1, z.size), back.reshape(1, z.size), plan[m - 1, KIND])
             dz = back
-        _panel(dz, plan[0, WIDE], n, first, panels)
+        _panel(dz, plan[0, UNITS], plan[0, WIDE], n, first, panels)
     return found
 
 
@@ -169,20 +169,41 @@ def _biases(rule, numbers, panel, across, n, target, first, second, at, here, sp
 
 
 @within
-def _gather_users(user, levels, panel, across, spare):
-    """Put the gradient of one pixel's weights into spare: sums over the images that use it."""
-    if across == LANES:
+def _users(j, counts, users):
+    """Return where the list of the images that use pixel j begins and ends."""
+    begin = j * (users.size // counts.size)
+    return begin, begin + np.int64(counts[j])
+
+
+@part
+def _pixels(piece, counts, users, levels, panel, at, units, rule, numbers, parameters):
+    """Take the step of 64 weights of every pixel; their gradients are sums over its users."""
+    target, first, second = parameters
+    for j in range(piece[1], piece[2]):
+        begin, end = _users(j, counts, users)
+        sums = no_rows()
+        for t in range(begin, end):
+            user = users[np.uint64(t)]
+            row = np.uint64(user >> np.uint16(8)) * np.uint64(ROWS * LANES)
+            sums = add_row_products(sums, splat(levels[user & np.uint16(255)]), panel, row)
+        move_four(rule, numbers, target, first, second, at + j * units, sums)
+
+
+@part
+def _pixels_narrow(piece, counts, users, levels, panel, at, here, units, rule, numbers, rest):
+    """Do the same for sixteen weights or, at the end of a layer, fewer."""
+    target, first, second, spare = rest
+    for j in range(piece[1], piece[2]):
+        begin, end = _users(j, counts, users)
         total = splat(0)
-        for t in range(user.size):
-            x = splat(levels[user[t] & np.uint16(255)])
-            total = multiply_add(x, load(panel, np.int64(user[t] >> np.uint16(8)) * LANES), total)
-        store(spare, 0, total)
-        return
-    sums = no_rows()
-    for t in range(user.size):
-        row = np.int64(user[t] >> np.uint16(8)) * (ROWS * LANES)
-        sums = add_row_products(sums, splat(levels[user[t] & np.uint16(255)]), panel, row)
-    store_sums(spare, 0, sums)
+        for t in range(begin, end):
+            user = users[np.uint64(t)]
+            row = np.uint64(user >> np.uint16(8)) * np.uint64(LANES)
+            x = splat(levels[user & np.uint16(255)])
+            total = multiply_add(x, load(panel, row), total)
+        store(spare, 3 * LANES, total)
+        i = at + j * units
+        move(rule, numbers, target, first, second, i, here, spare, 3 * LANES, spare)
 
 
 @within
@@ -217,24 +238,30 @@ def _weights(control, piece, plan, levels, rooms, numbers, target, memory, spare
     sparse, before, stride = m == 0 and control[SPARSE], pixels, fan_in
     if m > 0:
         before, stride = a[plan[m - 1, ROOM] * n :], plan[m - 1, WIDE]
-    more = users.size // counts.size
+    # Not an array: or they were read anew after every weight that is written.
+    numbers = numbers[0], numbers[1], numbers[2], numbers[3]
     lane = 0
     while lane < units:
-        across = ROWS * LANES if lane + ROWS * LANES <= plan[m, WIDE] else LANES
+        across = ROWS * LANES if lane + ROWS * LANES <= units else LANES
         here, at = min(across, units - lane), plan[m, DW] + lane
         panel = panels[(plan[m, ROOM] + lane) * n :]
         if begin == 0:
             b = plan[m, DB] + lane
             _biases(rule, numbers, panel, across, n, target, first, second, b, here, spare)
-        for j in range(begin, end, 1 if sparse else 4):
-            if sparse:
-                user = users[j * more : j * more + np.int64(counts[j])]
-                _gather_users(user, levels, panel, across, spare[3 * LANES :])
+        if sparse:
+            lists = counts, users, levels, panel
+            if across == LANES:
+                rest = target, first, second, spare
+                _pixels_narrow(piece, *lists, at, here, units, rule, numbers, rest)
             else:
+                parameters = target, first, second
+                _pixels(piece, *lists, at, units, rule, numbers, parameters)
+        else:
+            for j in range(begin, end, 4):
                 _gather_rows(before, j, stride, n, panel, across, spare[3 * LANES :])
-            for t in range(1 if sparse else min(4, end - j)):
-                g, i = 3 * LANES + t * across, at + (j + t) * units
-                move(rule, numbers, target, first, second, i, here, spare, g, spare)
+                for t in range(min(4, end - j)):
+                    g, i = 3 * LANES + t * across, at + (j + t) * units
+                    move(rule, numbers, target, first, second, i, here, spare, g, spare)
         lane += across
 
 
@@ -272,11 +299,12 @@ def _do(drawn, control, lists, levels, chosen, label, network, target, memory, r
 
 
 @inlined
-def _begin(rows, labels, numbers, control, chosen, label, network, given):
+def _begin(rows, labels, numbers, control, lists, chosen, label, network, given):
     """Put where all threads find it what is to be done."""
     control[COUNT] = rows.size
     for i in range(rows.size):
         chosen[i], label[i] = rows[i], labels[i]
+    fetch_lists(lists[0], lists[1], lists[2], rows)
     for i in range(len(numbers)):
         given[i] = numbers[i]
     if control[RULE] == ADAM:
@@ -306,7 +334,7 @@ def _step(
     loss, correct, half, pieces, idle = 0.0, np.int64(0), 0, 0, 0
     images = 1 + (rows.size + FEW - 1) // FEW
     if not helping:
-        _begin(rows, labels, numbers, control, chosen, label, network, rest[0])
+        _begin(rows, labels, numbers, control, lists, chosen, label, network, rest[0])
     while True:
         drawn = _draw(control)
         if drawn >= 0:

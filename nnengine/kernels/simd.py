@@ -23,6 +23,7 @@ from . import numpy_
 LANES = 16
 PART = numpy_.PART  # what tiles of sums are made of: ten of sixteen lanes overflow a browser's
 BLOCK = 32  # bytes that `copy_bytes` copies
+DUST = 1e-30  # what counts as nothing; products of it with a rate are ordinary numbers still
 _LLVM = ir.VectorType(ir.FloatType(), LANES)
 _ALIGNMENT = 4  # bytes: rows may begin at any float
 
@@ -384,6 +385,20 @@ subtract = _lane_by_lane(lambda builder, a, b: builder.fsub(a, b))
 multiply = _lane_by_lane(lambda builder, a, b: builder.fmul(a, b))
 divide = _lane_by_lane(lambda builder, a, b: builder.fdiv(a, b))
 maximum = _lane_by_lane(_larger)
+
+
+@intrinsic
+def without_dust(typing, x):
+    """Return x with zero in every lane that is below `DUST` in size; NaN stays."""
+
+    def generate(context, builder, signature, arguments):
+        kind = ir.FunctionType(_LLVM, [_LLVM])
+        size = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fabs.v{LANES}f32")
+        least = ir.Constant(_LLVM, [float(np.float32(DUST))] * LANES)
+        tiny = builder.fcmp_ordered("<", builder.call(size, arguments), least)
+        return builder.select(tiny, ir.Constant(_LLVM, None), arguments[0])
+
+    return vector(x), generate
 
 
 @intrinsic

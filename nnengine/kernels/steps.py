@@ -17,6 +17,7 @@ from .simd import (
     square_root,
     store,
     subtract,
+    without_dust,
 )
 
 
@@ -48,10 +49,14 @@ def adam(theta, gradient, mean, square, rate, beta1, beta2, epsilon):
 
 @within
 def _move_sixteen(rule, numbers, theta, first, second, at, g):
-    """Take the step of sixteen parameters from `at` on, whose gradient is g."""
+    """Take the step of sixteen parameters from `at` on, whose gradient is g.
+
+    What is remembered of pixels that no image uses for long would fade to numbers so small that
+    processors take twice the time over them: they are nothing before that.
+    """
     if rule == ADAM:
         mean, square = load(first, at), load(second, at)
-        mean = multiply_add(splat(numbers[1]), subtract(g, mean), mean)
+        mean = without_dust(multiply_add(splat(numbers[1]), subtract(g, mean), mean))
         square = multiply_add(splat(numbers[2]), subtract(multiply(g, g), square), square)
         store(first, at, mean)
         store(second, at, square)
@@ -60,7 +65,7 @@ def _move_sixteen(rule, numbers, theta, first, second, at, g):
         store(theta, at, subtract(load(theta, at), step))
     elif rule == MOMENTUM:
         velocity = multiply(splat(numbers[1]), load(first, at))
-        velocity = subtract(velocity, multiply(splat(numbers[0]), g))
+        velocity = without_dust(subtract(velocity, multiply(splat(numbers[0]), g)))
         store(first, at, velocity)
         store(theta, at, add(load(theta, at), velocity))
     else:
@@ -99,3 +104,12 @@ def move(rule, numbers, theta, first, second, at, count, g, start, spare):
     if whole < count:
         rest, begin = count - whole, start + whole
         _move_rest(rule, numbers, theta, first, second, at + whole, rest, g, begin, spare)
+
+
+@within
+def move_four(rule, numbers, theta, first, second, at, sums):
+    """Take the step of 64 parameters from `at` on, whose gradient is a tile of four sums."""
+    _move_sixteen(rule, numbers, theta, first, second, at, sums[0])
+    _move_sixteen(rule, numbers, theta, first, second, at + LANES, sums[1])
+    _move_sixteen(rule, numbers, theta, first, second, at + 2 * LANES, sums[2])
+    _move_sixteen(rule, numbers, theta, first, second, at + 3 * LANES, sums[3])
