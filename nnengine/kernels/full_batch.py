@@ -39,6 +39,7 @@ from .simd import (
     store,
     store_sums,
     subtract,
+    where_equal,
 )
 
 _PIECE_BLOCKS = 4  # of grouped images, 3072, that one thread takes at a time
@@ -125,48 +126,56 @@ def _lanes_biases(groups, width, dz, db):
 
 
 @part
-def _is_first_of_most(logits, lane, here):
-    """Tell whether a lane has nothing larger than at `here`, nor as large before it."""
-    most = logits[here]
-    for at in range(lane, logits.size, LANES):
-        if logits[at] > most or (logits[at] == most and at < here):
-            return False
-    return True
+def _truths(labels, truths):
+    """Put labels into truths as numbers, sixteen; -1 into the lanes that hold no image."""
+    for lane in range(labels.size):
+        truths[lane] = labels[lane]
+    for lane in range(labels.size, LANES):
+        truths[lane] = -1
 
 
 @part
 def _lanes_softmax(z, classes, width, labels, weight, spare, dz):
-    """Put the gradients of logits z into dz; return (loss, right). spare: sixteen floats."""
-    loss, correct = 0.0, 0
+    """Put the gradients of logits z into dz; return (loss, right). spare: 48 floats.
+
+    What depends on a lane's label is chosen in all lanes at once: 1.1 -> 0.3 ms for 60,000
+    images and ten classes, where a branch for each label was mostly guessed wrong.
+    """
+    truths, gaps, totals = spare[:LANES], spare[LANES : 2 * LANES], spare[2 * LANES :]
+    loss, right, empty = 0.0, splat(0), splat(-1)
     for first in range(0, labels.size, LANES):
-        begin, end = first * width, first * width + classes * LANES
-        logits, odds, label = z[begin:end], dz[begin:end], labels[first : first + LANES]
-        top = load(logits, 0)
-        for at in range(LANES, logits.size, LANES):
-            top = maximum(load(logits, at), top)
-        total = splat(0)
-        for at in range(0, logits.size, LANES):
-            odd = exponential(subtract(load(logits, at), top))
-            store(odds, at, odd)
+        logits, odds = z[first * width :], dz[first * width :]
+        _truths(labels[first : first + LANES], truths)
+        truth, top = load(truths, 0), load(logits, 0)
+        for k in range(1, classes):
+            top = maximum(load(logits, k * LANES), top)
+        total, best, own = splat(0), splat(0), top
+        for k in range(classes - 1, -1, -1):  # so that the first of equals is the best
+            logit, this = load(logits, k * LANES), splat(k)
+            best = where_equal(logit, top, this, best)
+            own = where_equal(truth, this, logit, own)
+            odd = exponential(subtract(logit, top))
+            store(odds, k * LANES, odd)
             total = add(total, odd)
-        share = divide(splat(weight), total)
-        for at in range(0, odds.size, LANES):
-            store(odds, at, multiply(load(odds, at), share))
-        store(spare, 0, top)
-        for lane in range(label.size):
-            at = np.int64(label[lane]) * LANES + lane
-            loss -= logits[at] - spare[lane]
-            correct += _is_first_of_most(logits, lane, at)
-            odds[at] -= weight
+        right = add(right, where_equal(truth, best, splat(1), splat(0)))
+        whole = where_equal(truth, empty, splat(0), splat(weight))
+        share = divide(whole, total)
+        for k in range(classes):
+            odd = multiply(load(odds, k * LANES), share)
+            odd = where_equal(truth, splat(k), subtract(odd, whole), odd)
+            store(odds, k * LANES, odd)
+        store(gaps, 0, subtract(top, own))
+        store(totals, 0, where_equal(truth, empty, splat(1), total))
         # The logarithm of a product is the sum of the logarithms, and one is cheaper than sixteen.
-        store(spare, 0, total)
         product = 1.0
-        for lane in range(label.size):
-            product *= spare[lane]
+        for lane in range(LANES):
+            loss += gaps[lane]
+            product *= totals[lane]
         loss += math.log(product)
-        for lane in range(label.size, LANES):  # lanes of the last group that hold no image
-            for at in range(lane, odds.size, LANES):
-                odds[at] = 0
+    store(gaps, 0, right)
+    correct = 0
+    for lane in range(LANES):
+        correct += np.int64(gaps[lane])
     return loss, correct
 
 
@@ -242,7 +251,7 @@ def _plan(sizes: tuple[int, ...], kinds: tuple[int, ...]) -> tuple[np.ndarray, t
         before = wide
     plan = np.array(rows, np.int64)
     plan.flags.writeable = False
-    return plan, (theta, _tiles(max(sizes[1:])), LANES, room, blame)
+    return plan, (theta, _tiles(max(sizes[1:])), 3 * LANES, room, blame)
 
 
 def grouped_gradient(lists, first, labels, scale, weight, sizes, kinds, theta, gradient):
