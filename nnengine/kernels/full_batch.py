@@ -16,7 +16,7 @@ import numpy as np
 from . import numpy_, workers
 from .compiling import compiled, inlined, part
 from .dense import activate, activation_backward
-from .numpy_ import GROUPS
+from .numpy_ import GROUPS, PAIR
 from .scratch import kept
 from .simd import (
     LANES,
@@ -42,7 +42,7 @@ from .simd import (
     where_equal,
 )
 
-_PIECE_BLOCKS = 4  # of grouped images, 3072, that one thread takes at a time
+_PIECE_BLOCKS = 6  # of grouped images, 3072, that one thread takes at a time
 
 # Of a layer: inputs, units, units in whole tiles, activation; where its units begin in the rooms;
 # where in theta its weights, its biases and its weights turned round begin; where in blame the
@@ -68,21 +68,31 @@ def _slots_forward(starts, places, pixels, first, groups, w, b, z):
 
 @part
 def _slots_backward(ends, members, pixels, block, inputs, width, dz, dw):
-    """dw += x.T @ dz for one block. dw: flat, sixteen numbers for every tile and pixel."""
+    """dw += x.T @ dz for one block. dw: flat, sixteen numbers for every tile and pixel.
+
+    Two pixels share a list, and what is loaded of dz: MNIST 4.0 -> 3.8 ms, Fashion-MNIST
+    6.8 -> 6.2 ms. An odd pixel's fellow is all zeros and changes nothing.
+    """
+    pairs = (inputs + PAIR - 1) // PAIR
     for k in range(0, width, TILE):
-        for j in range(inputs):
-            start, end = ends[block * inputs + j], ends[block * inputs + j + 1]
+        for j in range(pairs):
+            start, end = ends[block * pairs + j], ends[block * pairs + j + 1]
             if start == end:  # a third of MNIST's: 4.3 -> 4.2 ms
                 continue
-            member, pixel = members[start:end], pixels[start * LANES : end * LANES]
-            sums = no_part_sums()
+            member, pixel = members[start:end], pixels[start * PAIR * LANES : end * PAIR * LANES]
+            sums, others = no_part_sums(), no_part_sums()
             for t in range(member.size):
                 row = (np.int64(member[t]) * width + k) * LANES
                 for lane in range(0, LANES, PART):
-                    x = load_part_bytes(pixel, t * LANES + lane)
+                    x = load_part_bytes(pixel, t * PAIR * LANES + lane)
                     sums = add_row_products(sums, x, dz, row + lane)
-            at = (k // TILE * inputs + j) * LANES
+                    if PAIR > 1:
+                        x = load_part_bytes(pixel, (t * PAIR + 1) * LANES + lane)
+                        others = add_row_products(others, x, dz, row + lane)
+            at = (k // TILE * inputs + j * PAIR) * LANES
             store(dw, at, add(load(dw, at), across(sums)))
+            if PAIR > 1:
+                store(dw, at + LANES, add(load(dw, at + LANES), across(others)))
 
 
 @part
