@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from . import kernels
-from .kernels import GROUPS, LANES
+from .kernels import GROUPS, LANES, PAIR
 from .packed import read_only
 
 BLOCK = LANES * GROUPS  # images whose pixels and activations stay in cache from forward to backward
@@ -25,14 +25,15 @@ _WHOLE = 256  # what a component's factors are multiplied by before they are rou
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Grouped:
-    """n images of `inputs` pixels each, in groups of 16 and blocks of 48 groups.
+    """n images of `inputs` pixels each, in groups of 16 and blocks of 32 groups.
 
     A group has a slot for every pixel that is not zero in one of its images at least: sixteen
     bytes. Group g's are slots starts[g] to starts[g + 1] of `pixels`, uint8, and stand for the
-    pixels `places`, uint16. `columns` holds the same slots by block, and there by pixel: pixel j
-    of block c has those from ends[k] to ends[k + 1], k = c * inputs + j, which belong to the
-    groups `members`, uint8, of the block. The way forward reads the former, the way back the
-    latter: taken from the other's order, each slot would lie in a page of its own (8 for 4 ms).
+    pixels `places`, uint16. `columns` holds the same slots by block, and there by pairs of pixels
+    2 j and 2 j + 1 (in a browser by pixel): pair j of block c has those from ends[k] to
+    ends[k + 1], k = c * pairs + j, two at a time, which belong to the groups `members`, uint8, of
+    the block. The way forward reads the former, the way back the latter: taken from the other's
+    order, each slot would lie in a page of its own (8 for 4 ms).
     starts, ends: int64. `rows`, int64 (n,): which images these are. The last group may have empty
     lanes.
     """
@@ -69,7 +70,7 @@ _KNOWN: WeakValueDictionary[int, Grouped] = WeakValueDictionary()  # as in `pack
 def group(images: np.ndarray) -> Grouped:
     """Return images, uint8 (n, ...), in groups of similar ones; whoever comes later shares them.
 
-    Of MNIST's pixels 35 % have a slot, of Fashion-MNIST's 64 %: 36 and 66 MB for 60,000 images.
+    Of MNIST's pixels 35 % have a slot, of Fashion-MNIST's 64 %: 37 and 67 MB for 60,000 images.
     """
     return _result(grouping(images))
 
@@ -122,14 +123,17 @@ def _result(work: Generator[int, None, T]) -> T:
 
 def _lists(flat: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, ...]:
     """Return the lists of one block, with counts for `starts` and `ends`."""
-    tile = np.zeros((GROUPS, LANES, flat.shape[1]), np.uint8)
-    tile.reshape(BLOCK, -1)[: len(rows)] = flat[rows]
+    inputs = flat.shape[1]
+    tile = np.zeros((GROUPS, LANES, -(-inputs // PAIR) * PAIR), np.uint8)
+    tile.reshape(BLOCK, -1)[: len(rows), :inputs] = flat[rows]
     used = np.bitwise_or.reduce(tile, axis=1) != 0
     tile = tile.transpose(0, 2, 1)
     groups, places = np.nonzero(used)
     by_group = used.sum(axis=1), places.astype(np.uint16), tile[groups, places].reshape(-1)
-    places, groups = np.nonzero(used.T)
-    return *by_group, used.sum(axis=0), groups.astype(np.uint8), tile[groups, places].reshape(-1)
+    used, tile = (all_.reshape(GROUPS, -1, PAIR, *all_.shape[2:]) for all_ in (used, tile))
+    used = used.any(axis=2).T
+    pairs, groups = np.nonzero(used)
+    return *by_group, used.sum(axis=1), groups.astype(np.uint8), tile[groups, pairs].reshape(-1)
 
 
 def alike(flat: np.ndarray) -> np.ndarray:

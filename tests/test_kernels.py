@@ -271,10 +271,11 @@ def test_steps_have_the_same_bits_on_any_number_of_threads(monkeypatch, k, sizes
 
 @pytest.mark.parametrize("kind", [numpy_.RELU, numpy_.TANH])
 @pytest.mark.parametrize("sizes", NETWORKS)
-def test_grouped_images_have_the_gradient_of_the_formulas(k, sizes, kind):
+@pytest.mark.parametrize("pixels", [30, 31])
+def test_grouped_images_have_the_gradient_of_the_formulas(k, pixels, sizes, kind):
     rng = np.random.default_rng(12)
-    x = sparse_bytes(rng, 1700, 30)  # two blocks and a part of one, whose last group is not full
-    images = group(x)
+    x = sparse_bytes(rng, 1700, pixels)  # whole blocks, and one whose last group is not full
+    images, sizes = group(x), (pixels, *sizes[1:])
     labels = rng.integers(0, sizes[-1], 1700).astype(np.uint8)[images.rows]
     network = whole_network(rng, sizes, kind)
     one, scale = np.float32(1), np.float32(1 / 255)

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from ..errors import ConfigError
 from . import workers
-from .numpy_ import GROUPS, LANES, TOGETHER, aligned_zeros
+from .numpy_ import GROUPS, LANES, PAIR, TOGETHER, aligned_zeros
 
 NAMES = (
     "bytes_forward",
@@ -42,6 +42,7 @@ __all__ = [
     "GROUPS",
     "LANES",
     "NAMES",
+    "PAIR",
     "TOGETHER",
     "ahead",
     "aligned_zeros",

@@ -118,7 +118,7 @@ def _compile(file: Path, names: Iterable[str]) -> None:
     """Write the module. numba has not been imported before."""
     import llvmlite.binding as llvm
 
-    numpy_.PART = PART
+    numpy_.PART, numpy_.PAIR = PART, 1
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
     whole, symbols = llvm.parse_assembly(RESHAPE), []

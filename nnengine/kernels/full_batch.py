@@ -16,7 +16,7 @@ import numpy as np
 from . import numpy_, workers
 from .compiling import compiled, inlined, part
 from .dense import activate, activation_backward
-from .numpy_ import GROUPS
+from .numpy_ import GROUPS, PAIR
 from .scratch import kept
 from .simd import (
     LANES,
@@ -39,9 +39,10 @@ from .simd import (
     store,
     store_sums,
     subtract,
+    where_equal,
 )
 
-_PIECE_BLOCKS = 4  # of grouped images, 3072, that one thread takes at a time
+_PIECE_BLOCKS = 6  # of grouped images, 3072, that one thread takes at a time
 
 # Of a layer: inputs, units, units in whole tiles, activation; where its units begin in the rooms;
 # where in theta its weights, its biases and its weights turned round begin; where in blame the
@@ -67,21 +68,31 @@ def _slots_forward(starts, places, pixels, first, groups, w, b, z):
 
 @part
 def _slots_backward(ends, members, pixels, block, inputs, width, dz, dw):
-    """dw += x.T @ dz for one block. dw: flat, sixteen numbers for every tile and pixel."""
+    """dw += x.T @ dz for one block. dw: flat, sixteen numbers for every tile and pixel.
+
+    Two pixels share a list, and what is loaded of dz: MNIST 4.0 -> 3.8 ms, Fashion-MNIST
+    6.8 -> 6.2 ms. An odd pixel's fellow is all zeros and changes nothing.
+    """
+    pairs = (inputs + PAIR - 1) // PAIR
     for k in range(0, width, TILE):
-        for j in range(inputs):
-            start, end = ends[block * inputs + j], ends[block * inputs + j + 1]
+        for j in range(pairs):
+            start, end = ends[block * pairs + j], ends[block * pairs + j + 1]
             if start == end:  # a third of MNIST's: 4.3 -> 4.2 ms
                 continue
-            member, pixel = members[start:end], pixels[start * LANES : end * LANES]
-            sums = no_part_sums()
+            member, pixel = members[start:end], pixels[start * PAIR * LANES : end * PAIR * LANES]
+            sums, others = no_part_sums(), no_part_sums()
             for t in range(member.size):
                 row = (np.int64(member[t]) * width + k) * LANES
                 for lane in range(0, LANES, PART):
-                    x = load_part_bytes(pixel, t * LANES + lane)
+                    x = load_part_bytes(pixel, t * PAIR * LANES + lane)
                     sums = add_row_products(sums, x, dz, row + lane)
-            at = (k // TILE * inputs + j) * LANES
+                    if PAIR > 1:
+                        x = load_part_bytes(pixel, (t * PAIR + 1) * LANES + lane)
+                        others = add_row_products(others, x, dz, row + lane)
+            at = (k // TILE * inputs + j * PAIR) * LANES
             store(dw, at, add(load(dw, at), across(sums)))
+            if PAIR > 1:
+                store(dw, at + LANES, add(load(dw, at + LANES), across(others)))
 
 
 @part
@@ -125,48 +136,56 @@ def _lanes_biases(groups, width, dz, db):
 
 
 @part
-def _is_first_of_most(logits, lane, here):
-    """Tell whether a lane has nothing larger than at `here`, nor as large before it."""
-    most = logits[here]
-    for at in range(lane, logits.size, LANES):
-        if logits[at] > most or (logits[at] == most and at < here):
-            return False
-    return True
+def _truths(labels, truths):
+    """Put labels into truths as numbers, sixteen; -1 into the lanes that hold no image."""
+    for lane in range(labels.size):
+        truths[lane] = labels[lane]
+    for lane in range(labels.size, LANES):
+        truths[lane] = -1
 
 
 @part
 def _lanes_softmax(z, classes, width, labels, weight, spare, dz):
-    """Put the gradients of logits z into dz; return (loss, right). spare: sixteen floats."""
-    loss, correct = 0.0, 0
+    """Put the gradients of logits z into dz; return (loss, right). spare: 48 floats.
+
+    What depends on a lane's label is chosen in all lanes at once: 1.1 -> 0.3 ms for 60,000
+    images and ten classes, where a branch for each label was mostly guessed wrong.
+    """
+    truths, gaps, totals = spare[:LANES], spare[LANES : 2 * LANES], spare[2 * LANES :]
+    loss, right, empty = 0.0, splat(0), splat(-1)
     for first in range(0, labels.size, LANES):
-        begin, end = first * width, first * width + classes * LANES
-        logits, odds, label = z[begin:end], dz[begin:end], labels[first : first + LANES]
-        top = load(logits, 0)
-        for at in range(LANES, logits.size, LANES):
-            top = maximum(load(logits, at), top)
-        total = splat(0)
-        for at in range(0, logits.size, LANES):
-            odd = exponential(subtract(load(logits, at), top))
-            store(odds, at, odd)
+        logits, odds = z[first * width :], dz[first * width :]
+        _truths(labels[first : first + LANES], truths)
+        truth, top = load(truths, 0), load(logits, 0)
+        for k in range(1, classes):
+            top = maximum(load(logits, k * LANES), top)
+        total, best, own = splat(0), splat(0), top
+        for k in range(classes - 1, -1, -1):  # so that the first of equals is the best
+            logit, this = load(logits, k * LANES), splat(k)
+            best = where_equal(logit, top, this, best)
+            own = where_equal(truth, this, logit, own)
+            odd = exponential(subtract(logit, top))
+            store(odds, k * LANES, odd)
             total = add(total, odd)
-        share = divide(splat(weight), total)
-        for at in range(0, odds.size, LANES):
-            store(odds, at, multiply(load(odds, at), share))
-        store(spare, 0, top)
-        for lane in range(label.size):
-            at = np.int64(label[lane]) * LANES + lane
-            loss -= logits[at] - spare[lane]
-            correct += _is_first_of_most(logits, lane, at)
-            odds[at] -= weight
+        right = add(right, where_equal(truth, best, splat(1), splat(0)))
+        whole = where_equal(truth, empty, splat(0), splat(weight))
+        share = divide(whole, total)
+        for k in range(classes):
+            odd = multiply(load(odds, k * LANES), share)
+            odd = where_equal(truth, splat(k), subtract(odd, whole), odd)
+            store(odds, k * LANES, odd)
+        store(gaps, 0, subtract(top, own))
+        store(totals, 0, where_equal(truth, empty, splat(1), total))
         # The logarithm of a product is the sum of the logarithms, and one is cheaper than sixteen.
-        store(spare, 0, total)
         product = 1.0
-        for lane in range(label.size):
-            product *= spare[lane]
+        for lane in range(LANES):
+            loss += gaps[lane]
+            product *= totals[lane]
         loss += math.log(product)
-        for lane in range(label.size, LANES):  # lanes of the last group that hold no image
-            for at in range(lane, odds.size, LANES):
-                odds[at] = 0
+    store(gaps, 0, right)
+    correct = 0
+    for lane in range(LANES):
+        correct += np.int64(gaps[lane])
     return loss, correct
 
 
@@ -242,7 +261,7 @@ def _plan(sizes: tuple[int, ...], kinds: tuple[int, ...]) -> tuple[np.ndarray, t
         before = wide
     plan = np.array(rows, np.int64)
     plan.flags.writeable = False
-    return plan, (theta, _tiles(max(sizes[1:])), LANES, room, blame)
+    return plan, (theta, _tiles(max(sizes[1:])), 3 * LANES, room, blame)
 
 
 def grouped_gradient(lists, first, labels, scale, weight, sizes, kinds, theta, gradient):

@@ -30,7 +30,9 @@ FAINT = 24  # grey between two pixels and below this is black: a trace costs as 
 LANES = 16  # images of a group, side by side
 PART = LANES  # of a group, that a processor has vectors for; set to less where that is known
 TOGETHER = 256  # images of a mini-batch at most, if it is to be done in one call
-GROUPS = 48  # of a block: ten gradients each fill 30 of 32 KB of the first cache
+GROUPS = 32  # of a block: ten gradients each fill 20 of 32 KB of the first cache
+# Pixels whose gradients are summed side by side; a browser has registers for one alone.
+PAIR = 1 if sys.platform == "emscripten" else 2
 
 
 def aligned_zeros(shape, dtype):

@@ -402,6 +402,17 @@ def without_dust(typing, x):
 
 
 @intrinsic
+def where_equal(typing, a, b, yes, no):
+    """Return, lane by lane, yes where a == b, else no; NaN equals nothing."""
+
+    def generate(context, builder, signature, arguments):
+        a, b, yes, no = arguments
+        return builder.select(builder.fcmp_ordered("==", a, b), yes, no)
+
+    return vector(a, b, yes, no), generate
+
+
+@intrinsic
 def square_root(typing, x):
     """Return the square root of every lane."""
 
