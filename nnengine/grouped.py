@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -76,11 +77,42 @@ def group(images: np.ndarray) -> Grouped:
 
 
 def grouping(images: np.ndarray) -> Generator[int, None, Grouped]:
-    """Do `group` a few milliseconds at a time; yield about how many images are done."""
+    """Do `group` a few milliseconds at a time; yield about how many images are done.
+
+    Whoever comes while others are at it goes on with their work, and has what they have.
+    """
     known = _KNOWN.get(id(images))
     if known is None:
-        known = _KNOWN.setdefault(id(images), (yield from _grouping(images)))
+        making = _UNDER_WAY.setdefault(id(images), _Making(images))
+        while making.made is None:
+            yield making.go_on()
+        known = making.made
     return known
+
+
+class _Making:
+    """Groups in the making, for all who want them: at the same time, each 90 MB of their own."""
+
+    def __init__(self, images: np.ndarray) -> None:
+        self.images = images
+        self.made: Grouped | None = None
+        self._work = _grouping(images)
+        self._turn = threading.Lock()
+
+    def go_on(self) -> int:
+        """Do a few milliseconds of it; return about how many images are done."""
+        with self._turn:
+            try:
+                return len(self.images) if self.made else next(self._work)
+            except StopIteration as end:
+                self.made = _KNOWN[id(self.images)] = end.value
+                return len(self.images)
+            except BaseException:  # whoever is next begins anew
+                self._work = _grouping(self.images)
+                raise
+
+
+_UNDER_WAY: WeakValueDictionary[int, _Making] = WeakValueDictionary()
 
 
 def _grouping(images: np.ndarray) -> Generator[int, None, Grouped]:

@@ -5,6 +5,10 @@ from __future__ import annotations
 import gc
 import gzip
 import io
+import os
+import platform
+import subprocess
+import sys
 import threading
 import time
 import weakref
@@ -19,7 +23,7 @@ from dashboard.library import Library
 from dashboard.recipe import Recipe
 from dashboard.runs import Scheduler
 from dashboard.visits import Registry
-from nnengine import catalogue
+from nnengine import catalogue, kernels
 from nnengine.dataset import Dataset
 from nnengine.errors import ConfigError, FetchError
 from nnengine.idx import write_idx
@@ -514,3 +518,38 @@ def test_the_chosen_source_survives_a_reload_and_dropping_files_changes_it():
     assert "no data" == said(again)[2]
     again.session_state["drop"] = [("x", idx(images(60))), ("y", idx(labels(60)))]
     assert "x" == said(again.run())[2]
+
+
+BIG_BLOCKS = """
+import numpy as np
+from dashboard.visits import keep_big_blocks_apart
+
+def resident():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * 4096
+
+keep_big_blocks_apart()
+np.ones(24 << 20, np.uint8)  # from now on the allocator would keep blocks as large as this
+before, blocks, between = resident(), [], []
+for _ in range(4):
+    blocks.append(np.ones(10 << 20, np.uint8))
+    between.append(np.ones(2000, np.uint8))
+del blocks
+print(resident() - before >> 20)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc alone has this setting")
+@pytest.mark.parametrize(("back_end", "apart"), [("numba", True), ("numpy", False)])
+def test_a_server_with_compiled_kernels_keeps_no_big_block_that_is_free(back_end, apart):
+    if kernels.available()[back_end]:
+        pytest.skip(f"no {back_end} kernels")
+    environment = os.environ | {"NNENGINE_KERNELS": back_end}
+    done = subprocess.run(
+        [sys.executable, "-c", BIG_BLOCKS],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ("", apart) == (done.stderr, int(done.stdout) < 10)

@@ -6,6 +6,7 @@ import json
 import sys
 import threading
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ from nnengine import (
     TrainingConfig,
     TrainingDiverged,
     TrainingFinished,
+    grouped,
     kernels,
     training,
 )
@@ -368,6 +370,82 @@ def test_grouping_gives_signs_of_life_before_the_first_measurement(many, groupin
     done = [sign[2] for sign in signs]
     assert (sorted(done), 4000) == (done, done[-1])
     assert len(done) > 4000 / 32  # every node of the tree, every eight blocks
+
+
+def alternately(*works):
+    """Return what generators return that are asked in turn, and how often they were asked."""
+    waiting, found, asked = dict(enumerate(works)), {}, 0
+    while waiting:
+        for n, work in list(waiting.items()):
+            asked += 1
+            try:
+                next(work)
+            except StopIteration as end:
+                found[n] = end.value
+                del waiting[n]
+    return [found[n] for n in range(len(works))], asked
+
+
+def test_who_comes_while_images_are_being_grouped_goes_on_with_that_work(many):
+    (alone,), asked = alternately(grouped.grouping(many.images.copy()))
+    images = many.images.copy()
+    given_up = grouped.grouping(images)
+    next(given_up)
+    first, second = grouped.grouping(images), grouped.grouping(images)
+    next(first)
+    given_up.close()
+    (one, other), together = alternately(first, second)
+    assert one is other
+    assert together <= asked + 2  # each has to be told of the end
+    for expected, found in zip(alone.lists, one.lists, strict=True):
+        np.testing.assert_array_equal(expected, found)
+
+
+def test_grouping_that_failed_for_one_begins_anew_for_the_next(many, monkeypatch):
+    images, whole = many.images.copy(), grouped._lists
+    first, second = grouped.grouping(images), grouped.grouping(images)
+    next(first)
+
+    def full(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(grouped, "_lists", full)
+    with pytest.raises(MemoryError):
+        alternately(first)
+    monkeypatch.setattr(grouped, "_lists", whole)
+    (found,), _ = alternately(second)
+    assert len(images) == len(found)
+
+
+def begun(data, seed):
+    """Return the events of a run from its second step on, and what it measured before the first."""
+    config = TrainingConfig(iterations=9, batch_size=None, seed=seed)
+    events = training(build(), data, config, data)
+    measured = next(event for event in events if isinstance(event, Evaluated))
+    assert any(isinstance(event, StepFinished) for event in events)
+    return events, measured
+
+
+def test_runs_on_one_data_set_share_the_lists_they_are_measured_on(many, grouping):
+    if not kernels.packs:
+        pytest.skip("NumPy makes no lists")
+    first = begun(many, 0)  # makes them, and the rooms of the kernels
+    tracemalloc.start()
+    more = [begun(many, seed) for seed in (0, 1, 2)]
+    added = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    one = 3 * np.count_nonzero(many.images)  # bytes; they would be six, beside a third of one a run
+    assert added < 2 * one
+    assert 4 == len({id(events) for events, _ in (first, *more)})
+
+
+def test_runs_are_measured_on_the_sample_of_their_own_seed(many, grouping, monkeypatch):
+    monkeypatch.setattr(sys.modules[training.__module__], "_SAMPLE", 1000)
+    (one, first), (other, second), (third, last) = (begun(many, seed) for seed in (0, 1, 0))
+    assert first == last
+    assert first.train_loss != second.train_loss
+    for events in (one, other, third):
+        events.close()
 
 
 # augmentation

@@ -12,7 +12,7 @@ from dashboard.links import is_link
 from dashboard.recipe import Bounds
 from dashboard.runs import Scheduler
 from dashboard.tab import IN_TAB
-from dashboard.visits import Registry, Visit
+from dashboard.visits import Registry, Visit, keep_big_blocks_apart
 
 _TOKEN, _MEMORY, _NOTICE = "nn.token", "nn.memory", "nn.notice"
 _ADDRESS, _HIDES = "address", "hides"
@@ -35,6 +35,7 @@ def registry() -> Registry:
     made = Registry(Scheduler(Bounds.from_environment()))
     if made.scheduler.threaded:  # a browser tab makes them when somebody asks
         made.library.prepare()
+        keep_big_blocks_apart()
     return made
 
 
