@@ -11,6 +11,7 @@ import importlib
 import os
 import sys
 from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager
 from types import ModuleType
 from typing import TypeVar
 
@@ -47,6 +48,7 @@ __all__ = [
     "ahead",
     "aligned_zeros",
     "available",
+    "beside",
     "fan_out",
     "threads",
     "use",
@@ -128,6 +130,11 @@ def fan_out(work: Callable[[int], None], pieces: int) -> None:
 def ahead(items: Generator[T, None, None]) -> Generator[T, None, None]:
     """Return the same items, made one ahead by another thread where kernels are free of the GIL."""
     return workers.ahead(items) if name == "numba" else items
+
+
+def beside(work: Callable[[], object]) -> AbstractContextManager[None]:
+    """Return a block beside which `work` is done, by another thread where there is one to spare."""
+    return workers.beside(work)
 
 
 def threads() -> int:

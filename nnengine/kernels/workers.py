@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from functools import cache
 from itertools import count
 from typing import TypeVar
@@ -61,6 +62,24 @@ def fan_out(work: Callable[[int], None], pieces: int) -> None:
     for helper in waiting:
         if not helper.cancel():  # one that has not begun has nothing left to do
             helper.result()
+
+
+@contextmanager
+def beside(work: Callable[[], object]) -> Iterator[None]:
+    """Have a helper do `work` during the block, which ends when both are done.
+
+    With one thread it is done first. Raises what `work` raises.
+    """
+    if threads() < 2:
+        work()
+        yield
+        return
+    waiting = _pool(threads(), os.getpid()).submit(work)
+    try:
+        yield
+    finally:
+        wait([waiting])
+    waiting.result()
 
 
 def ahead(items: Generator[T, None, None]) -> Generator[T, None, None]:
