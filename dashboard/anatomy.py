@@ -29,7 +29,7 @@ _STYLE = """<style>
   border-bottom: 1px solid color-mix(in srgb, currentColor 18%, transparent);
   vertical-align: top; font-variant-numeric: tabular-nums; }
 .nn-table th { font-weight: 600; white-space: nowrap; }
-.nn-table tr:last-child td { border-bottom: 0; }
+.nn-table tbody tr:last-child td { border-bottom: 0; }
 .nn-table td.code { font-family: "Source Code Pro", ui-monospace, monospace; white-space: nowrap; }
 </style>"""
 
