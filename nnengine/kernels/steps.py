@@ -91,7 +91,7 @@ def _move_rest(rule, numbers, theta, first, second, at, count, g, start, spare):
             second[at + k] = spare[2 * LANES + k]
 
 
-@within
+@part
 def move(rule, numbers, theta, first, second, at, count, g, start, spare):
     """Take the step of `count` parameters from `at` on; g[start : start + count]: their gradient.
 
