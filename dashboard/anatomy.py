@@ -74,7 +74,9 @@ def table(
     `label` is its name for screen readers; `code` lists the columns set in a monospaced face.
     It scrolls sideways on a narrow screen, by keyboard too.
     """
-    head = "".join(f'<th scope="col">{escape(text)}</th>' for text in headings)
+    head = "".join(
+        f'<th scope="col">{escape(text)}</th>' if text else "<td></td>" for text in headings
+    )
     body = "".join(f"<tr>{_cells(row, code)}</tr>" for row in rows)
     return (
         f'{_STYLE}<div class="nn-table" role="region" tabindex="0" aria-label="{escape(label)}">'

@@ -36,7 +36,7 @@ def own_host() -> None:
         "does not matter how many visitors come. The host should answer unknown addresses with "
         "the file 404.html, as most do: links to pages then work."
     )
-    st.code(hosting.COMMANDS, language="bash")
+    st.code(hosting.COMMANDS, language=None)
     st.write(
         "Data sets of yours may lie beside it, as `site/sets/mnist/`: `?data=sets/mnist/` in a "
         "link opens them. Other hosts have to be named when the site is made, with "
@@ -48,7 +48,7 @@ def own_host() -> None:
             "2. Add this file as `.github/workflows/site.yml` and push it.\n"
             "3. The address stands in the workflow's last step: `https://NAME.github.io/REPOSITORY/`."
         )
-        st.code(hosting.WORKFLOW, language="yaml")
+        st.code(hosting.WORKFLOW, language=None)
 
 
 st.title("About", anchor=False)

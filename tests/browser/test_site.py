@@ -274,7 +274,9 @@ def test_a_phone_opens_data_by_links_to_its_own_and_a_named_host_and_nothing_han
         page.get_by_role("button", name="From a link").click()
         field.fill(there)
         page.get_by_role("button", name="Fetch", exact=True).click()
-        expect(page.get_by_text(f"far-{band_files[0].name}").first).to_be_visible(timeout=PATIENCE_MS)
+        expect(page.get_by_text(f"far-{band_files[0].name}").first).to_be_visible(
+            timeout=PATIENCE_MS
+        )
         assert [f"foreign request: {there}"] == page.faults
         page.faults.clear()
         for name in ("Train", "Weights", "Draw", "Models", "About"):
