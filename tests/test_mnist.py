@@ -68,19 +68,28 @@ def test_three_epochs_of_adam_read_97_percent_of_the_test_images(train):
 
 
 def original_in_float64(network, x, labels, steps, rate):
-    """Take full-batch steps by the original's formulas, all images at once; return the weights."""
+    """Take full-batch steps by the original's formulas; return the weights.
+
+    The mean over all images is summed 500 at a time: these stay in the cache from forward to
+    backward, where all at once, 376 MB, come from memory twice a step.
+    """
     w1, b1, w2, b2 = (array.astype(np.float64) for array in network.parameters().values())
-    truth = np.eye(10)[labels]
+    truth, size = np.eye(10)[labels], 500
     for _ in range(steps):
-        hidden = np.maximum(x @ w1 + b1, 0)
-        logits = hidden @ w2 + b2
-        odds = np.exp(logits - logits.max(axis=1, keepdims=True))
-        blame = (odds / odds.sum(axis=1, keepdims=True) - truth) / len(x)
-        blame_hidden = (blame @ w2.T) * (hidden > 0)
-        w2 -= rate * hidden.T @ blame
-        b2 -= rate * blame.sum(axis=0)
-        w1 -= rate * x.T @ blame_hidden
-        b1 -= rate * blame_hidden.sum(axis=0)
+        sums = [np.zeros_like(array) for array in (w1, b1, w2, b2)]
+        for start in range(0, len(x), size):
+            some = x[start : start + size]
+            hidden = np.maximum(some @ w1 + b1, 0)
+            logits = hidden @ w2 + b2
+            odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+            share = odds / odds.sum(axis=1, keepdims=True)
+            blame = (share - truth[start : start + size]) / len(x)
+            blame_hidden = (blame @ w2.T) * (hidden > 0)
+            gradients = some.T @ blame_hidden, blame_hidden.sum(0), hidden.T @ blame, blame.sum(0)
+            for total, gradient in zip(sums, gradients, strict=True):
+                total += gradient
+        for array, total in zip((w1, b1, w2, b2), sums, strict=True):
+            array -= rate * total
     return np.concatenate([a.ravel() for a in (w1, b1, w2, b2)])
 
 
