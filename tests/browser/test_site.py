@@ -187,7 +187,7 @@ def kept(page: Page, *words: str) -> None:
 
 
 def test_one_tab_keeps_damage_costs_what_it_hit_and_everything_can_be_deleted(tab, site):
-    page = tab(site, "/draw", "Draw")  # by way of 404.html, as a link leads
+    page = tab(site, "/draw?epochs=200", "Draw")  # by way of 404.html, as a link leads
     assert page.url.split("?")[0].endswith("/draw")
     expect(page.get_by_text("The sheet is blank.")).to_be_visible()
     draw(page, SEVEN)
@@ -195,6 +195,7 @@ def test_one_tab_keeps_damage_costs_what_it_hit_and_everything_can_be_deleted(ta
     page.keyboard.press("7")
     kept(page, "1 drawing")
     page.get_by_role("link", name="Train", exact=True).first.click()
+    expect(page.get_by_text(re.compile("200 epochs")).first).to_be_visible()
     page.get_by_role("button", name="Start training").click()
     expect(page.get_by_text("Running", exact=True)).to_be_visible(timeout=PATIENCE_MS)
     page.get_by_role("button", name="Pause").click()
