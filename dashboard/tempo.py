@@ -64,10 +64,9 @@ def _draw_and_go_on(draw: Callable[..., Any], *given: Any) -> None:
     engine = state.scheduler()
     state.beat()  # who asks for a drawing is looking
     draw(*given)
-    if engine.busy():
-        state.keep_up()
-        if _driver is None or _driver.done():
-            _driver = asyncio.get_running_loop().create_task(drive(engine))
+    state.keep_up()  # also when nothing trains any more: a run may have ended since the last time
+    if engine.busy() and (_driver is None or _driver.done()):
+        _driver = asyncio.get_running_loop().create_task(drive(engine))
     beat = state.get(_BEAT, 0) + 1
     state.put(_BEAT, beat)
     pause_ms = UNHURRIED_MS if engine.busy() else 0
