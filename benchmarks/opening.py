@@ -14,7 +14,6 @@ import os
 import statistics
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 
@@ -22,10 +21,9 @@ from playwright.sync_api import sync_playwright
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from dashboard.web import build, gather, serve  # noqa: E402
-from tests.browser.conftest import FLAGS, find_browser  # noqa: E402
+from dashboard.web import build, gather  # noqa: E402
+from tests.browser.conftest import FLAGS, NOWHERE, find_browser, served  # noqa: E402
 
-NOWHERE = "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"
 STAGE = "(document.getElementById('stage') || {}).textContent || ''"
 
 
@@ -60,9 +58,7 @@ def main() -> None:
         folder = Path(place) / "site"
         made = build.build(folder, gather.gather(gather.cache(), print))
         print(f"{made.fetched / 1e6:.1f} MB are fetched; load {os.getloadavg()[0]:.1f}")
-        with serve.server(folder) as host:
-            threading.Thread(target=host.serve_forever, daemon=True).start()
-            address = f"http://127.0.0.1:{host.server_port}"
+        with served(folder) as address:
             times: dict[str, list[float]] = {"cold": [], "warm": []}
             for _ in range(visitors):
                 chromium = playwright.chromium.launch(
@@ -75,7 +71,6 @@ def main() -> None:
                     parts = ", ".join(f"{name} {s:.1f}" for name, s in stages.items())
                     print(f"{kind}: {took:.1f} s ({parts})")
                 chromium.close()
-            host.shutdown()
     for kind, found in times.items():
         print(f"{kind}: median {statistics.median(found):.1f} s, best {min(found):.1f} s")
 

@@ -15,15 +15,15 @@ import re
 import statistics
 import sys
 import tempfile
-import threading
+import time
 from pathlib import Path
 
 from playwright.sync_api import Locator, Page, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from dashboard.web import build, gather, serve  # noqa: E402
-from tests.browser.conftest import FLAGS, NOWHERE, find_browser  # noqa: E402
+from dashboard.web import build, gather  # noqa: E402
+from tests.browser.conftest import FLAGS, NOWHERE, find_browser, served  # noqa: E402
 
 RECIPES = {  # long enough for all the pauses
     "784-128-10": "hidden=128&batch=64&iterations=60000",
@@ -32,7 +32,7 @@ RECIPES = {  # long enough for all the pauses
 PAUSES = 5
 OPENED_MS, RUN_MS = 120_000, 300_000
 RUNNING_MS = 1500  # between two clicks
-
+PATIENCE_S = 30
 
 # Looked for in the page at every frame: a driver outside asks less and less often.
 WATCH = """([tag, text]) => {
@@ -51,11 +51,14 @@ WATCH = """([tag, text]) => {
 
 
 def pressed(page: Page, click: Locator, tag: str, text: str) -> float:
-    """Return the seconds from a click until what it leads to is there."""
+    """Return the seconds from a click until what it leads to is there; raises TimeoutError."""
     click.wait_for()
     page.evaluate(WATCH, [tag, text])
     click.click()
+    deadline = time.monotonic() + PATIENCE_S
     while (took := page.evaluate("window.nnTook")) is None:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{text}: not seen within {PATIENCE_S} s of the click")
         page.wait_for_timeout(50)
     return took
 
@@ -85,14 +88,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place, sync_playwright() as playwright:
         build.build(Path(place) / "site", gather.gather(gather.cache(), print))
         print(f"load {os.getloadavg()[0]:.1f}")
-        with serve.server(Path(place) / "site") as host:
-            threading.Thread(target=host.serve_forever, daemon=True).start()
+        with served(Path(place) / "site") as address:
             chromium = playwright.chromium.launch(
                 executable_path=find_browser(), args=[*FLAGS, NOWHERE]
             )
             for sizes, recipe in RECIPES.items():
                 page = chromium.new_context(viewport={"width": 1280, "height": 900}).new_page()
-                page.goto(f"http://127.0.0.1:{host.server_port}/train?data=digits&{recipe}")
+                page.goto(f"{address}/train?data=digits&{recipe}")
                 share, found = measure(page)
                 page.context.close()
                 print(f"{sizes}: {share} % of the time spent training")
@@ -102,7 +104,6 @@ def main() -> None:
                         f"longest {max(times):.2f} s"
                     )
             chromium.close()
-            host.shutdown()
 
 
 if __name__ == "__main__":
