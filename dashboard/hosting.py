@@ -12,7 +12,8 @@ DIFFERENCES = (
     ),
     (
         "While another page or tab is in front",
-        "training goes on, slower; with the tab closed it stops and goes on when you are back",
+        "training goes on, unless the browser slows or freezes the tab; with the tab closed it "
+        "stops, and goes on when you are back",
         "training goes on for three minutes, then it pauses",
     ),
     (
