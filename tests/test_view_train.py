@@ -145,6 +145,9 @@ def test_a_quick_run_finishes_and_is_listed_with_its_score(page):
     assert run.history.val_accuracy[-1] > 0.9
     assert f"Computed by {kernels.name} kernels on" in text(page)
     assert "of the pixels are not zero" in text(page)
+    share = round(100 * run.progress.busy_s / run.seconds)
+    assert 0 < share <= 100
+    assert f"The engine was at work on this run {share}% of the time." in text(page)
     assert f"{100 * run.history.val_accuracy[-1]:.2f} %" in [m.value for m in page.metric]
     assert not [b for b in page.button if b.label in ("Pause", "Stop")]
 

@@ -149,7 +149,7 @@ def cost(run: Run) -> None:
     record = run.snapshot.training[-1] if run.snapshot.training else {}
     if "cost" in record and run.progress.step:
         now = run.progress
-        share = min(now.busy_s / now.seconds, 1.0) if now.seconds else None
+        share = min(now.busy_s / now.seconds, 1.0) if now.busy_s else None
         st.caption(_cost_words(record["cost"], record["data"], share))
 
 
