@@ -103,7 +103,7 @@ class _Making:
         """Do a few milliseconds of it; return about how many images are done."""
         with self._turn:
             try:
-                return len(self.images) if self.made else next(self._work)
+                return len(self.images) if self.made is not None else next(self._work)
             except StopIteration as end:
                 self.made = _KNOWN[id(self.images)] = end.value
                 return len(self.images)

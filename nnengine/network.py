@@ -196,7 +196,7 @@ class Network:
         x, labels = self.as_inputs(images), np.asarray(labels)
         if isinstance(x, Grouped):
             return self._whole_gradient(x, labels, gradient, count or len(x))
-        pieces = self._pieces(x)
+        pieces = self._pieces(x, self.piece_images)
         if len(pieces) < 2:
             return self._gradient(x, labels, gradient, count or len(x))
         # Sums of their own for all pieces but the first, added in the pieces' order.
@@ -242,7 +242,7 @@ class Network:
     def loss(self, images: Any, labels: np.ndarray) -> tuple[float, int]:
         """Return (loss summed, right answers) for images as for `predict`; labels in range."""
         x, labels = self.as_inputs(images), np.asarray(labels)
-        pieces = self._pieces(x, _ASKED)
+        pieces = self._pieces(x, min(self.piece_images, _ASKED))
         found: list[tuple[float, int]] = [(0.0, 0)] * len(pieces)
 
         def piece(n: int) -> None:
@@ -262,7 +262,7 @@ class Network:
 
     def _logits(self, x: np.ndarray | Packed) -> np.ndarray:
         """Do `logits` for inputs that are known to fit."""
-        pieces = self._pieces(x)
+        pieces = self._pieces(x, self.piece_images)
         logits = np.empty((len(x), self.classes), self.dtype)
 
         def piece(n: int) -> None:
@@ -272,9 +272,9 @@ class Network:
         kernels.fan_out(piece, len(pieces))
         return logits
 
-    def _pieces(self, x: np.ndarray | Packed, most: int = 4096) -> list[slice]:
-        """Return the rows of each piece, of `most` images at most; see `piece_images`."""
-        size = min(self.piece_images, most)
+    @staticmethod
+    def _pieces(x: np.ndarray | Packed, size: int) -> list[slice]:
+        """Return the rows of each piece of so many images."""
         return [slice(start, start + size) for start in range(0, len(x), size)]
 
     def predict_proba(self, images: Any) -> np.ndarray:

@@ -11,13 +11,13 @@ import importlib
 import os
 import sys
 from collections.abc import Callable, Generator
-from contextlib import AbstractContextManager
 from types import ModuleType
 from typing import TypeVar
 
 from ..errors import ConfigError
 from . import workers
 from .numpy_ import GROUPS, LANES, PAIR, TOGETHER, aligned_zeros
+from .workers import beside
 
 NAMES = (
     "bytes_forward",
@@ -130,11 +130,6 @@ def fan_out(work: Callable[[int], None], pieces: int) -> None:
 def ahead(items: Generator[T, None, None]) -> Generator[T, None, None]:
     """Return the same items, made one ahead by another thread where kernels are free of the GIL."""
     return workers.ahead(items) if name == "numba" else items
-
-
-def beside(work: Callable[[], object]) -> AbstractContextManager[None]:
-    """Return a block beside which `work` is done, by another thread where there is one to spare."""
-    return workers.beside(work)
 
 
 def threads() -> int:
