@@ -28,7 +28,7 @@ PAGES = ("Data", "Train", "Weights", "Draw", "Fragility", "Models", "About")
 st.set_page_config(page_title="nnengine", page_icon="🔢", layout="wide")
 # Streamlit leaves 6rem above a page, cuts long metrics short, and writes the chosen segment of a
 # control and the value of a slider in the primary colour, whose contrast in dark is 3.7 only, and
-# captions with 4.0 in light. The one in a tab gives popovers five pixels less than their words take.
+# captions with 4.0 in light. The one in a tab gives popovers 5 px less than their words take.
 st.html(
     "<style>.stMainBlockContainer { padding-top: 4rem; }"
     "[data-testid=stCaptionContainer] { color: inherit; opacity: 0.75 }"
