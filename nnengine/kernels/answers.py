@@ -8,17 +8,9 @@ import numpy as np
 
 from .compiling import compiled, part
 from .first_layer import levels_of, packed_forward
-from .mini_batch import (
-    UNITS,
-    WIDE,
-    B,
-    answer_rooms,
-    first_weights,
-    in_vectors,
-    layers_forward,
-    packed_plan,
-)
+from .passes import biases_in_vectors, layers_forward, weights_in_vectors
 from .pixels import count_pixels, pack_pixels
+from .plan import FAN_IN, UNITS, WIDE, B, answer_rooms, first_weights, packed_plan
 from .scratch import kept, own, read_only
 from .simd import (
     LANES,
@@ -108,7 +100,10 @@ def _probabilities(x, levels, plan, theta, w, stride, wide, lists, tiles, rows, 
     last = len(plan) - 1
     b = wide[0][plan[0, B] : plan[0, B] + plan[0, WIDE]]
     # Not a plain False: numba would compile everything once more for the literal.
-    in_vectors(plan, theta, wide[0], np.int64(0))
+    for n in range(len(plan)):
+        biases_in_vectors(n, plan, theta, wide[0])
+        if n > 0:
+            weights_in_vectors(n, 0, plan[n, FAN_IN], np.int64(0), plan, theta, wide[0])
     _in_tiles(w, stride, plan[0, UNITS], levels, tiles)
     for begin in range(0, x.shape[0], rows.size):
         images = x[begin : begin + rows.size]

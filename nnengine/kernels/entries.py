@@ -13,8 +13,9 @@ from pathlib import Path
 
 _LISTS = "int:1", "u2:1", "u1:1"
 _SLOTS = "int:1", "u2:1", "u1:1", "int:1", "u1:1", "u1:1"
-_NETWORK = "int:2", "f4:1", "f4:1", "i8", ("f4:1", "f4:1"), "f4:1"
-_ROOMS = "f4:1", "f4:1", "f4:1", "f4:1", "u2:1", "u2:1"
+_DATA = _LISTS, "i8:1", "u1:1"
+_NETWORK = "int:2", "f4:1", "f4:1", "i8", ("f4:1", "f4:1"), "f4:1", "f4:1"
+_ROOMS = "f4:1", "f4:1", "f4:1", "f4:1", "u1:1", "f4:1", "i8:3"
 _REST = "f4:1", "int:2", "f8:2", "f4:2"
 _BOXES = "u1:1", "u1:1", "u4:1", "u4:1", "i4:1", "i4:1"
 
@@ -31,8 +32,8 @@ ENTRIES: dict[str, list[tuple]] = {
     "pack_pixels": [("u1:2", "int:1", "u2:1", "u1:1")],
     "_step": [
         (
-            ("i8", "int:1", "u1:1", ("f8",) * 5, "i8:1", _LISTS, "f4:1", "i8:1", "u1:1")
-            + (_NETWORK, "f4:1", ("f4:1", "f4:1"), _ROOMS, _REST)
+            ("i8", "int:1", "u1:1", ("f8",) * 5, "i8:1", "i8:1")
+            + (_DATA, _NETWORK, ("f4:1", "f4:1", "f4:1"), _ROOMS, _REST)
         )
     ],
     "_grouped_gradient": [(_SLOTS, "i8", "u1:1", "f4", "int:2", *["f4:1"] * 6)],

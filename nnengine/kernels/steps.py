@@ -48,41 +48,44 @@ def adam(theta, gradient, mean, square, rate, beta1, beta2, epsilon):
 
 
 @within
-def _move_sixteen(rule, numbers, theta, first, second, at, g):
+def _move_sixteen(rule, learner, at, g):
     """Take the step of sixteen parameters from `at` on, whose gradient is g.
 
     What is remembered of pixels that no image uses for long would fade to numbers so small that
     processors take twice the time over them: they are nothing before that.
     """
-    if rule == ADAM:
+    kind, rate, x, y, epsilon = rule
+    theta, first, second = learner
+    if kind == ADAM:
         mean, square = load(first, at), load(second, at)
-        mean = without_dust(multiply_add(splat(numbers[1]), subtract(g, mean), mean))
-        square = multiply_add(splat(numbers[2]), subtract(multiply(g, g), square), square)
+        mean = without_dust(multiply_add(splat(x), subtract(g, mean), mean))
+        square = multiply_add(splat(y), subtract(multiply(g, g), square), square)
         store(first, at, mean)
         store(second, at, square)
-        below = add(square_root(square), splat(numbers[3]))
-        step = divide(multiply(splat(numbers[0]), mean), below)
+        below = add(square_root(square), splat(epsilon))
+        step = divide(multiply(splat(rate), mean), below)
         store(theta, at, subtract(load(theta, at), step))
-    elif rule == MOMENTUM:
-        velocity = multiply(splat(numbers[1]), load(first, at))
-        velocity = without_dust(subtract(velocity, multiply(splat(numbers[0]), g)))
+    elif kind == MOMENTUM:
+        velocity = multiply(splat(x), load(first, at))
+        velocity = without_dust(subtract(velocity, multiply(splat(rate), g)))
         store(first, at, velocity)
         store(theta, at, add(load(theta, at), velocity))
     else:
-        store(theta, at, multiply_add(splat(-numbers[0]), g, load(theta, at)))
+        store(theta, at, multiply_add(splat(-rate), g, load(theta, at)))
 
 
 @part
-def _move_rest(rule, numbers, theta, first, second, at, count, g, start, spare):
+def _move_rest(rule, learner, at, count, g, start, spare):
     """Take the step of the last few parameters, fewer than a vector: from vectors of their own."""
+    theta, first, second = learner
     for k in range(count):
         spare[k] = theta[at + k]
         if first.size:
             spare[LANES + k] = first[at + k]
         if second.size:
             spare[2 * LANES + k] = second[at + k]
-    few, more = spare[LANES:], spare[2 * LANES :]
-    _move_sixteen(rule, numbers, spare, few, more, 0, load(g, start))
+    few = spare, spare[LANES:], spare[2 * LANES :]
+    _move_sixteen(rule, few, 0, load(g, start))
     for k in range(count):
         theta[at + k] = spare[k]
         if first.size:
@@ -92,24 +95,24 @@ def _move_rest(rule, numbers, theta, first, second, at, count, g, start, spare):
 
 
 @part
-def move(rule, numbers, theta, first, second, at, count, g, start, spare):
+def move(rule, learner, at, count, g, start, spare):
     """Take the step of `count` parameters from `at` on; g[start : start + count]: their gradient.
 
-    first, second: what the optimiser remembers of each, flat like theta; empty where it does not.
-    spare: 48 floats, for the last ones where they are no whole vector.
+    rule: which optimiser and its four numbers, of which sgd uses the rate alone, momentum two and
+    Adam all. learner: theta and what the optimiser remembers of each parameter, twice; empty where
+    it does not. spare: 48 floats, for the last ones where they are no whole vector.
     """
     whole = count - count % LANES
     for k in range(0, whole, LANES):
-        _move_sixteen(rule, numbers, theta, first, second, at + k, load(g, start + k))
+        _move_sixteen(rule, learner, at + k, load(g, start + k))
     if whole < count:
-        rest, begin = count - whole, start + whole
-        _move_rest(rule, numbers, theta, first, second, at + whole, rest, g, begin, spare)
+        _move_rest(rule, learner, at + whole, count - whole, g, start + whole, spare)
 
 
 @within
-def move_four(rule, numbers, theta, first, second, at, sums):
+def move_four(rule, learner, at, sums):
     """Take the step of 64 parameters from `at` on, whose gradient is a tile of four sums."""
-    _move_sixteen(rule, numbers, theta, first, second, at, sums[0])
-    _move_sixteen(rule, numbers, theta, first, second, at + LANES, sums[1])
-    _move_sixteen(rule, numbers, theta, first, second, at + 2 * LANES, sums[2])
-    _move_sixteen(rule, numbers, theta, first, second, at + 3 * LANES, sums[3])
+    _move_sixteen(rule, learner, at, sums[0])
+    _move_sixteen(rule, learner, at + LANES, sums[1])
+    _move_sixteen(rule, learner, at + 2 * LANES, sums[2])
+    _move_sixteen(rule, learner, at + 3 * LANES, sums[3])

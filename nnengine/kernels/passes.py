@@ -1,0 +1,193 @@
+"""Passes: a few images of a mini-batch forward through the network, and back.
+
+The first layer's sums come first, a part of the pixels at a time: so two threads can each keep to
+pixels of their own, whose weights then stay in its own cache from step to step.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .compiling import part, within
+from .dense import activate, activation_backward
+from .first_layer import by_pixel, fetch_lists, find_part, part_forward
+from .plan import (
+    COUNT,
+    DB,
+    DW,
+    FAN_IN,
+    KIND,
+    LEARNS,
+    PARTS,
+    ROOM,
+    SPARSE,
+    TURNED,
+    UNITS,
+    WIDE,
+    B,
+    W,
+)
+from .rows import rows_forward, rows_softmax
+from .simd import LANES, ROWS, add, load, store, turn_sixteen
+
+FEW = 12  # images a piece: twice the rows that share every weight
+TILE = 2 * ROWS * LANES  # units whose sums stand in registers together
+
+
+@part
+def _turn(w, rows, columns, stride, out):
+    """Put w, (rows, columns), turned round into out, whose rows have `stride`."""
+    whole = columns - columns % LANES
+    for j in range(0, rows, LANES):
+        few = min(LANES, rows - j)
+        if few == LANES:
+            for k in range(0, whole, LANES):
+                turn_sixteen(w, j * columns + k, columns, out, k * stride + j, stride)
+        for k in range(whole if few == LANES else 0, columns):
+            for i in range(j, j + few):
+                out[k * stride + i] = w[i * columns + k]
+
+
+@part
+def biases_in_vectors(n, plan, theta, wide):
+    """Put the biases of layer n into whole vectors."""
+    for k in range(plan[n, UNITS]):
+        wide[plan[n, B] + k] = theta[plan[n, DB] + k]
+
+
+@part
+def weights_in_vectors(n, begin, end, turned, plan, theta, wide):
+    """Put rows of weights of layer n, which is not the first, into whole vectors where their width
+    is none; and turned round, if asked."""
+    units, width = plan[n, UNITS], plan[n, WIDE]
+    weights = theta[plan[n, DW] : plan[n, DB]]
+    if units != width:
+        for j in range(begin, end):
+            row = wide[plan[n, W] + j * width :]
+            for k in range(units):
+                row[k] = weights[j * units + k]
+    if turned:
+        here, out = weights[begin * units :], wide[plan[n, TURNED] + begin :]
+        _turn(here, end - begin, units, plan[n - 1, WIDE], out)
+
+
+@part
+def layers_forward(plan, theta, wide, n, first, count, a):
+    """Put the activations of images first, first + 1, ... of n into a, where the sums of the
+    first layer are already; return where their logits begin."""
+    at = 0
+    for m in range(len(plan)):
+        before, width = at, plan[m, WIDE]
+        at = plan[m, ROOM] * n + first * width
+        z = a[at : at + width * count]
+        if m > 0:
+            weights = wide[1][plan[m, W] : plan[m, B]]
+            if plan[m, UNITS] == width:
+                weights = theta[plan[m, DW] : plan[m, DB]]
+            b = wide[0][plan[m, B] : plan[m, B] + width]
+            fan_in, stride = plan[m, FAN_IN], plan[m - 1, WIDE]
+            rows_forward(a[before:], fan_in, stride, count, weights, width, b, z)
+        activate(z.reshape(1, z.size), plan[m, KIND])
+    return at
+
+
+@part
+def _panel(first, dz, units, width, n, panels):
+    """Put rows of dz, of images `first` and on, into panels of 64 units, and of 16 for the rest.
+
+    A panel holds all n images one after another, so that it stays in the first cache.
+    """
+    wide = units - units % (ROWS * LANES)
+    for i in range(dz.size // width):
+        for lane in range(0, width, LANES):
+            begin, across = lane - lane % (ROWS * LANES), ROWS * LANES
+            if lane >= wide:
+                begin, across = lane, LANES
+            at = begin * n + (first + i) * across + lane - begin
+            store(panels, at, load(dz, i * width + lane))
+
+
+@within
+def _rows_of(fan_in, part):
+    """Return the first of a part of the rows, and the last and one."""
+    return fan_in * part // PARTS, fan_in * (part + 1) // PARTS
+
+
+@part
+def prepare(part, control, data, network, rooms):
+    """Make ready for a part of the pixels, and of other layers' rows, what the next phases need."""
+    (starts, places, values), chosen, _ = data
+    plan, theta, wide = network[0], network[1], network[4][0]
+    columns, marks = rooms[4], rooms[6]
+    for m in range(1, len(plan)):
+        begin, end = _rows_of(plan[m, FAN_IN], part)
+        weights_in_vectors(m, begin, end, control[LEARNS], plan, theta, wide)
+    if control[SPARSE]:
+        rows, pixels = chosen[: control[COUNT]], _rows_of(plan[0, FAN_IN], part)
+        here = marks[part, :, : rows.size]
+        fetch_lists(starts, places, values, rows)
+        find_part(starts, places, rows, pixels, here)
+        if control[LEARNS]:
+            stride = np.uint64(columns.size // plan[0, FAN_IN])
+            by_pixel(places, values, here, pixels, stride, columns)
+
+
+@part
+def sums_of_part(part, tile, first, end, control, data, network, rooms):
+    """Put what a part of the pixels adds to the first layer's sums into its room: for a tile of
+    units, or for all where images are whole, and for images first, ..., end - 1."""
+    (starts, places, values), chosen, _ = data
+    plan, w, stride, nothing, levels = network[0], network[2], network[3], network[5], network[6]
+    n, width, parts = control[COUNT], plan[0, WIDE], rooms[5]
+    z = parts[(part * n + first) * width : (part * n + end) * width]
+    if control[SPARSE]:
+        lanes, here = (tile * TILE, min((tile + 1) * TILE, width)), rooms[6][part, :, first:end]
+        part_forward(places, values, here, levels, w, stride, lanes, width, z)
+        return
+    fan_in, (begin, last) = plan[0, FAN_IN], _rows_of(plan[0, FAN_IN], part)
+    pixels = rooms[3][first * fan_in : end * fan_in]
+    for i in range(end - first):
+        value, x = values[starts[chosen[first + i]] :], pixels[i * fan_in : (i + 1) * fan_in]
+        for j in range(begin, last):
+            x[j] = levels[value[j]]
+    x, b = pixels[begin:], nothing[:width]
+    rows_forward(x, last - begin, fan_in, end - first, w[begin * stride :], stride, b, z)
+
+
+@part
+def _add_parts(first, count, n, parts, b, a):
+    """Put the first layer's sums over all parts of the pixels, and biases, into a; of n images."""
+    width = b.size
+    for i in range(first, first + count):
+        for lane in range(0, width, LANES):
+            total = load(b, lane)
+            for k in range(PARTS):
+                total = add(total, load(parts, (k * n + i) * width + lane))
+            store(a, i * width + lane, total)
+
+
+@part
+def images(first, control, label, network, rooms, weight):
+    """Take some images forward, and back if they are to be learnt from; return (loss, right)."""
+    plan, theta, wide, nothing = network[0], network[1], network[4], network[5]
+    a, d, panels, parts = rooms[0], rooms[1], rooms[2], rooms[5]
+    n, last, end = control[COUNT], len(plan) - 1, min(first + FEW, control[COUNT])
+    count, b = end - first, wide[0][plan[0, B] : plan[0, B] + plan[0, WIDE]]
+    _add_parts(first, count, n, parts, b, a)
+    at = layers_forward(plan, theta, wide, n, first, count, a)
+    dz = d[at : at + count * plan[last, WIDE]]
+    found = rows_softmax(a[at:], plan[last, UNITS], plan[last, WIDE], label[first:end], weight, dz)
+    if control[LEARNS]:
+        for m in range(last, 0, -1):
+            _panel(first, dz, plan[m, UNITS], plan[m, WIDE], n, panels[plan[m, ROOM] * n :])
+            width = plan[m - 1, WIDE]
+            at = plan[m - 1, ROOM] * n + first * width
+            back, turned = d[at : at + count * width], wide[1][plan[m, TURNED] :]
+            rows_forward(
+                dz, plan[m, UNITS], plan[m, WIDE], count, turned, width, nothing[:width], back
+            )
+            z = a[at : at + count * width]
+            activation_backward(z.reshape(1, z.size), back.reshape(1, z.size), plan[m - 1, KIND])
+            dz = back
+        _panel(first, dz, plan[0, UNITS], plan[0, WIDE], n, panels)
+    return found

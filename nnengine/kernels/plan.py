@@ -1,0 +1,67 @@
+"""Plan: where in flat memory the layers of a network have their weights, sums and gradients."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+
+from .scratch import filled, kept, read_only
+from .simd import LANES, ROWS
+
+# Of a layer: inputs, units, units in whole vectors, activation; where its units begin in the
+# rooms, to be multiplied by the rows; where in `wide`, whose layers are in whole vectors, its
+# weights, its biases and its weights turned round begin; where in theta and gradient its weights
+# and biases do.
+FAN_IN, UNITS, WIDE, KIND, ROOM, W, B, TURNED, DW, DB = range(10)
+
+# Of a step: images, the optimiser, whether it learns, whether zeros are skipped, threads.
+COUNT, RULE, LEARNS, SPARSE, THREADS = range(5)
+PARTS = 4  # of a layer's rows; each is mostly worked on by one thread
+
+
+@functools.lru_cache(maxsize=32)
+def packed_plan(sizes: tuple[int, ...], kinds: tuple[int, ...]) -> tuple[np.ndarray, int, int]:
+    """Return int64 (layers, 10) and the floats that `wide` and a row of the rooms take."""
+    table, wide, room, at = [], 0, 0, 0
+    for n, (fan_in, units, kind) in enumerate(zip(sizes, sizes[1:], kinds, strict=False)):
+        width = -(-units // LANES) * LANES
+        b = wide + (fan_in * width if n else 0)
+        turned = b + width
+        table.append((fan_in, units, width, kind, room, wide, b, turned, at, at + fan_in * units))
+        wide = turned + (units * table[n - 1][2] if n else 0)
+        room, at = room + width, at + (fan_in + 1) * units
+    return read_only(np.array(table, np.int64)), wide, room
+
+
+@functools.lru_cache(maxsize=32)
+def pieces_of(sizes: tuple[int, ...]) -> np.ndarray:
+    """Return int64 (pieces, 3): layer, first row, last row and one, of each piece of weights.
+
+    Those of one part of the rows stand side by side: see `queues`.
+    """
+    pieces = []
+    for part in range(PARTS):
+        for n, (fan_in, units) in enumerate(zip(sizes, sizes[1:], strict=False)):
+            begin, end = fan_in * part // PARTS, fan_in * (part + 1) // PARTS
+            rows = max(4, -(-4096 // units // 4) * 4)
+            pieces += [(n, j, min(j + rows, end)) for j in range(begin, end, rows)]
+    return read_only(np.array(pieces, np.int64))
+
+
+def first_weights(theta: np.ndarray, sizes: tuple[int, ...]) -> tuple[np.ndarray, int]:
+    """Return the first layer's weights, flat, and how far one row stands from the next.
+
+    Vectors may reach over the end of a row into what follows, if anything does.
+    """
+    units, cut = sizes[1], sizes[0] * sizes[1]
+    if theta.size - (cut - units) >= -(-units // LANES) * LANES:
+        return theta, units
+    wide = filled("first", theta[:cut].reshape(sizes[:2]))
+    return read_only(wide.reshape(-1)), wide.shape[1]
+
+
+def answer_rooms(sizes, n: int, wide: int, room: int) -> tuple[tuple, np.ndarray]:
+    """Return this thread's rooms for n answers: `wide`, to write and to read; the activations."""
+    wide, a = kept(sizes, "wide", wide), kept(sizes, "a rows", n * room + ROWS)
+    return (wide, read_only(wide)), a
