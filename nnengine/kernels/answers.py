@@ -7,7 +7,7 @@ import weakref
 import numpy as np
 
 from .compiling import compiled, part
-from .first_layer import levels_of, packed_forward
+from .first_layer import levels_of, part_forward
 from .passes import biases_in_vectors, layers_forward, weights_in_vectors
 from .pixels import count_pixels, pack_pixels
 from .plan import FAN_IN, UNITS, WIDE, B, answer_rooms, first_weights, packed_plan
@@ -78,6 +78,18 @@ def _tiles_forward(x, tiles, b, used, z):
 
 
 @part
+def _lists_forward(starts, places, values, marks, levels, w, stride, b, z):
+    """z = (x * scale) @ w + b for images as lists; marks: room for two numbers of each."""
+    width = b.size
+    for i in range(marks.shape[1]):
+        marks[0, i], marks[1, i] = starts[i], starts[i + 1]
+    part_forward(places, values, marks, levels, w, stride, (np.int64(0), width), width, z)
+    for i in range(marks.shape[1]):
+        for lane in range(0, width, LANES):
+            store(z, i * width + lane, add(load(z, i * width + lane), load(b, lane)))
+
+
+@part
 def _row_probabilities(logits, width, out):
     """Put softmax of rows of logits, flat, into out (n, classes). The logits are used up."""
     for i in range(out.shape[0]):
@@ -94,28 +106,28 @@ def _row_probabilities(logits, width, out):
 
 
 @compiled
-def _probabilities(x, levels, plan, theta, w, stride, wide, lists, tiles, rows, a, out):
-    """Do `probabilities`, so many images at a time as lists and rows have room for."""
+def _probabilities(x, levels, plan, theta, w, stride, wide, lists, marks, tiles, a, out):
+    """Do `probabilities`, so many images at a time as lists and marks have room for."""
     starts, places, values = lists
     last = len(plan) - 1
     b = wide[0][plan[0, B] : plan[0, B] + plan[0, WIDE]]
-    # Not a plain False: numba would compile everything once more for the literal.
     for n in range(len(plan)):
         biases_in_vectors(n, plan, theta, wide[0])
         if n > 0:
+            # Not a plain False: numba would compile everything once more for the literal.
             weights_in_vectors(n, 0, plan[n, FAN_IN], np.int64(0), plan, theta, wide[0])
     _in_tiles(w, stride, plan[0, UNITS], levels, tiles)
-    for begin in range(0, x.shape[0], rows.size):
-        images = x[begin : begin + rows.size]
-        some = rows[: images.shape[0]]
+    for begin in range(0, x.shape[0], marks.shape[1]):
+        images = x[begin : begin + marks.shape[1]]
+        count = images.shape[0]
         if tiles.size:
             _tiles_forward(images, tiles, b, places, a)
         else:
             count_pixels(images, starts)
             pack_pixels(images, starts, places, values)
-            packed_forward(starts, places, values, some, levels, w, stride, b, a)
-        logits = a[layers_forward(plan, theta, wide, some.size, np.int64(0), some.size, a) :]
-        _row_probabilities(logits, plan[last, WIDE], out[begin : begin + some.size])
+            _lists_forward(starts, places, values, marks[:, :count], levels, w, stride, b, a)
+        logits = a[layers_forward(plan, theta, wide, count, np.int64(0), count, a) :]
+        _row_probabilities(logits, plan[last, WIDE], out[begin : begin + count])
 
 
 def probabilities(x, scale, sizes, kinds, theta, out):
@@ -139,5 +151,5 @@ def _arguments(sizes, kinds, scale, count: int, few: bool, theta: np.ndarray) ->
     wide, a = answer_rooms(sizes, count, wide, room)
     theta = read_only(theta)
     network = plan, theta, *first_weights(theta, sizes), wide
-    rows = np.arange(count, dtype=np.int64)
-    return levels_of(scale), *network, lists, tiles, rows, a
+    marks = np.empty((2, count), np.int64)
+    return levels_of(scale), *network, lists, marks, tiles, a

@@ -13,7 +13,7 @@ from pathlib import Path
 import numba
 from llvmlite.binding import Linkage
 from numba.core.caching import FunctionCache, IndexDataCacheFile
-from numba.core.codegen import CPUCodeLibrary
+from numba.core.codegen import CPUCodeLibrary, JITCPUCodegen
 
 _OPTIONS = {
     "nogil": True,
@@ -47,6 +47,8 @@ def compiled(function):
 
 _now = threading.local()  # name: the kernel that this thread is compiling
 _optimise = CPUCodeLibrary._optimize_final_module
+_emit = CPUCodeLibrary._finalize_final_module
+_set_environment = JITCPUCodegen.set_env
 
 
 def _compile(name: str, compile_, *types):
@@ -76,7 +78,24 @@ def _optimise_once(library) -> None:
                 function.linkage = Linkage.internal
 
 
+def _emit_kernels(library) -> None:
+    """Have machine code made of whole kernels: nobody calls a part by itself."""
+    if getattr(_now, "name", None) in (None, library.name):
+        _emit(library)
+    else:
+        library._finalize_dynamic_globals()
+        library._finalized = True
+
+
+def _set_known_environment(codegen, name, environment) -> None:
+    """Tell a function where its Python objects are; a part has neither code nor such objects."""
+    if codegen._engine.is_symbol_defined(name):
+        _set_environment(codegen, name, environment)
+
+
 CPUCodeLibrary._optimize_final_module = _optimise_once
+CPUCodeLibrary._finalize_final_module = _emit_kernels
+JITCPUCodegen.set_env = _set_known_environment
 
 
 def is_kept(kernel) -> bool:

@@ -61,32 +61,6 @@ def _one_vector(place, value, levels, w, stride, lane):
 
 
 @part
-def packed_forward(starts, places, values, rows, levels, w, stride, b, z):
-    """z = (x * scale) @ w + b. The lanes are units: each pixel brings its row of weights.
-
-    w, rows of `stride`, b (width,) and z are flat; width is a multiple of 16, and lanes beyond the
-    stride come to hold what follows their row and are for nobody. levels:
-    float32 (256,), what each byte is worth: one look-up goes to all lanes at once, where a
-    conversion would first pass the one port that also spreads it. Four sums run side by side
-    because an addition takes four cycles and one can begin in each: those of 64 units for each
-    pixel in turn, or of 16 units for four pixels at a time.
-    """
-    width = b.size
-    wide = width - width % (ROWS * LANES)
-    for i in range(rows.size):
-        # Slices: numba need not ask of each index whether it counts from the end.
-        place = places[starts[rows[i]] : starts[rows[i] + 1]]
-        value = values[starts[rows[i]] : starts[rows[i] + 1]]
-        for lane in range(0, wide, ROWS * LANES):
-            start = add_row_products(no_rows(), splat(1), b, lane)
-            sums = _row_sums(place, value, levels, w, stride, lane, start)
-            store_sums(z, i * width + lane, sums)
-        for lane in range(wide, width, LANES):
-            total = _one_vector(place, value, levels, w, stride, lane)
-            store(z, i * width + lane, add(total, load(b, lane)))
-
-
-@part
 def fetch_lists(starts, places, values, rows):
     """Ask for the lists of all these images at once: they lie scattered, and each would be waited
     for by itself."""
@@ -127,8 +101,15 @@ def find_part(starts, places, rows, pixels, marks):
 def part_forward(places, values, marks, levels, w, stride, lanes, width, z):
     """z = (x * scale) @ w for some of the pixels and of the units, without biases.
 
-    marks: where in the lists the pixels are, see `find_part`; lanes: the first, a multiple of 64,
-    and the last and one. 128 units at a time: their eight sums are 1.2 times as fast as twice four.
+    The lanes of vectors are units: each pixel brings its row of weights. w, rows of `stride`, and
+    z, rows of `width`, are flat; width is a multiple of 16, and lanes beyond the stride come to
+    hold what follows their row and are for nobody. marks: where in the lists the pixels are, see
+    `find_part`; lanes: the first, a multiple of 64, and the last and one. levels: float32 (256,),
+    what each byte is worth: one look-up goes to all lanes at once, where a conversion would first
+    pass the one port that also spreads it.
+
+    An addition takes four cycles and two can begin in each. 128 units side by side are 1.2 times as
+    fast as twice 64; where there are but sixteen, four pixels are summed at a time.
     """
     lane, end = lanes
     while lane < end:

@@ -17,7 +17,7 @@ from .compiling import compiled, inlined
 from .first_layer import levels_of
 from .gather import SPARE, weights
 from .numpy_ import ADAM, SGD, TOGETHER, aligned_zeros
-from .passes import FEW, TILE, biases_in_vectors, images, prepare, sums_of_part
+from .passes import ACROSS, FEW, biases_in_vectors, images, prepare, sums_of_part
 from .plan import (
     COUNT,
     LEARNS,
@@ -44,7 +44,7 @@ _PATIENCE = 2_000_000
 @inlined
 def _groups(control, plan):
     """Return in how many pieces the units, and the images, of the first layer's sums fall."""
-    tiles = (plan[0, WIDE] + TILE - 1) // TILE if control[SPARSE] else 1
+    tiles = (plan[0, WIDE] + ACROSS - 1) // ACROSS if control[SPARSE] else 1
     return tiles, (control[COUNT] + _MANY - 1) // _MANY
 
 

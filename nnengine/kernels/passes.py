@@ -31,7 +31,7 @@ from .rows import rows_forward, rows_softmax
 from .simd import LANES, ROWS, add, load, store, turn_sixteen
 
 FEW = 12  # images a piece: twice the rows that share every weight
-TILE = 2 * ROWS * LANES  # units whose sums stand in registers together
+ACROSS = 2 * ROWS * LANES  # units whose sums stand in registers together
 
 
 @part
@@ -141,7 +141,7 @@ def sums_of_part(part, tile, first, end, control, data, network, rooms):
     n, width, parts = control[COUNT], plan[0, WIDE], rooms[5]
     z = parts[(part * n + first) * width : (part * n + end) * width]
     if control[SPARSE]:
-        lanes, here = (tile * TILE, min((tile + 1) * TILE, width)), rooms[6][part, :, first:end]
+        lanes, here = (tile * ACROSS, min((tile + 1) * ACROSS, width)), rooms[6][part, :, first:end]
         part_forward(places, values, here, levels, w, stride, lanes, width, z)
         return
     fan_in, (begin, last) = plan[0, FAN_IN], _rows_of(plan[0, FAN_IN], part)
