@@ -11,6 +11,7 @@ from .simd import (
     LANES,
     PLACES,
     ROWS,
+    SIDES,
     add,
     add_row_products,
     bits_below,
@@ -18,8 +19,8 @@ from .simd import (
     fetch_ahead,
     load,
     multiply_add,
-    no_pairs,
     no_rows,
+    no_sides,
     splat,
     store,
     store_sums,
@@ -89,12 +90,14 @@ def up_to(places, begin, end, pixel):
 
 @part
 def find_part(starts, places, rows, pixels, marks):
-    """Put into marks, int64 (2, images), where in an image's list some pixels, the first to the
-    last and one, begin and end."""
+    """Put into marks, int64 (2, images), where in an image's list some pixels begin and end.
+
+    pixels: the first, the last and one, and how many there are in all.
+    """
     for i in range(rows.size):
         at, end = starts[rows[i]], starts[rows[i] + 1]
-        marks[0, i] = at + up_to(places, at, end, pixels[0])
-        marks[1, i] = at + up_to(places, at, end, pixels[1])
+        marks[0, i] = at + up_to(places, at, end, pixels[0]) if pixels[0] > 0 else at
+        marks[1, i] = at + up_to(places, at, end, pixels[1]) if pixels[1] < pixels[2] else end
 
 
 @part
@@ -113,7 +116,7 @@ def part_forward(places, values, marks, levels, w, stride, lanes, width, z):
     """
     lane, end = lanes
     while lane < end:
-        across = 2 * ROWS * LANES
+        across = SIDES * ROWS * LANES
         while lane + across > end and across > LANES:
             across //= 2 if across > ROWS * LANES else ROWS
         for i in range(marks.shape[1]):
@@ -124,7 +127,7 @@ def part_forward(places, values, marks, levels, w, stride, lanes, width, z):
             elif across == ROWS * LANES:
                 store_sums(z, at, _row_sums(place, value, levels, w, stride, lane, no_rows()))
             else:
-                store_sums(z, at, _row_sums(place, value, levels, w, stride, lane, no_pairs()))
+                store_sums(z, at, _row_sums(place, value, levels, w, stride, lane, no_sides()))
         lane += across
 
 

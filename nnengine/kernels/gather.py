@@ -13,6 +13,7 @@ from .plan import COUNT, DB, DW, FAN_IN, ROOM, RULE, SPARSE, UNITS, WIDE
 from .simd import (
     LANES,
     ROWS,
+    SIDES,
     add,
     add_products,
     add_row_products,
@@ -152,7 +153,7 @@ def _weights_of_pixels(piece, plan, n, columns, levels, panels, rule, learner, s
     lists, lane = (columns, columns.size // plan[0, FAN_IN], levels), 0
     while lane < units:
         panel, at, left = panels[lane * n :], plan[0, DW] + lane, units - lane
-        if left >= 2 * ROWS * LANES:
+        if SIDES == 2 and left >= 2 * ROWS * LANES:
             _pixels_wide(rows, *lists, panel, ROWS * LANES * n, at, units, rule, learner)
             lane += 2 * ROWS * LANES
         elif left >= ROWS * LANES:

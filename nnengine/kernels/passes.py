@@ -28,10 +28,10 @@ from .plan import (
     W,
 )
 from .rows import rows_forward, rows_softmax
-from .simd import LANES, ROWS, add, load, store, turn_sixteen
+from .simd import LANES, ROWS, SIDES, add, load, store, turn_sixteen
 
 FEW = 12  # images a piece: twice the rows that share every weight
-ACROSS = 2 * ROWS * LANES  # units whose sums stand in registers together
+ACROSS = SIDES * ROWS * LANES  # units whose sums stand in registers together
 
 
 @part
@@ -126,7 +126,7 @@ def prepare(part, control, data, network, rooms):
         rows, pixels = chosen[: control[COUNT]], _rows_of(plan[0, FAN_IN], part)
         here = marks[part, :, : rows.size]
         fetch_lists(starts, places, values, rows)
-        find_part(starts, places, rows, pixels, here)
+        find_part(starts, places, rows, (pixels[0], pixels[1], plan[0, FAN_IN]), here)
         if control[LEARNS]:
             stride = np.uint64(columns.size // plan[0, FAN_IN])
             by_pixel(places, values, here, pixels, stride, columns)

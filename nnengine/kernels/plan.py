@@ -7,7 +7,7 @@ import functools
 import numpy as np
 
 from .scratch import filled, kept, read_only
-from .simd import LANES, ROWS
+from .simd import LANES, PART, ROWS
 
 # Of a layer: inputs, units, units in whole vectors, activation; where its units begin in the
 # rooms, to be multiplied by the rows; where in `wide`, whose layers are in whole vectors, its
@@ -17,7 +17,8 @@ FAN_IN, UNITS, WIDE, KIND, ROOM, W, B, TURNED, DW, DB = range(10)
 
 # Of a step: images, the optimiser, whether it learns, whether zeros are skipped, threads.
 COUNT, RULE, LEARNS, SPARSE, THREADS = range(5)
-PARTS = 4  # of a layer's rows; each is mostly worked on by one thread
+# Of a layer's rows; each is mostly worked on by one thread, and browsers have no more than that.
+PARTS = 4 if PART == LANES else 1
 
 
 @functools.lru_cache(maxsize=32)

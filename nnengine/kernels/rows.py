@@ -6,19 +6,23 @@ import math
 
 import numpy as np
 
-from .compiling import part, within
+from .compiling import part
 from .simd import (
     LANES,
     ROWS,
-    add_row_products,
+    SHARING,
+    SHARING_NARROW,
+    add_block_products,
+    block,
     exponential,
     load,
     multiply,
-    multiply_add,
-    no_rows,
+    narrow_block,
+    narrow_rows_from,
+    rows_from,
     splat,
     store,
-    store_sums,
+    store_block,
     subtract,
 )
 
@@ -28,62 +32,22 @@ def rows_forward(a, fan_in, stride, n, w, reach, b, z):
     """z = a @ w + b for n rows; all flat. Rows of a have `stride`, of w `reach`, of z b.size.
 
     Six rows and 64 units at a time: 24 sums in registers, and every weight that was fetched
-    serves six of them. The last rows are done again where n is no multiple of six.
+    serves six of them. The last row is done again where n is no multiple of six.
     """
     width = b.size
     wide = width - width % (ROWS * LANES)
     for lane in range(0, wide, ROWS * LANES):
-        start = add_row_products(no_rows(), splat(1), b, lane)
-        for i in range(0, n, 6):
-            r0, r1, r2, r3, r4, r5 = _six_rows(i, n)
-            s0, s1, s2, s3, s4, s5 = start, start, start, start, start, start
+        for i in range(0, n, SHARING):
+            rows, sums = rows_from(i, n, stride), block(b, lane)
             for j in range(fan_in):
-                at = j * reach + lane
-                s0 = add_row_products(s0, splat(a[r0 * stride + j]), w, at)
-                s1 = add_row_products(s1, splat(a[r1 * stride + j]), w, at)
-                s2 = add_row_products(s2, splat(a[r2 * stride + j]), w, at)
-                s3 = add_row_products(s3, splat(a[r3 * stride + j]), w, at)
-                s4 = add_row_products(s4, splat(a[r4 * stride + j]), w, at)
-                s5 = add_row_products(s5, splat(a[r5 * stride + j]), w, at)
-            store_sums(z, r0 * width + lane, s0)
-            store_sums(z, r1 * width + lane, s1)
-            store_sums(z, r2 * width + lane, s2)
-            store_sums(z, r3 * width + lane, s3)
-            store_sums(z, r4 * width + lane, s4)
-            store_sums(z, r5 * width + lane, s5)
+                sums = add_block_products(sums, a, rows, j, w, j * reach + lane)
+            store_block(z, rows_from(i, n, width), lane, sums)
     for lane in range(wide, width, LANES):
-        for i in range(0, n, 6):
-            r0, r1, r2, r3, r4, r5 = _six_rows(i, n)
-            s0 = load(b, lane)
-            s1, s2, s3, s4, s5 = s0, s0, s0, s0, s0
+        for i in range(0, n, SHARING_NARROW):
+            rows, sums = narrow_rows_from(i, n, stride), narrow_block(b, lane)
             for j in range(fan_in):
-                row = load(w, j * reach + lane)
-                s0 = multiply_add(splat(a[r0 * stride + j]), row, s0)
-                s1 = multiply_add(splat(a[r1 * stride + j]), row, s1)
-                s2 = multiply_add(splat(a[r2 * stride + j]), row, s2)
-                s3 = multiply_add(splat(a[r3 * stride + j]), row, s3)
-                s4 = multiply_add(splat(a[r4 * stride + j]), row, s4)
-                s5 = multiply_add(splat(a[r5 * stride + j]), row, s5)
-            store(z, r0 * width + lane, s0)
-            store(z, r1 * width + lane, s1)
-            store(z, r2 * width + lane, s2)
-            store(z, r3 * width + lane, s3)
-            store(z, r4 * width + lane, s4)
-            store(z, r5 * width + lane, s5)
-
-
-@within
-def _six_rows(i, n):
-    """Return rows i, ..., i + 5 of n, the last one for all that are beyond it."""
-    last = n - 1
-    return (
-        i,
-        min(i + 1, last),
-        min(i + 2, last),
-        min(i + 3, last),
-        min(i + 4, last),
-        min(i + 5, last),
-    )
+                sums = add_block_products(sums, a, rows, j, w, j * reach + lane)
+            store_block(z, narrow_rows_from(i, n, width), lane, sums)
 
 
 @part

@@ -135,17 +135,33 @@ def add(typing, a, b):
 @intrinsic
 def nonzero_bits(typing, array, i):
     """Return uint64: bit j tells whether byte array[i + j] is not zero. uint8 (n,); not checked."""
-    lanes = ir.VectorType(ir.IntType(8), 64)
 
     def generate(context, builder, signature, arguments):
-        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        where = types.void(signature.args[0], types.intp)
         i = context.cast(builder, arguments[1], signature.args[1], types.intp)
-        value = builder.load(builder.bitcast(builder.gep(array.data, [i]), lanes.as_pointer()))
-        value.align = 1
-        bits = builder.icmp_unsigned("!=", value, ir.Constant(lanes, [0] * 64))
-        return builder.bitcast(bits, ir.IntType(64))
+        integer, kind = ir.IntType(64), ir.VectorType(ir.IntType(8), 64)
+        at = _address(context, builder, where, (arguments[0], i), kind)
+        if PART == LANES:
+            value = builder.load(at, align=1)
+            return builder.bitcast(builder.icmp_unsigned("!=", value, kind(None)), integer)
+        # Browsers compare sixteen at once, but make bits of what they find one by one.
+        bits, eight = integer(0), builder.bitcast(at, integer.as_pointer())
+        for n in range(8):
+            some = _nonzero_of_eight(
+                builder, builder.load(builder.gep(eight, [integer(n)]), align=1)
+            )
+            bits = builder.or_(bits, builder.shl(some, integer(8 * n)))
+        return bits
 
     return types.uint64(array, i), generate
+
+
+def _nonzero_of_eight(builder, value):
+    """Return bit j for byte j of a number that is not zero: no byte carries into the next."""
+    low = value.type(0x7F7F7F7F7F7F7F7F)
+    found = builder.or_(builder.add(builder.and_(value, low), low), value)
+    ones = builder.and_(builder.lshr(found, value.type(7)), value.type(0x0101010101010101))
+    return builder.lshr(builder.mul(ones, value.type(0x0102040810204080)), value.type(56))
 
 
 @intrinsic
@@ -156,8 +172,7 @@ def bits_below(typing, array, i, limit):
     def generate(context, builder, signature, arguments):
         where = types.void(signature.args[0], types.intp)
         i = context.cast(builder, arguments[1], signature.args[1], types.intp)
-        value = builder.load(_address(context, builder, where, (arguments[0], i), lanes))
-        value.align = 2
+        value = builder.load(_address(context, builder, where, (arguments[0], i), lanes), align=2)
         limit = context.cast(builder, arguments[2], signature.args[2], types.uint16)
         bits = builder.icmp_unsigned("<", value, _spread(builder, limit, lanes))
         return builder.zext(builder.bitcast(bits, ir.IntType(PLACES)), ir.IntType(64))
@@ -223,6 +238,7 @@ def first_bit(typing, bits):
 
 TILE = 10  # sums kept in registers side by side: AVX-512 has 32 of them
 ROWS = 4  # the same for rows: 64 units
+SIDES = 2 if PART == LANES else 1  # tiles of rows side by side, where registers are enough
 
 
 def _loaded_bytes(lanes):
@@ -264,7 +280,58 @@ def _zeros(count, lanes):
 no_sums = _zeros(TILE, vector)
 no_part_sums = _zeros(TILE, part_vector)
 no_rows = _zeros(ROWS, vector)
-no_pairs = _zeros(2 * ROWS, vector)
+no_sides = _zeros(SIDES * ROWS, vector)
+
+# Rows of a product that share every weight, of 64 units and of sixteen: as registers allow.
+SHARING, SHARING_NARROW = (6, 6) if PART == LANES else (2, 4)
+
+
+def _block(rows, across):
+    """Return an intrinsic that gives array[i : i + 16 * across] for every row of a block."""
+    kind = types.UniTuple(vector, rows * across)
+
+    def block(typing, array, i):
+        def generate(context, builder, signature, arguments):
+            i = context.cast(builder, arguments[1], signature.args[1], types.intp)
+            where = types.void(signature.args[0], types.intp)
+            sums = ir.Constant(context.get_value_type(kind), ir.Undefined)
+            for n in range(rows * across):
+                k = builder.add(i, i.type(n % across * LANES))
+                at = _address(context, builder, where, (arguments[0], k))
+                value = builder.load(at, align=_ALIGNMENT)
+                sums = builder.insert_value(sums, value, n)
+            return sums
+
+        return kind(array, i), generate
+
+    return intrinsic(block)
+
+
+block, narrow_block = _block(SHARING, ROWS), _block(SHARING_NARROW, 1)
+
+
+def _rows_from(count):
+    """Return an intrinsic that gives where rows i, i + 1, ... of n begin, each `stride` long: the
+    last one's place for all that are beyond it."""
+    kind = types.UniTuple(types.intp, count)
+
+    def rows_from(typing, i, n, stride):
+        def generate(context, builder, signature, arguments):
+            i, n, stride = arguments
+            starts = ir.Constant(context.get_value_type(kind), ir.Undefined)
+            last = builder.sub(n, n.type(1))
+            for k in range(count):
+                row = builder.add(i, i.type(k))
+                row = builder.select(builder.icmp_signed("<", row, last), row, last)
+                starts = builder.insert_value(starts, builder.mul(row, stride), k)
+            return starts
+
+        return kind(types.intp, types.intp, types.intp), generate
+
+    return intrinsic(rows_from)
+
+
+rows_from, narrow_rows_from = _rows_from(SHARING), _rows_from(SHARING_NARROW)
 
 
 def _each(change):
@@ -313,6 +380,55 @@ def add_row_products(typing, sums, x, array, i):
         return _fused(builder, x, row, builder.extract_value(sums, t))
 
     return sums(sums, x, array, i), _each(change)
+
+
+@intrinsic
+def add_block_products(typing, sums, a, rows, j, w, i):
+    """Return the block of sums with a[row + j] * w[i : ...] added to the vectors of every row."""
+
+    def generate(context, builder, signature, arguments):
+        sums, a, rows, j, w, i = arguments
+        count = signature.args[2].count
+        across = signature.args[0].count // count
+        a = context.make_array(signature.args[1])(context, builder, a)
+        i = context.cast(builder, i, signature.args[5], types.intp)
+        j = context.cast(builder, j, signature.args[3], types.intp)
+        where = types.void(signature.args[4], types.intp)
+        weights = []
+        for t in range(across):
+            at = _address(context, builder, where, (w, builder.add(i, i.type(LANES * t))))
+            weights.append(builder.load(at, align=_ALIGNMENT))
+        for k in range(count):
+            start = builder.add(builder.extract_value(rows, k), j)
+            number = builder.load(builder.gep(a.data, [start]))
+            x = _spread(builder, number, _LLVM)
+            for t, row in enumerate(weights):
+                n = k * across + t
+                added = _fused(builder, x, row, builder.extract_value(sums, n))
+                sums = builder.insert_value(sums, added, n)
+        return sums
+
+    return sums(sums, a, rows, j, w, i), generate
+
+
+@intrinsic
+def store_block(typing, array, rows, i, sums):
+    """Write every row's sums of a block to array[row + i : ...]; not checked."""
+
+    def generate(context, builder, signature, arguments):
+        array, rows, i, sums = arguments
+        count = signature.args[1].count
+        across = signature.args[3].count // count
+        i = context.cast(builder, i, signature.args[2], types.intp)
+        where = types.void(signature.args[0], types.intp)
+        for n in range(count * across):
+            at = builder.add(builder.extract_value(rows, n // across), i)
+            at = builder.add(at, i.type(n % across * LANES))
+            at = _address(context, builder, where, (array, at))
+            builder.store(builder.extract_value(sums, n), at, align=_ALIGNMENT)
+        return context.get_dummy_value()
+
+    return types.void(array, rows, i, sums), generate
 
 
 @intrinsic
