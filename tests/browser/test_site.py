@@ -20,7 +20,7 @@ from nnengine import linkfile, read_idx
 from nnengine.kernels import ahead_of_time
 from tests.browser.conftest import OPENED_S, PHONE, ROOT, note_foreign, served, settle
 from tests.browser.test_draw import SEVEN, answer, draw
-from tests.browser.test_walk import go, metric, upload
+from tests.browser.test_walk import UNHEARD, go, metric, upload
 
 PATIENCE_MS = 60_000
 
@@ -283,6 +283,7 @@ def test_a_phone_opens_data_by_links_to_its_own_and_a_named_host_and_nothing_han
         for name in ("Train", "Weights", "Draw", "Models", "About"):
             go(page, name)
             assert page.evaluate("document.documentElement.scrollWidth") <= 390, name
+            assert [] == page.evaluate(UNHEARD), name
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,19 @@ def curve(page: Page) -> dict:
     )
 
 
+# Headings that leave a level out, and boxes that scroll sideways where no key leads into them.
+UNHEARD = """() => {
+  const seen = (what) => [...document.querySelectorAll(what)].filter((e) => e.checkVisibility());
+  const levels = seen("h1, h2, h3, h4, h5, h6").map((e) => [Number(e.tagName[1]), e.innerText]);
+  const skips = levels.filter(([level], i) => level > (i && levels[i - 1][0]) + 1);
+  const scrolls = (e) => e.scrollWidth > e.clientWidth + 1 && e.clientWidth > 1 &&
+    /auto|scroll/.test(getComputedStyle(e).overflowX);
+  const reached = (e) => e.tabIndex >= 0 || e.querySelector("a, button, input, [tabindex='0']");
+  const stuck = seen(".stMain *").filter((e) => scrolls(e) && !reached(e));
+  return [...skips, ...stuck.map((e) => e.innerText.slice(0, 60))];
+}"""
+
+
 def draw_a_seven(page: Page) -> None:
     page.locator("canvas").last.scroll_into_view_if_needed()
     page.wait_for_timeout(500)
@@ -258,6 +271,13 @@ def test_a_phone_trains_a_quick_network_to_the_end_and_reads_a_drawing(visit, ba
     expect(page.get_by_text("The network answers")).to_be_visible()
     wide = page.evaluate("document.documentElement.scrollWidth")
     assert wide <= 390  # nothing hangs over the edge
+
+
+def test_on_a_phone_headings_skip_no_level_and_keys_reach_all_that_scrolls(visit):
+    page = visit("/", width=390)
+    for name in ("Data", "Train", "Weights", "Draw", "Fragility", "Models", "About"):
+        go(page, name)
+        assert [] == page.evaluate(UNHEARD), name
 
 
 @pytest.mark.parametrize(
