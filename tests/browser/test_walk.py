@@ -12,6 +12,8 @@ from playwright.sync_api import Page, expect
 import nnengine
 import nnengine.forms
 from tests.browser.conftest import settle
+from tests.browser.strokes import SEVEN
+from tests.browser.test_draw import answer, draw
 
 STEP = re.compile(r"Step ([\d,]+) of 5,000")
 
@@ -95,27 +97,6 @@ UNHEARD = """() => {
 }"""
 
 
-def draw_a_seven(page: Page) -> None:
-    page.locator("canvas").last.scroll_into_view_if_needed()
-    page.wait_for_timeout(500)
-    box = page.locator("canvas").last.bounding_box()
-
-    def at(x: float, y: float) -> tuple[float, float]:
-        return box["x"] + x * box["width"], box["y"] + y * box["height"]
-
-    page.mouse.move(*at(0.28, 0.2))
-    page.mouse.down()
-    page.mouse.move(*at(0.72, 0.2), steps=8)
-    page.mouse.move(*at(0.42, 0.85), steps=10)
-    page.mouse.up()
-
-
-def answer(page: Page) -> str:
-    """Return what the network is said to answer."""
-    status = page.get_by_role("status").filter(has_text="The network answers")
-    return status.inner_text().splitlines()[1].strip()
-
-
 def test_from_the_published_files_to_a_drawn_digit(visit, mnist_files, tmp_path):
     page = visit("/")
     choose_source(page, "Your files")
@@ -183,7 +164,7 @@ def test_from_the_published_files_to_a_drawn_digit(visit, mnist_files, tmp_path)
     expect(page.get_by_text(f"{accuracy * 100:.2f}", exact=False).first).to_be_visible()
 
     go(page, "Draw")
-    draw_a_seven(page)
+    draw(page, SEVEN)
     expect(page.get_by_text("The network answers")).to_be_visible()
     settle(page)
     assert "7" == answer(page)
@@ -267,7 +248,7 @@ def test_a_phone_trains_a_quick_network_to_the_end_and_reads_a_drawing(visit, ba
     go(page, "Weights")
     expect(page.get_by_text("Unit 1", exact=True).first).to_be_visible()
     go(page, "Draw")
-    draw_a_seven(page)
+    draw(page, SEVEN)
     expect(page.get_by_text("The network answers")).to_be_visible()
     wide = page.evaluate("document.documentElement.scrollWidth")
     assert wide <= 390  # nothing hangs over the edge
