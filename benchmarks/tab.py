@@ -1,15 +1,19 @@
 """Tab: how much of a browser tab's time goes into training, and how soon it obeys meanwhile.
 
-    python benchmarks/tab.py            # two runs with five pauses each, from 127.0.0.1
+    python benchmarks/tab.py                 # all of it, from 127.0.0.1
+    python benchmarks/tab.py --part runs     # two runs with five pauses each
+    python benchmarks/tab.py --part visits   # first visits to every page, in three fresh tabs
 
 Runs on the built-in digits, Adam, batches of 64. The share is what the Train page says at the end
 of a run: of the time between Start and the end, pauses apart, how much the engine was at work.
 Obedience is from a click until the page shows what it led to: Pause, Resume, and another page.
+The first visit to a page has a run train beside it as well, and every tab begins with another one.
 Needs Chromium and playwright, and the pieces that `python -m dashboard.web gather` fetches.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import statistics
@@ -18,7 +22,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from playwright.sync_api import Locator, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -30,6 +34,9 @@ RECIPES = {  # long enough for all the pauses
     "784-512-256-10": "hidden=512,256&batch=64&iterations=8000",
 }
 PAUSES = 5
+LONG = "/train?data=digits&hidden=128&batch=64&epochs=200"  # longer than anybody looks around
+OTHERS = ("Weights", "Data", "Draw", "Fragility", "Models", "About")
+WINDOW = {"width": 1280, "height": 900}
 OPENED_MS, RUN_MS = 120_000, 300_000
 RUNNING_MS = 1500  # between two clicks
 PATIENCE_S = 30
@@ -67,7 +74,7 @@ def measure(page: Page) -> tuple[float, dict[str, list[float]]]:
     """Return the share of the time spent training, and the seconds until each click was obeyed."""
     pause, resume = (page.get_by_role("button", name=name) for name in ("Pause", "Resume"))
     found: dict[str, list[float]] = {"Pause": [], "Resume": [], "Weights": [], "Train": []}
-    page.get_by_role("heading", name="Train", exact=True).wait_for(timeout=OPENED_MS)
+    there(page, "Train")
     page.get_by_role("button", name="Start training").click()
     pause.wait_for()
     for _ in range(PAUSES):
@@ -83,8 +90,71 @@ def measure(page: Page) -> tuple[float, dict[str, list[float]]]:
     return int(re.search(r"on this run (\d+)%", said)[1]), found
 
 
+def there(page: Page, name: str) -> None:
+    """Wait until the app has opened at a page."""
+    page.get_by_role("heading", name=name, exact=True).wait_for(timeout=OPENED_MS)
+
+
+def visited(page: Page, name: str) -> float:
+    """Return the seconds from a click in the navigation until the page is there."""
+    page.wait_for_timeout(RUNNING_MS)
+    return pressed(page, page.get_by_role("link", name=name, exact=True).first, "h1", name)
+
+
+def first_visits(context: BrowserContext, address: str, first: int) -> dict[str, float]:
+    """Return the seconds that the first visit to each page takes while a run trains.
+
+    first: which of the pages is visited before the others. Train itself is visited by somebody who
+    comes back elsewhere: the run goes on there.
+    """
+    page = context.new_page()
+    page.goto(address + LONG)
+    there(page, "Train")
+    page.get_by_role("button", name="Start training").click()
+    page.get_by_role("button", name="Pause").wait_for()
+    found = {name: visited(page, name) for name in (*OTHERS[first:], *OTHERS[:first])}
+    page.close()
+    page = context.new_page()
+    page.goto(f"{address}/about")
+    there(page, "About")
+    return {**found, "Train": visited(page, "Train")}
+
+
+def tell(name: str, times: list[float]) -> None:
+    """Print how long one kind of click took."""
+    print(f"  {name}: median {statistics.median(times):.2f} s, longest {max(times):.2f} s")
+
+
+def tell_visits(chromium: Browser, address: str, tabs: int) -> None:
+    """Measure first visits in fresh tabs, and print a line for each page."""
+    found = []
+    for i in range(tabs):
+        context = chromium.new_context(viewport=WINDOW)
+        found.append(first_visits(context, address, i % len(OTHERS)))
+        context.close()
+    print(f"first visits, {tabs} tabs")
+    for name in found[0]:
+        tell(name, [times[name] for times in found])
+
+
+def tell_runs(chromium: Browser, address: str) -> None:
+    """Measure runs, and print a line for each, and one for each kind of click."""
+    for sizes, recipe in RECIPES.items():
+        page = chromium.new_context(viewport=WINDOW).new_page()
+        page.goto(f"{address}/train?data=digits&{recipe}")
+        share, found = measure(page)
+        page.context.close()
+        print(f"{sizes}: {share} % of the time spent training")
+        for name, times in found.items():
+            tell(name, times)
+
+
 def main() -> None:
-    """Print a line for every run, and one for each kind of click."""
+    """Print the figures of each part."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--part", choices=("runs", "visits"), help="one part alone")
+    parser.add_argument("--tabs", type=int, default=3, help="for first visits (3)")
+    given = parser.parse_args()
     with tempfile.TemporaryDirectory() as place, sync_playwright() as playwright:
         build.build(Path(place) / "site", gather.gather(gather.cache(), print))
         print(f"load {os.getloadavg()[0]:.1f}")
@@ -92,17 +162,10 @@ def main() -> None:
             chromium = playwright.chromium.launch(
                 executable_path=find_browser(), args=[*FLAGS, NOWHERE]
             )
-            for sizes, recipe in RECIPES.items():
-                page = chromium.new_context(viewport={"width": 1280, "height": 900}).new_page()
-                page.goto(f"{address}/train?data=digits&{recipe}")
-                share, found = measure(page)
-                page.context.close()
-                print(f"{sizes}: {share} % of the time spent training")
-                for name, times in found.items():
-                    print(
-                        f"  {name}: median {statistics.median(times):.2f} s, "
-                        f"longest {max(times):.2f} s"
-                    )
+            if given.part != "visits":
+                tell_runs(chromium, address)
+            if given.part != "runs":
+                tell_visits(chromium, address, given.tabs)
             chromium.close()
 
 

@@ -74,7 +74,7 @@ def augment_form(data: Dataset) -> None:
     """Offer the choices, sliders for one's own, and a preview on images of `data`."""
     state.set_widget("train.images", AS_THEY_ARE, over=False)
     with st.container(border=True):
-        st.markdown("#### Images while training")
+        st.markdown("## Images while training")
         st.radio(
             "Images while training", [*CHOICES, OWN], key=state.widget("train.images"),
             label_visibility="collapsed", on_change=_chosen_anew,

@@ -73,7 +73,7 @@ def not_here(name: str) -> None:
     """Offer to fetch a set, show how far that is, and what to do meanwhile."""
     entry = catalogue.describe(name)
     with st.container(border=True):
-        st.markdown(f"#### {units.plain(entry.title)}")
+        st.markdown(f"## {units.plain(entry.title)}")
         st.markdown(entry.summary)
         train, test = entry.images
         st.caption(

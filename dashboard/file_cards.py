@@ -48,7 +48,7 @@ def drop() -> None:
 def empty() -> None:
     """Say what to drop and where such files come from."""
     with st.container(border=True):
-        st.markdown("#### No files yet")
+        st.markdown("## No files yet")
         st.write(
             "A network learns from images, and labels that say what each image shows. Others, "
             "which it never learns from, tell how well it reads what it has not seen. MNIST, "
@@ -99,7 +99,7 @@ def ask_turned(index: int, file) -> None:
     """Ask whether images should be put right, and show them both ways."""
     images = _images(file)
     with st.container(border=True):
-        st.markdown(f"#### {units.plain(file.name)}: these look turned. Turn them?")
+        st.markdown(f"## {units.plain(file.name)}: these look turned. Turn them?")
         st.write(
             "Rows and columns seem to be exchanged, as in EMNIST's files. A network learns them "
             "either way, but what you draw would look strange to it."

@@ -12,8 +12,8 @@ DIFFERENCES = (
     ),
     (
         "While another page or tab is in front",
-        "training goes on, unless the browser slows or freezes the tab; with the tab closed it "
-        "stops, and goes on when you are back",
+        "training goes on, unless the browser freezes the tab: then it stands still until you are "
+        "back; with the tab closed it stops, and goes on from what was kept",
         "training goes on for three minutes, then it pauses",
     ),
     (

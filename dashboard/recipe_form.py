@@ -37,7 +37,7 @@ _ORIGINAL, _QUICK = (next(n for n in PRESETS if n.startswith(w)) for w in ("The 
 def recipe_form(data: Dataset | None) -> None:
     """Offer presets, settings and Start; without data say where it comes from."""
     with st.container(border=True):
-        st.markdown("#### Recipe")
+        st.markdown("## Recipe")
         if data is None:
             st.write("To start another run, choose a training set.")
             st.page_link("views/data.py", label="Choose data", icon=":material/database:")

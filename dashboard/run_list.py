@@ -15,7 +15,7 @@ from nnengine.network import Network
 def run_list(current: Run) -> None:
     """List every run of the visit, latest first; the current one carries no tick."""
     runs = state.runs()
-    st.markdown("#### Runs of this visit")
+    st.markdown("## Runs of this visit")
     for run in reversed(runs):
         with st.container(
             border=True, horizontal=True, vertical_alignment="center", key=f"row.{run.id}"

@@ -235,7 +235,7 @@ def _fits(network: Network, data: Dataset) -> bool:
 def share_network(held: HeldNetwork) -> None:
     """Offer the network in hand as a link, after saying what rounding its weights costs."""
     with st.container(border=True):
-        st.subheader("Share this network")
+        st.header("Share this network")
         st.write("All of it in a link: whoever opens it can draw for it at once.")
         network, prepared = state.get(_PREPARED) or (None, None)
         if network is not held.network:

@@ -8,6 +8,7 @@ wait long, and a fragment is drawn again some time after its last drawing is on 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -20,10 +21,14 @@ from dashboard.tab import IN_TAB
 
 # Between two slices, so that all of what a click sets in motion can have its turn.
 REST_S = 0.008
+# After a page is drawn, so that the browser has it before training goes on: its parts are sent one
+# by one, and a slice between any two of them would put the next off.
+GIVE_WAY_S = 0.25
 # From one drawing to asking for the next: a drawing costs training 0.1 s.
 UNHURRIED_MS = 250
 _BEAT, _TICKS = "tempo.beat", "tempo.ticks"
 _driver: asyncio.Task | None = None
+_given_way_until_s = 0.0
 
 
 def part(draw: Callable[..., Any], every_s: float | None) -> Callable[..., Any]:
@@ -46,8 +51,10 @@ def _draw_and_keep(draw: Callable[..., Any], *given: Any) -> None:
 
 def keep_training() -> None:
     """Go on training in a tab, on a page without a part that ticks; the frame calls this last."""
+    global _given_way_until_s
     if not IN_TAB:
         return
+    _given_way_until_s = time.monotonic() + GIVE_WAY_S
     ticks = state.get(_TICKS, False)
     state.put(_TICKS, False)
     if not ticks and state.scheduler().busy():
@@ -76,5 +83,6 @@ def _draw_and_go_on(draw: Callable[..., Any], *given: Any) -> None:
 async def drive(engine: Scheduler) -> None:
     """Train as long as there is a run, and let everything else have its turn between slices."""
     while engine.busy():
-        engine.advance(SLICE_S)
+        if time.monotonic() >= _given_way_until_s:
+            engine.advance(SLICE_S)
         await asyncio.sleep(REST_S)

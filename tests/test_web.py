@@ -9,6 +9,7 @@ import io
 import json
 import re
 import threading
+import time
 import urllib.error
 import urllib.request
 import zipfile
@@ -18,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from dashboard import tab, tempo
+from dashboard.state import session
 from dashboard.web import __main__ as command
 from dashboard.web import build, gather, pieces, serve, wheels
 from nnengine.kernels import ahead_of_time
@@ -200,32 +202,76 @@ def test_the_canvas_is_registered_with_the_text_of_its_files(tmp_path):
     assert {"js": "index-*.js"} == seen["mine"]
 
 
-def test_training_in_a_tab_lets_everything_else_have_its_turn_between_slices():
-    told = []
+def test_pages_are_compiled_as_they_are_once_and_other_scripts_as_before(tmp_path):
+    views = tmp_path / "views"
+    views.mkdir()
+    page = views / "page.py"
+    page.write_text("found = __file__")
+    get_bytecode = tab.as_they_are(lambda cache, script: (cache, script), views)
+    compiled = get_bytecode("cache", str(page))
+    page.unlink()
+    assert compiled is get_bytecode("cache", str(page))
+    where = {"__file__": "here"}
+    exec(compiled, where)
+    assert "here" == where["found"]
+    assert ("cache", str(tmp_path / "app.py")) == get_bytecode("cache", str(tmp_path / "app.py"))
 
-    class Engine:
-        slices = 3
 
-        def busy(self):
-            return self.slices > 0
+def test_no_page_asks_for_what_compiling_it_as_it_is_leaves_out():
+    asked = re.compile(r"time\.sleep|write_stream|asyncio\.run")
+    assert [] == [file.name for file in tab.VIEWS.glob("*.py") if asked.search(file.read_text())]
 
-        def advance(self, budget_s):
-            self.slices -= 1
-            told.append("slice")
+
+class Engine:
+    """Has as many slices to train as it is given, and tells of each."""
+
+    def __init__(self, slices: int, told: list[str]) -> None:
+        self.slices, self.told = slices, told
+
+    def busy(self) -> bool:
+        return self.slices > 0
+
+    def advance(self, budget_s: float) -> None:
+        self.slices -= 1
+        self.told.append("slice")
+
+
+def driven(told: list[str], clicks: int) -> None:
+    """Let an engine train three slices while something else has its turn."""
 
     async def click():
-        while len(told) < 5:
+        while len(told) < clicks:
             told.append("click")
             await asyncio.sleep(0.75 * tempo.REST_S)
 
     async def both():
-        await asyncio.gather(tempo.drive(Engine()), click())
+        await asyncio.gather(tempo.drive(Engine(3, told)), click())
 
     with ThreadPoolExecutor(1) as other:  # browser tests leave a loop running in this thread
         other.submit(asyncio.run, both()).result()
+
+
+def test_training_in_a_tab_lets_everything_else_have_its_turn_between_slices():
+    told = []
+    driven(told, clicks=5)
     assert ["slice", "click"] == told[:2]
     assert 3 == told.count("slice")
     assert "slice slice" not in " ".join(told)
+
+
+def test_training_in_a_tab_waits_until_a_page_just_drawn_has_been_sent(monkeypatch):
+    told = []
+    monkeypatch.setattr(tempo, "_given_way_until_s", time.monotonic() + 6 * tempo.REST_S)
+    driven(told, clicks=3)
+    assert ["click", "click", "click"] == told[:3]
+    assert 3 == told.count("slice")
+
+
+def test_a_tab_that_slept_has_not_been_left(monkeypatch):
+    monkeypatch.setattr(session, "IN_TAB", True)
+    bounds = session.granted()
+    assert bounds.unseen_pause_s > 365 * 86_400
+    assert bounds.unseen_forget_s > 365 * 86_400
 
 
 def test_the_pieces_of_a_page_of_one_s_own_travel_with_the_site():

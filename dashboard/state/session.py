@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
@@ -14,6 +15,7 @@ from dashboard.runs import Scheduler
 from dashboard.tab import IN_TAB
 from dashboard.visits import Registry, Visit, keep_big_blocks_apart
 
+_NEVER_S = 100 * 365 * 86_400
 _TOKEN, _MEMORY, _NOTICE = "nn.token", "nn.memory", "nn.notice"
 _ADDRESS, _HIDES = "address", "hides"
 _KEPT = "kept"  # the values of widgets that survive a change of page
@@ -32,11 +34,20 @@ _FORGOTTEN_TAB = (
 @st.cache_resource(show_spinner=False)
 def registry() -> Registry:
     """Return the one registry of this server process; its engine thread starts here."""
-    made = Registry(Scheduler(Bounds.from_environment()))
+    made = Registry(Scheduler(granted()))
     if made.scheduler.threaded:  # a browser tab makes them when somebody asks
         made.library.prepare()
         keep_big_blocks_apart()
     return made
+
+
+def granted() -> Bounds:
+    """Return what the operator grants; a tab, which has none, never takes its visitor for gone.
+
+    It may have been frozen, or asleep with the machine, while the clock went on.
+    """
+    bounds = Bounds.from_environment()
+    return replace(bounds, unseen_pause_s=_NEVER_S, unseen_forget_s=_NEVER_S) if IN_TAB else bounds
 
 
 def scheduler() -> Scheduler:

@@ -10,7 +10,7 @@ from dashboard.tab import IN_TAB
 
 def where() -> None:
     """Say where the app runs just now, and what that means."""
-    st.markdown("#### Where it runs")
+    st.markdown("## Where it runs")
     if IN_TAB:
         st.write(
             "All of it runs in this browser tab. There is no server behind it: nothing that you "
@@ -29,14 +29,14 @@ def where() -> None:
 
 def own_host() -> None:
     """Tell how to put the app on a static host."""
-    st.markdown("#### Put it on a host of your own")
+    st.markdown("## Put it on a host of your own")
     st.write(
         "The tab's form is a folder of static files. Made once, it can be copied to any host that "
         "hands out files, at its root or in a folder below. No special headers are needed, and it "
         "does not matter how many visitors come. The host should answer unknown addresses with "
         "the file 404.html, as most do: links to pages then work."
     )
-    st.code(hosting.COMMANDS, language=None)
+    st.code(hosting.COMMANDS, language=None, wrap_lines=True)
     st.write(
         "Data sets of yours may lie beside it, as `site/sets/mnist/`: `?data=sets/mnist/` in a "
         "link opens them. Other hosts have to be named when the site is made, with "
@@ -48,7 +48,7 @@ def own_host() -> None:
             "2. Add this file as `.github/workflows/site.yml` and push it.\n"
             "3. The address stands in the workflow's last step: `https://NAME.github.io/REPOSITORY/`."
         )
-        st.code(hosting.WORKFLOW, language=None)
+        st.code(hosting.WORKFLOW, language=None, wrap_lines=True)
 
 
 st.title("About", anchor=False)

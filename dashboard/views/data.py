@@ -87,7 +87,7 @@ def export(dataset, part: str) -> bytes:
 
 def grid(dataset) -> None:
     """Show samples with their labels; how many, of which class, and others at a press."""
-    st.markdown("##### Samples")
+    st.markdown("## Samples")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         state.set_widget("data.number", NUMBERS[1], over=False)
         number = st.segmented_control("How many", NUMBERS, key=state.widget("data.number"))
@@ -131,10 +131,10 @@ def reshuffle() -> None:
 def classes(dataset) -> None:
     """Show how many images each class has, and what it looks like on average."""
     counts, names = dataset.class_counts(), dataset.class_names
-    st.markdown("##### Images of each class")
+    st.markdown("## Images of each class")
     spoken = ", ".join(f"{n} {c:,}" for n, c in zip(names, counts, strict=True))
     live_plot(figures.class_balance(counts, names), key="data.balance", label=f"Images: {spoken}")
-    st.markdown("##### The mean image of each class")
+    st.markdown("## The mean image of each class")
     spoken = [f"Mean of {c:,} images: {n}" for n, c in zip(names, counts, strict=True)]
     tiles(
         sheet(samples.class_means(dataset)), columns=columns(dataset.classes),

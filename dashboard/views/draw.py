@@ -105,7 +105,7 @@ def seen(image: np.ndarray, empty: bool, *, key: str = "draw.seen", tile_px: int
 def no_network() -> None:
     """Say where a network comes from, in an installation that ships none."""
     with st.container(border=True):
-        st.markdown("#### No network to ask yet")
+        st.markdown("## No network to ask yet")
         st.write("Start a run or restore a saved network: it is then asked here.")
         with st.container(horizontal=True):
             st.page_link("views/train.py", label="Start a run", icon=":material/play_arrow:")
@@ -284,7 +284,7 @@ def outcome(held) -> None:
 
 def my_digits(held) -> None:
     """Show the kept drawings with what the network says to them, and what can be done with them."""
-    st.subheader("My digits")
+    st.header("My digits")
     found = lesson.marks(held)
     if not found:
         st.caption(
@@ -348,7 +348,7 @@ def actions(held, found: list[lesson.Mark], chosen: lesson.Mark | None) -> None:
 
 def side_by_side(framed: np.ndarray | None) -> None:
     """Show what several networks answer to the same drawing."""
-    st.subheader("Side by side")
+    st.header("Side by side")
     options = {k: v for k, v in state.networks().items() if answers.readable(v.network)}
     names = {key: answers.named(one) for key, one in options.items()}
     opening = [key for key in OPENING if key in options]

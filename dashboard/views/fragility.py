@@ -27,7 +27,7 @@ height: .2rem; border-radius: 2px; vertical-align: .25rem; margin-right: .5rem }
 def empty(title: str, text: str) -> None:
     """Say why nothing can be measured, and lead to where that is mended."""
     with st.container(border=True):
-        st.markdown(f"#### {title}")
+        st.markdown(f"## {title}")
         st.write(text)
         with st.container(horizontal=True):
             st.page_link("views/data.py", label="Choose data", icon=":material/database:")

@@ -44,7 +44,7 @@ def take_in(uploads) -> None:
 def restore() -> None:
     """Offer to restore model files; errors stand beneath until the next upload."""
     with st.container(border=True, height="stretch"):
-        st.subheader("Restore")
+        st.header("Restore")
         uploads = st.file_uploader(
             "Model files (.npz or .nnm)", accept_multiple_files=True,
             key=f"models.upload.{state.get('models.round', 0)}",
@@ -61,7 +61,7 @@ def choose() -> None:
     """Choose the network in hand among all there are."""
     options, now = state.networks(), state.network().key
     labels = {key: answers.named(one) for key, one in options.items()}
-    st.subheader("Network in hand")
+    st.header("Network in hand")
     picked = st.selectbox(
         "Run, built-in or restored network", list(options), index=list(options).index(now),
         format_func=labels.__getitem__,
@@ -131,7 +131,7 @@ def describe(network) -> None:
 
 def judge(held) -> None:
     """Evaluate on the loaded data when asked, and show the last result."""
-    st.subheader("Evaluate")
+    st.header("Evaluate")
     sets = {"test": state.test_set(), "training": state.training_set()}
     sets = {name: data for name, data in sets.items() if data is not None}
     if not sets:
@@ -171,7 +171,7 @@ def verdict(held, judged) -> None:
         column.metric(f"{name}, {judged.source} set", value, border=True)
     left, right = st.columns([3, 2], gap="large")
     with right:
-        st.markdown("##### Class by class")
+        st.markdown("## Class by class")
         table(("Class", "Images", "Precision", "Recall"), judging.per_class(judged), "Classes")
     cell = square(judged)  # stands below the matrix, but decides which cell is framed
     with left:
@@ -181,7 +181,7 @@ def verdict(held, judged) -> None:
 
 def square(judged) -> tuple[int, int]:
     """Offer the squares of the matrix by name; a click on the matrix sets this list anew."""
-    st.markdown("##### The images behind a square")
+    st.markdown("## The images behind a square")
     confusion, clicks, clicked = judged.evaluation.confusion, *state.get("models.click", (0, None))
     options = judging.cells(confusion)
     if clicked and max(clicked) < len(confusion) and clicked not in options:
@@ -195,7 +195,7 @@ def square(judged) -> tuple[int, int]:
 
 def matrix(judged, cell: tuple[int, int]) -> None:
     """Show the confusion matrix with this cell framed; a click chooses another."""
-    st.markdown("##### Which class is taken for which")
+    st.markdown("## Which class is taken for which")
     st.caption("Right answers in blue, errors in orange. Choose a square to see its images.")
     dark = st.context.theme.type == "dark"
     clicked = live_plot(
@@ -238,7 +238,7 @@ def page() -> None:
         restore()
     with left, st.container(border=True, height="stretch"):
         if held is None:
-            st.subheader("No network yet")
+            st.header("No network yet")
             st.write("Start a run, or restore a saved model: it can then be described, judged"
                      " and saved here.")  # fmt: skip
             st.page_link("views/train.py", label="Start a run", icon=":material/play_arrow:")

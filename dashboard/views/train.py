@@ -32,7 +32,7 @@ def header(run: Run) -> None:
         horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
     ):
         label, colour = BADGES[run.state]
-        st.markdown(f"#### {plain(run.name)} :{colour}-badge[{label}]", width="content")
+        st.markdown(f"## {plain(run.name)} :{colour}-badge[{label}]", width="content")
         if not run.ended:
             with st.container(horizontal=True, width="content", gap="small"):
                 commands(run)
@@ -236,7 +236,7 @@ def main() -> None:
 def empty() -> None:
     """Lead to the Data page, or take the built-in digits."""
     with st.container(border=True):
-        st.markdown("#### No training data yet")
+        st.markdown("## No training data yet")
         st.write(
             "A network learns from images with their labels, and your files hold none that can be "
             "used yet. The Data page says why; the built-in digits need no file."
@@ -252,7 +252,7 @@ def empty() -> None:
 def what_happens() -> None:
     """Say what Start will show, while there is no run to show."""
     with st.container(border=True):
-        st.markdown("#### What you will see")
+        st.markdown("## What you will see")
         st.write(
             "Choose a recipe and start it. Accuracy and loss appear here while the network learns. "
             "You can pause, go step by step, look at the weights on another page, and come back: "

@@ -16,7 +16,7 @@ COLUMNS = 12  # of the sheet and of the downloaded picture
 def empty() -> None:
     """Say what would be here and where to get it."""
     with st.container(border=True):
-        st.markdown("#### No network yet")
+        st.markdown("## No network yet")
         st.write(
             "Start a run, or restore a saved model. Then every unit's incoming weights are shown"
             " here as an image, and change while the network learns."
@@ -89,7 +89,7 @@ def unit_images(network, scale: str, by_strength: bool, dark: bool) -> units.Uni
 
 def one_unit(network, unit: units.Unit, dark: bool) -> None:
     """Show one unit large, with what it says to the next layer."""
-    st.markdown(f"##### {'Class ' if len(network.layers) == 1 else ''}{units.plain(unit.name)}")
+    st.markdown(f"## {'Class ' if len(network.layers) == 1 else ''}{units.plain(unit.name)}")
     st.caption(f"Strength {unit.strength:.2f} · bias {unit.bias:+.2f}")
     weights = network.layers[0].weights[:, [unit.index]]
     levels = figures.weight_levels(weights, network.image_shape, scale="own")
@@ -135,7 +135,7 @@ def biases(network, layer: int, dark: bool) -> None:
     values = network.layers[layer].biases
     names = [n.removeprefix("Unit ") for n in units.unit_names(network, layer)]
     last = layer == len(network.layers) - 1
-    st.markdown("##### Biases")
+    st.markdown("## Biases")
     live_plot(
         figures.heatmap(
             values[np.newaxis], x_title="Class" if last else "Unit", y_title="", y_names=["bias"],
@@ -205,7 +205,7 @@ def page() -> None:
 
 def spread(network) -> None:
     """Show how the weights of each layer are distributed."""
-    st.markdown("##### How large the weights are, layer by layer")
+    st.markdown("## How large the weights are, layer by layer")
     live_plot(
         figures.distribution({f"Layer {i + 1}": a.weights for i, a in enumerate(network.layers)}),
         key="weights.spread",

@@ -107,6 +107,7 @@ def _fill(out: Path, vendored: Path | None, hosts: list[str]) -> None:
     fetches = [[f"app.zip?v={_short(app)}", len(app)], *own, *listed]
     settings["packages"] += [path for path, _ in own]
     settings |= {"app": fetches[0][0], "fetches": fetches, "pages": pages(), "data": hosts}
+    settings["elements"] = list(pieces.ELEMENTS)
     _write_pages(out, settings)
     fetched = sum(size for _, size in fetches)
     (out / MARK).write_text(json.dumps({"vendored": bool(vendored), "fetched": fetched}))

@@ -28,6 +28,25 @@ OPENING = {
     "wheels/stlite_lib-0.1.0-py3-none-any.whl": 23_356,
     "wheels/streamlit-1.62.0-cp313-none-any.whl": 1_962_677,
 }
+# Scripts that Streamlit asks for when a page first shows such an element, each with those that it
+# imports. Not that of the About page's commands: it is 0.7 MB, and the page is there before it.
+ELEMENTS = (
+    "BidiComponent-msfTWIc4-B33Surcf.js",
+    "Button-BH8_4M3Q-Cq9qfN61.js",
+    "ButtonGroup-KwCSRA6T-BAfFPfiH.js",
+    "DownloadButton-BCKLqfXu-CxjBVa7P.js",
+    "FileUploader-D5hB4QUB-kIjxLFaF.js",
+    "Html-BExs3WUF--E6z3hhe.js",
+    "Metric-BCE7_1bv-BkynR9MK.js",
+    "Multiselect-C0kHSnVi-40pchkZi.js",
+    "NumberInput-DB8CmU_F-CTAxqc36.js",
+    "PageLink-CnPU1XmA-BUjp2VDF.js",
+    "Progress-sYR9WtX--DFPLEvZP.js",
+    "Radio-D00j4pav-BZoGCnQX.js",
+    "Selectbox-CPd6VRVc-CEBySJwc.js",
+    "Slider-DZ2YwD_e-BCLslQhV.js",
+    "TextInput-5lGdvVSD-jkOP18uQ.js",
+)
 # Compiled for Pyodide; `ssl` is a part of Python that anyio imports, and needs `libopenssl`.
 COMPILED = {
     "micropip-0.11.0-py3-none-any.whl": 115_174,

@@ -43,16 +43,21 @@ def find_browser() -> str | None:
     return os.environ.get("NNENGINE_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
 
 
-@pytest.fixture(scope="session")
-def launch():
-    """Start a headless Chromium with more flags; without one a skip, or a failure where
-    NNENGINE_BROWSER=required. All are driven by one driver: two cannot live side by side."""
-    path = find_browser()
+def needed(path: str | None, browser: str) -> str:
+    """Return a browser's path; without one a skip, or a failure where NNENGINE_BROWSER=required."""
     if path is None:
-        reason = "no Chromium: install it (on Debian: apt install chromium)"
+        reason = f"no {browser}"
         if os.environ.get("NNENGINE_BROWSER") == "required":
             pytest.fail(reason)
         pytest.skip(reason)
+    return path
+
+
+@pytest.fixture(scope="session")
+def launch():
+    """Start a headless Chromium with more flags. All are driven by one driver: two cannot live
+    side by side."""
+    path = needed(find_browser(), "Chromium (on Debian: apt install chromium)")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

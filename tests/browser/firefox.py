@@ -17,6 +17,8 @@ from typing import Any
 
 from websockets.sync.client import connect
 
+from tests.browser.looking import POLL_S, Looking
+
 # No word to anybody: a fresh profile would ask its maker for updates, lists and a greeting.
 QUIET = {
     "app.normandy.enabled": False,
@@ -41,7 +43,6 @@ QUIET = {
     "services.settings.server": "data:,",
     "toolkit.telemetry.enabled": False,
 }
-POLL_S = 0.1
 ANSWER_S = 120
 _BOX = """e => {
   if (!e) return null;
@@ -57,7 +58,7 @@ def find() -> str | None:
     return next(filter(None, map(shutil.which, ("firefox-esr", "firefox"))), None)
 
 
-class Firefox:
+class Firefox(Looking):
     """A headless Firefox with one page; `with` ends it."""
 
     def __init__(self, path: str, folder: Path) -> None:
@@ -145,20 +146,6 @@ class Firefox:
         if found["type"] == "exception":
             raise RuntimeError(found["exceptionDetails"]["text"])
         return json.loads(found["result"]["value"])
-
-    def wait(self, expression: str, patience_s: float = 60) -> Any:
-        """Return what an expression gives as soon as that is true; a page in between is waited
-        for."""
-        deadline, last = time.monotonic() + patience_s, ""
-        while time.monotonic() < deadline:
-            try:
-                if found := self.look(expression):
-                    return found
-            except RuntimeError as fault:  # the document changes just now
-                last = str(fault)
-            time.sleep(POLL_S)
-        text = self.look("document.body.innerText")[:600]
-        raise AssertionError(f"not seen within {patience_s} s: {expression} {last}\n{text}")
 
     def box(self, expression: str) -> list[float] | None:
         """Return left, top, width and height of an element, in the middle of the window, once it

@@ -11,11 +11,10 @@ from playwright.sync_api import Page, expect
 
 import nnengine
 from nnengine import Dataset, Network, TrainingConfig, demo, drawing, pen, read_idx, training
+from tests.browser.strokes import SEVEN, Stroke, draw_on, places_on
 
-SEVEN = [(0.28, 0.2), (0.72, 0.2), (0.42, 0.85)]
-PIXELS = (
-    "Array.from(document.getElementById('seen').getContext('2d').getImageData(0, 0, {0}, {1}).data)"
-)
+PIXELS = "Array.from(document.getElementById('{}').getContext('2d').getImageData(0, 0, {}).data)"
+SHEET, SEEN = PIXELS.format("pad", "280, 280"), PIXELS.format("seen", "{}, {}")
 # The program's own pieces, given an image of bytes, or a sheet of grey.
 ANSWER = """images => {
   const given = JSON.parse(document.getElementById("network").textContent);
@@ -64,15 +63,9 @@ def open_demo(browser, tmp_path):
     assert [] == faults
 
 
-def draw(page: Page, points: list[tuple[float, float]]) -> None:
-    """Draw one stroke with the mouse, through points given as shares of the sheet's sides."""
-    box = page.locator("#pad").bounding_box()
-    places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
-    page.mouse.move(*places[0])
-    page.mouse.down()
-    for place in places[1:]:
-        page.mouse.move(*place, steps=8)
-    page.mouse.up()
+def draw(page: Page, stroke: Stroke) -> None:
+    """Draw a stroke on the sheet, and wait until it has been answered."""
+    draw_on(page.locator("#pad"), stroke)
     settle(page)
 
 
@@ -81,18 +74,18 @@ def settle(page: Page) -> None:
     page.evaluate("new Promise((then) => requestAnimationFrame(() => requestAnimationFrame(then)))")
 
 
+def pixels(flat: list[int], height: int, width: int) -> np.ndarray:
+    """Return the pixels of a canvas, RGBA uint8 (height, width, 4)."""
+    return np.array(flat, np.uint8).reshape(height, width, 4)
+
+
 def seen(page: Page, height: int = 28, width: int = 28) -> np.ndarray:
-    pixels = page.evaluate(PIXELS.format(width, height))
-    return np.array(pixels, np.uint8).reshape(height, width, 4)[..., 0]
+    return pixels(page.evaluate(SEEN.format(width, height)), height, width)[..., 0]
 
 
 def sheet(page: Page) -> np.ndarray:
     """Return what is on the sheet, RGBA as the dashboard's canvas gives it."""
-    pixels = page.evaluate(
-        "Array.from(document.getElementById('pad').getContext('2d')"
-        ".getImageData(0, 0, 280, 280).data)"
-    )
-    return np.array(pixels, np.uint8).reshape(280, 280, 4)
+    return pixels(page.evaluate(SHEET), 280, 280)
 
 
 def packed(array: np.ndarray) -> str:
@@ -232,8 +225,7 @@ def test_a_one_is_drawn_with_keys_alone(open_demo):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_finger_draws_on_a_phone_and_nothing_is_wider_than_it(open_demo, scheme):
     page = open_demo(nnengine.shipped("original"), width=390, scheme=scheme)
-    box = page.locator("#pad").bounding_box()
-    places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in SEVEN]
+    places = places_on(page.locator("#pad"), SEVEN)
     client = page.context.new_cdp_session(page)
     touch = "Input.dispatchTouchEvent"
     client.send(

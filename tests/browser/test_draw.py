@@ -11,24 +11,17 @@ from playwright.sync_api import Page, expect
 
 from nnengine import read_idx
 from tests.browser.conftest import settle
+from tests.browser.strokes import ODD, SEVEN, Stroke, draw_on
 
-SEVEN = [(0.28, 0.2), (0.72, 0.2), (0.42, 0.85)]
-ODD = [(0.3, 0.25), (0.65, 0.2), (0.5, 0.5), (0.75, 0.5), (0.35, 0.5), (0.45, 0.85)]
 ANSWERED_S = 10  # from opening the app to the answer
 
 
-def draw(page: Page, points: list[tuple[float, float]]) -> None:
-    """Draw one stroke through points given as shares of the pad's sides."""
+def draw(page: Page, stroke: Stroke) -> None:
+    """Draw a stroke on the pad."""
     pad = page.locator("canvas").last
     pad.scroll_into_view_if_needed()
     page.wait_for_timeout(300)
-    box = pad.bounding_box()
-    places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
-    page.mouse.move(*places[0])
-    page.mouse.down()
-    for place in places[1:]:
-        page.mouse.move(*place, steps=8)
-    page.mouse.up()
+    draw_on(pad, stroke)
 
 
 def answer(page: Page) -> str:

@@ -5,11 +5,16 @@ from __future__ import annotations
 import os
 import time
 
+import numpy as np
 import pytest
 
+import nnengine
+from nnengine import demo, drawing
 from tests.browser import firefox
-from tests.browser.conftest import OPENED_S
-from tests.browser.test_draw import SEVEN
+from tests.browser.conftest import OPENED_S, needed
+from tests.browser.looking import STEP, button, says
+from tests.browser.strokes import SEVEN, places
+from tests.browser.test_demo import ANSWER, SEEN, SHEET, packed, pixels
 
 # The pad's canvas lies in a shadow root of its component.
 PAD = """(function last(root) {
@@ -18,35 +23,34 @@ PAD = """(function last(root) {
     found = (e.matches("canvas") ? e : e.shadowRoot && last(e.shadowRoot)) || found;
   return found;
 })(document)"""
-STEP = "Number((/Step ([\\d,]+) of/.exec(document.body.innerText) || [0, '0'])[1].replace(',', ''))"
 
 
 @pytest.fixture(scope="module")
 def fox(tmp_path_factory):
-    """A headless Firefox; without one a skip, or a failure where NNENGINE_BROWSER=required."""
-    path = firefox.find()
-    if path is None:
-        reason = "no Firefox: install it (on Debian: apt install firefox-esr)"
-        if os.environ.get("NNENGINE_BROWSER") == "required":
-            pytest.fail(reason)
-        pytest.skip(reason)
+    """A headless Firefox."""
+    path = needed(firefox.find(), "Firefox (on Debian: apt install firefox-esr)")
     with firefox.Firefox(path, tmp_path_factory.mktemp("firefox")) as browser:
         yield browser
 
 
-def button(name: str) -> str:
-    return f"[...document.querySelectorAll('button')].find(b => b.innerText.trim() === '{name}')"
-
-
-def says(text: str) -> str:
-    return f"document.body.innerText.includes({text!r})"
+def test_firefox_opens_a_page_of_one_s_own_which_answers_a_seven_as_the_engine_does(fox, tmp_path):
+    network, file = nnengine.shipped("original"), tmp_path / "demo.html"
+    file.write_text(demo.page(network, "Mine"), encoding="utf-8")
+    fox.open(file.as_uri())
+    fox.drag(places(fox.box("document.getElementById('pad')"), SEVEN))
+    assert "7" == fox.wait("document.querySelector('#answer b')?.innerText")
+    sheet = pixels(fox.look(SHEET), 280, 280)
+    seen = pixels(fox.look(SEEN.format(28, 28)), 28, 28)[..., 0]
+    assert 1 >= np.abs(seen - drawing.to_image(sheet).astype(int)).max()
+    shares = fox.look(f"({ANSWER})('{packed(seen)}')")[0]
+    assert 1e-5 > np.abs(network.predict_proba(seen)[0] - shares).max()
+    clean(fox, file.as_uri())
 
 
 def test_firefox_opens_the_site_answers_a_seven_and_trains(fox, site):
     fox.open(f"{site}/draw")
     fox.wait(says("The sheet is blank."), OPENED_S)
-    left, top, width, height = fox.box(PAD)
-    fox.drag([[left + x * width, top + y * height] for x, y in SEVEN])
+    fox.drag(places(fox.box(PAD), SEVEN))
     said = fox.wait(
         "[...document.querySelectorAll('[role=status]')].map(e => e.innerText)"
         ".find(t => t.includes('The network answers'))"
@@ -66,7 +70,7 @@ def test_firefox_opens_the_site_answers_a_seven_and_trains(fox, site):
     reason="half a minute, and Chromium's tests see the same: set NNENGINE_LONG to run it",
 )
 def test_firefox_comes_back_to_the_run_that_was_under_way(fox, site):
-    """Second on the same page: starting Python a third time would only take time."""
+    """On the page of the test before: starting Python once more would only take time."""
     time.sleep(3)  # a run under way is on record every two seconds
     reached = fox.wait(f"({STEP}) > 20 && ({STEP})")
     fox.open(f"{site}/train")
@@ -76,7 +80,8 @@ def test_firefox_comes_back_to_the_run_that_was_under_way(fox, site):
     clean(fox, site)
 
 
-def clean(fox, site: str) -> None:
-    """Fail where the page asked other hosts or a script failed."""
-    assert [] == [url for url in fox.requests if not url.startswith((site, "blob:", "data:"))]
+def clean(fox, home: str) -> None:
+    """Fail where the page asked for more than its own, or a script failed."""
+    assert [] == [url for url in fox.requests if not url.startswith((home, "blob:", "data:"))]
     assert [] == fox.faults
+    fox.requests.clear()  # the next test answers for its own

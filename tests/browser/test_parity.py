@@ -12,7 +12,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import OPENED_S, ROOT, note_foreign, settle
-from tests.browser.test_draw import ODD, SEVEN, answer, draw
+from tests.browser.strokes import ODD, SEVEN
+from tests.browser.test_draw import answer, draw
 from tests.browser.test_walk import choose_source, curve, go, metric, upload
 
 STEP = re.compile(r"Step ([\d,]+) of")

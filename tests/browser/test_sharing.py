@@ -8,7 +8,8 @@ from playwright.sync_api import Page, expect
 import nnengine
 from nnengine import linkfile
 from tests.browser.conftest import settle
-from tests.browser.test_draw import SEVEN, answer, draw
+from tests.browser.strokes import SEVEN
+from tests.browser.test_draw import answer, draw
 from tests.browser.test_walk import go
 
 

@@ -19,8 +19,9 @@ from dashboard.web import pieces as pieces_
 from nnengine import linkfile, read_idx
 from nnengine.kernels import ahead_of_time
 from tests.browser.conftest import OPENED_S, PHONE, ROOT, note_foreign, served, settle
-from tests.browser.test_draw import SEVEN, answer, draw
-from tests.browser.test_walk import go, metric, upload
+from tests.browser.strokes import SEVEN
+from tests.browser.test_draw import answer, draw
+from tests.browser.test_walk import UNHEARD, go, metric, upload
 
 PATIENCE_MS = 60_000
 
@@ -280,9 +281,14 @@ def test_a_phone_opens_data_by_links_to_its_own_and_a_named_host_and_nothing_han
         )
         assert [f"foreign request: {there}"] == page.faults
         page.faults.clear()
-        for name in ("Train", "Weights", "Draw", "Models", "About"):
+        scripts = []
+        page.on("request", lambda r: r.resource_type == "script" and scripts.append(r.url))
+        for name in ("Train", "Weights", "Draw", "Fragility", "Models", "About"):
+            if name == "About":  # that of its commands is large, and comes after the page
+                assert [] == [url for url in scripts if "/stlite/" in url]
             go(page, name)
             assert page.evaluate("document.documentElement.scrollWidth") <= 390, name
+            assert [] == page.evaluate(UNHEARD), name
 
 
 @pytest.mark.parametrize(
@@ -305,13 +311,14 @@ def test_a_browser_that_cannot_run_it_is_told_what_it_lacks(lonely, site, missin
 
 
 def test_what_is_fetched_at_first_is_what_the_gathered_pieces_ask_for(pieces):
-    """The form that uses the CDN has no file to look into: its list is written down."""
+    """The form that uses the CDN has no file to look into: its lists are written down."""
     folder = pieces / "stlite"
     found = {
         file.relative_to(folder).as_posix(): file.stat().st_size for file in build.opening(folder)
     }
     assert pieces_.OPENING == found
     core = {name: (pieces / "pyodide" / name).stat().st_size for name in pieces_.CORE}
+    assert set() == set(pieces_.ELEMENTS) - {file.name for file in folder.iterdir()}
     lock = "pyodide-lock.json"  # the CDN's names more packages
     assert {**pieces_.CORE, lock: 0} == {**core, lock: 0}
 

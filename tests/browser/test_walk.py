@@ -12,6 +12,8 @@ from playwright.sync_api import Page, expect
 import nnengine
 import nnengine.forms
 from tests.browser.conftest import settle
+from tests.browser.strokes import SEVEN
+from tests.browser.test_draw import answer, draw
 
 STEP = re.compile(r"Step ([\d,]+) of 5,000")
 
@@ -82,25 +84,17 @@ def curve(page: Page) -> dict:
     )
 
 
-def draw_a_seven(page: Page) -> None:
-    page.locator("canvas").last.scroll_into_view_if_needed()
-    page.wait_for_timeout(500)
-    box = page.locator("canvas").last.bounding_box()
-
-    def at(x: float, y: float) -> tuple[float, float]:
-        return box["x"] + x * box["width"], box["y"] + y * box["height"]
-
-    page.mouse.move(*at(0.28, 0.2))
-    page.mouse.down()
-    page.mouse.move(*at(0.72, 0.2), steps=8)
-    page.mouse.move(*at(0.42, 0.85), steps=10)
-    page.mouse.up()
-
-
-def answer(page: Page) -> str:
-    """Return what the network is said to answer."""
-    status = page.get_by_role("status").filter(has_text="The network answers")
-    return status.inner_text().splitlines()[1].strip()
+# Headings that leave a level out, and boxes that scroll sideways where no key leads into them.
+UNHEARD = """() => {
+  const seen = (what) => [...document.querySelectorAll(what)].filter((e) => e.checkVisibility());
+  const levels = seen("h1, h2, h3, h4, h5, h6").map((e) => [Number(e.tagName[1]), e.innerText]);
+  const skips = levels.filter(([level], i) => level > (i && levels[i - 1][0]) + 1);
+  const scrolls = (e) => e.scrollWidth > e.clientWidth + 1 && e.clientWidth > 1 &&
+    /auto|scroll/.test(getComputedStyle(e).overflowX);
+  const reached = (e) => e.tabIndex >= 0 || e.querySelector("a, button, input, [tabindex='0']");
+  const stuck = seen(".stMain *").filter((e) => scrolls(e) && !reached(e));
+  return [...skips, ...stuck.map((e) => e.innerText.slice(0, 60))];
+}"""
 
 
 def test_from_the_published_files_to_a_drawn_digit(visit, mnist_files, tmp_path):
@@ -170,7 +164,7 @@ def test_from_the_published_files_to_a_drawn_digit(visit, mnist_files, tmp_path)
     expect(page.get_by_text(f"{accuracy * 100:.2f}", exact=False).first).to_be_visible()
 
     go(page, "Draw")
-    draw_a_seven(page)
+    draw(page, SEVEN)
     expect(page.get_by_text("The network answers")).to_be_visible()
     settle(page)
     assert "7" == answer(page)
@@ -254,10 +248,17 @@ def test_a_phone_trains_a_quick_network_to_the_end_and_reads_a_drawing(visit, ba
     go(page, "Weights")
     expect(page.get_by_text("Unit 1", exact=True).first).to_be_visible()
     go(page, "Draw")
-    draw_a_seven(page)
+    draw(page, SEVEN)
     expect(page.get_by_text("The network answers")).to_be_visible()
     wide = page.evaluate("document.documentElement.scrollWidth")
     assert wide <= 390  # nothing hangs over the edge
+
+
+def test_on_a_phone_headings_skip_no_level_and_keys_reach_all_that_scrolls(visit):
+    page = visit("/", width=390)
+    for name in ("Data", "Train", "Weights", "Draw", "Fragility", "Models", "About"):
+        go(page, name)
+        assert [] == page.evaluate(UNHEARD), name
 
 
 @pytest.mark.parametrize(

@@ -166,6 +166,8 @@
         name.includes("/") ? new URL(name, home).href : name),
       pyodideUrl: site.pyodide ? new URL(site.pyodide, home).href : undefined,
       disableProgressToasts: true,
+      // Looking after a page that brought modules whether any source has changed took 0.25 s.
+      streamlitConfig: { "server.fileWatcherType": "none" },
     }, document.getElementById("root"));
     // stlite took the page's path as its own; only now may the address name a page.
     if (page) history.replaceState(null, "", new URL(page, home));
@@ -182,6 +184,17 @@
       fail("The app could not be started", String(detail && detail.message || detail)));
     await drawn();
     opening.remove();
+    prepare();
+  }
+
+  // What the elements of other pages need is fetched and read while nobody waits, one piece at a
+  // time: asked for when such a page is first opened, each would come a round trip after it.
+  async function prepare() {
+    const idle = window.requestIdleCallback || ((then) => setTimeout(then, 200));
+    for (const name of site.elements) {
+      await new Promise((then) => idle(then));
+      await import(new URL(name, new URL(site.stlite, home)).href).catch(() => {}); // asked for again
+    }
   }
 
   // A download that is made only when asked for gets an address that leads nowhere: what is meant
