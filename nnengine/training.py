@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from itertools import chain
@@ -58,10 +58,12 @@ class TrainingConfig:
     None: all of them, the full batch. optimiser: "sgd", "momentum" or "adam". learning_rate:
     above zero. momentum: in [0, 1), for the optimiser of that name. seed: of the shuffling.
     evaluate_every: steps between two points of the curves; None: once an epoch, or 200 times
-    a run for the full batch. augmentation: distortions drawn anew for each image of each batch,
-    None for none; curves are measured on images as they are. schedule: "constant", or "cosine":
-    the learning rate falls to zero along half a cosine over the run (Loshchilov & Hutter 2017,
-    without restarts). Raises ConfigError for settings that cannot be.
+    a run for the full batch. train_sample: training images at most, chosen by the seed, that the
+    training curve is measured on, its last point too; None: 10,000, and all for the last point.
+    augmentation: distortions drawn anew for each image of each batch, None for none; curves are
+    measured on images as they are. schedule: "constant", or "cosine": the learning rate falls to
+    zero along half a cosine over the run (Loshchilov & Hutter 2017, without restarts). Raises
+    ConfigError for settings that cannot be.
     """
 
     epochs: int | None = None
@@ -72,6 +74,7 @@ class TrainingConfig:
     momentum: float = 0.9
     seed: int = 0
     evaluate_every: int | None = None
+    train_sample: int | None = None
     augmentation: Augmentation | None = None
     schedule: str = "constant"
 
@@ -79,7 +82,7 @@ class TrainingConfig:
         check_optimiser(self.optimiser)
         if self.epochs is not None and self.iterations is not None:
             raise ConfigError("epochs and iterations are both given: give one of them")
-        for name in ("epochs", "iterations", "batch_size", "evaluate_every"):
+        for name in ("epochs", "iterations", "batch_size", "evaluate_every", "train_sample"):
             value = getattr(self, name)
             if value is not None and (not isinstance(value, int | np.integer) or value < 1):
                 raise ConfigError(f"{name} is {value!r}: give a whole number above zero")
@@ -230,7 +233,7 @@ def _steps(
     count = len(sides[0])
     total = config.total_steps(count)
     # No name for the samples: they go before the end.
-    watch = _Watch(network, [_measured(side, network, config.seed) for side in sides], record.cost)
+    watch = _Watch(network, _samples(sides, network, config), record.cost)
     optimiser = OPTIMISERS[config.optimiser](
         network.theta, rate=config.learning_rate, momentum=config.momentum
     )
@@ -271,7 +274,7 @@ def _steps(
             break
         if due := config.point_after(step, count):
             yield record.note((yield from watch.measure(due, step, seen / count)))
-    watch.sides = sides
+    watch.sides = [*watch.sides[:1], *sides[1:]] if config.train_sample else sides
     final = yield from watch.measure(TrainingFinished, total, seen / count)
     if not math.isfinite(final.train_loss):
         network.theta[:] = good
@@ -325,17 +328,23 @@ def _sides(
 _MEASURED: WeakValueDictionary[tuple, _Side] = WeakValueDictionary()
 
 
-def _measured(side: _Side, network: Network, seed: int) -> _Side:
-    """Return the images of a side that curves are measured on, packed where that pays.
+def _samples(sides: list[_Side], network: Network, config: TrainingConfig) -> list[_Side]:
+    """Return what the curves of a run are measured on until its end."""
+    most = [config.train_sample or _SAMPLE, _SAMPLE]
+    return [_measured(*side, network, config.seed) for side in zip(sides, most, strict=False)]
+
+
+def _measured(side: _Side, most: int, network: Network, seed: int) -> _Side:
+    """Return `most` images of a side at most, for curves, packed where that pays.
 
     Runs with one seed on one data set share them, or ten full batches of MNIST would hold 80 MB
     more. They hold on to what they were chosen from, so that nothing else comes by its id.
     """
-    chosen = seed if len(side) > _SAMPLE else None
-    key = id(side.images), id(side.labels), _SAMPLE, chosen, _packs(network)
+    chosen = (most, seed) if len(side) > most else None
+    key = id(side.images), id(side.labels), chosen, _packs(network)
     known = _MEASURED.get(key)
     if known is None:
-        known = _MEASURED[key] = side.sample(_SAMPLE, seed).packed(network)
+        known = _MEASURED[key] = side.sample(most, seed).packed(network)
         if known is not side:
             known.origin = side
     return known
@@ -636,12 +645,19 @@ class _Record:
         self.steps = step
         self.cost.images = self.config.images_after(step, len(self.sets[0]))
         run = self.earlier[-1] if self.earlier else {}
-        known = (run.get("outcome"), run.get("data_digest"), run.get("config"))
-        digest, settings = self.sets[0].digest, self.config.as_dict()
-        if known in [(how, digest, settings) for how in ("unfinished", "stopped")]:
+        if self._knows(run):
             self.earlier = self.earlier[:-1]
             self.history = History.from_dict(run["history"])
             self.cost.go_on(run.get("cost", {}))
+
+    def _knows(self, run: Mapping[str, Any]) -> bool:
+        """Tell whether a record is that of this run, as far as it had come."""
+        settings = run.get("config")
+        if isinstance(settings, Mapping):  # earlier versions had fewer of them
+            settings = {**TrainingConfig().as_dict(), **settings}
+        known = (run.get("data_digest"), settings)
+        begun = run.get("outcome") in ("unfinished", "stopped")
+        return begun and known == (self.sets[0].digest, self.config.as_dict())
 
     def note(self, event: Evaluated, outcome: str = "unfinished") -> Evaluated:
         """Put the measurement on record and return it."""

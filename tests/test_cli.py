@@ -131,6 +131,15 @@ def test_train_distorts_and_lets_the_rate_fall_as_told_and_info_says_so(files, r
     assert words in run("info", "a.npz")[1]
 
 
+def test_train_measures_as_many_training_images_as_told_and_says_so(files, run):
+    flags = ["--iterations", 2, "--train-sample", 50, "--test", *files, "--out", "a.npz"]
+    out = run("train", *files, *flags)[1].splitlines()
+    assert out[1].endswith(" (50 images at most)") and out[2].split()[0] == "test"
+    assert "images at most" not in out[2]
+    assert 50 == nnengine.load("a.npz").training[0]["config"]["train_sample"]
+    assert re.search(r"train accuracy [\d.]+% \(50 images at most\)", run("info", "a.npz")[1])
+
+
 def test_train_knows_the_presets_and_none_is_null(files, run):
     for name in ("gentle", "strong"):
         _, out, _ = run("train", *files, "--iterations", 2, "--augment", name, "--json")
@@ -193,6 +202,7 @@ def test_the_summary_for_people_is_short(files, run):
         (["--batch-size", "some"], "invalid batch size value"),
         (["--learning-rate", "nan"], "learning_rate"),
         (["--momentum", "1"], "momentum is 1"),
+        (["--train-sample", "0"], "train_sample is 0"),
         (["--seed", "-1"], "seed is -1"),
         (["--activation", "swish"], "choose from.*relu"),
         (["--out", "model.h5"], r"\.npz"),

@@ -27,6 +27,7 @@ from nnengine import (
     TrainingFinished,
     grouped,
     kernels,
+    load,
     training,
 )
 
@@ -238,6 +239,8 @@ def test_labels_beyond_the_outputs_are_refused_before_the_run(easy):
         ({"learning_rate": 0}, "learning_rate is 0"),
         ({"learning_rate": float("nan")}, "learning_rate is nan"),
         ({"momentum": 1}, "momentum is 1"),
+        ({"train_sample": 0}, "train_sample is 0: give a whole number above zero"),
+        ({"train_sample": 99.5}, "train_sample is 99.5"),
         ({"optimiser": "sdg"}, "optimiser 'sdg' is not known"),
         ({"seed": -1}, "seed is -1"),
         ({"schedule": "linear"}, "schedule 'linear' is not known: choose constant or cosine"),
@@ -264,6 +267,47 @@ def test_the_last_word_on_a_step_replaces_the_earlier():
     for kind, loss in ((EpochFinished, 0.5), (TrainingFinished, 0.4)):
         history.record(kind(step=3, epoch=1.0, train_loss=loss, train_accuracy=0.9))
     assert ([3], [0.4]) == (history.step, history.train_loss)
+
+
+# the training curve's images
+
+
+def chosen(data, most, seed):
+    """Return the training images that a run of that seed is measured on."""
+    rows = np.random.default_rng([seed, 1]).choice(len(data), most, replace=False)
+    return data.take(np.sort(rows))
+
+
+@pytest.mark.parametrize("batch_size", [64, None])
+def test_a_run_is_measured_on_as_many_training_images_as_asked_to_its_end(
+    many, grouping, batch_size
+):
+    network, few, held_out = build(), chosen(many, 200, seed=3), many.take(slice(0, 900))
+    settings = {"iterations": 5, "batch_size": batch_size, "seed": 3, "train_sample": 200}
+    before = network.loss(few.images, few.labels)[0] / 200
+    events = [e for e in run(network, many, held_out, **settings) if isinstance(e, Evaluated)]
+    assert pytest.approx(before) == events[0].train_loss
+    final = events[-1]
+    for data, loss in ((few, final.train_loss), (held_out, final.val_loss)):
+        assert pytest.approx(network.loss(data.images, data.labels)[0] / len(data)) == loss
+
+
+def test_how_many_are_measured_changes_no_step(easy):
+    np.testing.assert_array_equal(
+        theta_of(easy, epochs=2), theta_of(easy, epochs=2, train_sample=7)
+    )
+
+
+def test_a_training_sample_larger_than_the_data_is_all_of_them(easy):
+    alike = [run(build(), easy, epochs=2, train_sample=most)[-1] for most in (None, 300, 10**9)]
+    assert alike[:1] * 3 == alike
+
+
+def test_a_model_file_keeps_how_many_training_images_were_measured(easy, tmp_path):
+    network = build()
+    run(network, easy, epochs=1, train_sample=50)
+    network.save(tmp_path / "model.npz")
+    assert 50 == load(tmp_path / "model.npz").training[0]["config"]["train_sample"]
 
 
 # the schedule
@@ -417,9 +461,9 @@ def test_grouping_that_failed_for_one_begins_anew_for_the_next(many, monkeypatch
     assert len(images) == len(found)
 
 
-def begun(data, seed):
+def begun(data, seed, train_sample=None):
     """Return the events of a run from its second step on, and what it measured before the first."""
-    config = TrainingConfig(iterations=9, batch_size=None, seed=seed)
+    config = TrainingConfig(iterations=9, batch_size=None, seed=seed, train_sample=train_sample)
     events = training(build(), data, config, data)
     measured = next(event for event in events if isinstance(event, Evaluated))
     assert any(isinstance(event, StepFinished) for event in events)
@@ -452,6 +496,15 @@ def test_runs_are_measured_on_the_sample_of_their_own_seed(many, grouping, monke
     assert first == last
     assert first.train_loss != second.train_loss
     for events in (one, other, third):
+        events.close()
+
+
+def test_runs_that_are_measured_on_more_or_fewer_images_share_no_sample(many, grouping):
+    runs = [begun(many, 0, most) for most in (500, None, 500)]
+    few, every, again = (measured for _, measured in runs)
+    assert few == again
+    assert few.train_loss != every.train_loss and few.val_loss == every.val_loss
+    for events, _ in runs:
         events.close()
 
 
@@ -601,8 +654,6 @@ def test_the_record_of_a_distorted_run_survives_its_file(easy, tmp_path):
     config = TrainingConfig(epochs=1, augmentation=STRONGLY, schedule="cosine")
     list(training(network, easy, config))
     network.save(tmp_path / "bent.npz")
-    from nnengine import load
-
     record = load(tmp_path / "bent.npz").training[0]["config"]
     assert json.loads(json.dumps(config.as_dict())) == record
     assert STRONGLY == Augmentation.from_dict(record["augmentation"])
