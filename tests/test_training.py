@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import threading
 import time
 import tracemalloc
@@ -30,11 +29,18 @@ from nnengine import (
     load,
     training,
 )
+from nnengine.training import batches, sides, signs
 
 
 @pytest.fixture
 def easy(stripes):
     return Dataset(*stripes)
+
+
+@pytest.fixture
+def restless(monkeypatch):
+    """A sign of life wherever there can be one."""
+    monkeypatch.setattr(signs, "PACE_S", 0.0)
 
 
 def build(seed=1, **settings):
@@ -153,13 +159,11 @@ def test_iterations_count_steps_across_epochs(easy):
     assert 7 == len(of(StepFinished, events))
 
 
-def test_long_steps_give_signs_of_life_that_change_nothing(easy, monkeypatch):
-    # The function `training` hides its module's name in the package.
-    monkeypatch.setattr(sys.modules[training.__module__], "_PACE_S", 0.0)
+def test_long_steps_give_signs_of_life_that_change_nothing(easy, restless, monkeypatch):
     monkeypatch.setattr(Network, "block_images", 50)
     events = run(build(), easy, iterations=2, batch_size=None)
-    signs = [e for e in of(Progressed, events) if e.step == 1 and e.done < 300]
-    assert [sign.done for sign in signs[:5]] == [50, 100, 150, 200, 250]
+    given = [e for e in of(Progressed, events) if e.step == 1 and e.done < 300]
+    assert [sign.done for sign in given[:5]] == [50, 100, 150, 200, 250]
 
 
 @pytest.mark.parametrize("optimiser", ["sgd", "momentum", "adam"])
@@ -359,9 +363,8 @@ def test_the_second_of_two_steps_is_half_as_long_along_a_cosine(easy, optimiser,
 @pytest.fixture
 def grouping(monkeypatch):
     """Full batches of few images in few steps are grouped too."""
-    module = sys.modules[training.__module__]
-    monkeypatch.setattr(module, "_GROUPED_FEWEST", 1)
-    monkeypatch.setattr(module, "_GROUPED_STEPS", 1)
+    monkeypatch.setattr(sides, "GROUPED_FEWEST", 1)
+    monkeypatch.setattr(sides, "GROUPED_STEPS", 1)
 
 
 @pytest.fixture(scope="module")
@@ -391,27 +394,25 @@ def test_grouped_runs_have_the_same_bits_for_any_number_of_threads(many, groupin
     assert 1 == len(found)
 
 
-def test_a_grouped_batch_in_parts_gives_signs_of_life(many, grouping, monkeypatch):
+def test_a_grouped_batch_in_parts_gives_signs_of_life(many, grouping, restless, monkeypatch):
     if not kernels.packs:
         pytest.skip("NumPy does not group")
-    monkeypatch.setattr(sys.modules[training.__module__], "_PACE_S", 0.0)
     monkeypatch.setattr(Network, "block_images", 1600)
     events = run(build(), many, iterations=2, batch_size=None)
-    signs = [e.done for e in of(Progressed, events) if e.step == 1 and e.total == 4000]
-    assert [1536, 3072] == signs[:2]
+    given = [e.done for e in of(Progressed, events) if e.step == 1 and e.total == 4000]
+    assert [1536, 3072] == given[:2]
 
 
-def test_grouping_gives_signs_of_life_before_the_first_measurement(many, grouping, monkeypatch):
+def test_grouping_gives_signs_of_life_before_the_first_measurement(many, grouping, restless):
     """60,000 images take a fifth of a second: no event is to be waited for that long."""
     if not kernels.packs:
         pytest.skip("NumPy does not group")
-    monkeypatch.setattr(sys.modules[training.__module__], "_PACE_S", 0.0)
     fresh = Dataset(many.images.copy(), many.labels)  # nobody has grouped these
     events = run(build(), fresh, iterations=1, batch_size=None)
     first = next(n for n, event in enumerate(events) if isinstance(event, Evaluated))
-    signs = [(e.step, e.total, e.done) for e in of(Progressed, events[:first]) if e.total == 4000]
-    assert [(0, 4000)] * len(signs) == [sign[:2] for sign in signs]
-    done = [sign[2] for sign in signs]
+    given = [(e.step, e.total, e.done) for e in of(Progressed, events[:first]) if e.total == 4000]
+    assert [(0, 4000)] * len(given) == [sign[:2] for sign in given]
+    done = [sign[2] for sign in given]
     assert (sorted(done), 4000) == (done, done[-1])
     assert len(done) > 4000 / 32  # every node of the tree, every eight blocks
 
@@ -491,7 +492,7 @@ def test_runs_on_one_data_set_share_the_lists_they_are_measured_on(many, groupin
 
 
 def test_runs_are_measured_on_the_sample_of_their_own_seed(many, grouping, monkeypatch):
-    monkeypatch.setattr(sys.modules[training.__module__], "_SAMPLE", 1000)
+    monkeypatch.setattr(sides, "SAMPLE", 1000)
     (one, first), (other, second), (third, last) = (begun(many, seed) for seed in (0, 1, 0))
     assert first == last
     assert first.train_loss != second.train_loss
@@ -586,14 +587,12 @@ def test_distorted_batches_keep_their_sizes_and_epochs_their_ends(easy):
     assert [1.0] == [event.epoch for event in of(EpochFinished, events)]
 
 
-def test_a_distorted_full_batch_is_shown_whole_in_parts_that_give_signs(easy, monkeypatch):
-    module = sys.modules[training.__module__]
-    monkeypatch.setattr(module, "_PACE_S", 0.0)
-    monkeypatch.setattr(module, "_AHEAD_PIXELS", 64 * 4 * 50)
+def test_a_distorted_full_batch_is_shown_whole_in_parts_with_signs(easy, restless, monkeypatch):
+    monkeypatch.setattr(batches, "AHEAD_PIXELS", 64 * 4 * 50)
     events = run(build(), easy, iterations=3, batch_size=None, augmentation=STRONGLY)
     assert [300] * 3 == [step.images for step in of(StepFinished, events)]
-    signs = [e.done for e in of(Progressed, events) if e.step == 2 and e.total == 300]
-    assert signs[0] in (50, 200) and all(sign % 50 == 0 for sign in signs)
+    given = [e.done for e in of(Progressed, events) if e.step == 2 and e.total == 300]
+    assert given[0] in (50, 200) and all(sign % 50 == 0 for sign in given)
 
 
 def test_inverted_images_are_dense_and_learnt_all_the_same(easy, back_end):
@@ -628,7 +627,7 @@ def test_a_closed_run_distorts_nothing_behind_anybodys_back(easy, threads, monke
         return distort(self, rows, rng)
 
     monkeypatch.setattr(Distorter, "distort", slow)
-    monkeypatch.setattr(sys.modules[training.__module__], "_AHEAD_PIXELS", 64 * 32)
+    monkeypatch.setattr(batches, "AHEAD_PIXELS", 64 * 32)
     network = build()
     events = training(network, easy, TrainingConfig(epochs=9, batch_size=32, augmentation=STRONGLY))
     for event in events:
