@@ -215,12 +215,12 @@ def test_the_summary_for_people_is_short(files, run):
     ],
 )
 def test_a_wrong_setting_is_one_line_and_no_training(files, run, monkeypatch, flags, message):
-    monkeypatch.setattr(cli, "training", None)
+    monkeypatch.setattr(cli.train, "training", None)
     assert re.search(message, fault(run("train", *files, *flags)))
 
 
 def test_a_folder_that_cannot_be_written_to_is_noticed_before_training(files, run, monkeypatch):
-    monkeypatch.setattr(cli, "training", None)
+    monkeypatch.setattr(cli.train, "training", None)
     Path("model.npz").mkdir()
     assert "directory" in fault(run("train", *files, "--out", "model.npz"))
 
@@ -270,7 +270,7 @@ def test_ctrl_c_keeps_the_weights_of_the_last_whole_step(files, run, monkeypatch
                 seen.append(event)
                 os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(cli, "Progress", Pressed)
+    monkeypatch.setattr(cli.train, "Progress", Pressed)
     status, out, err = run(
         "train", *files, "--batch-size", "all", "--iterations", 9999, "--out", "a.npz"
     )
@@ -544,7 +544,7 @@ def test_data_may_be_given_in_any_order_by_files_or_names(
         seen.append((data, test))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "training", watch)
+    monkeypatch.setattr(cli.train, "training", watch)
     assert 130 == run("train", *words)[0]
     (found, measured), counts = seen[0], {"bands": 90, "files": 300}
     assert 300 == len(found) and ("bands" if data == "bands" else "") == found.name
@@ -727,7 +727,7 @@ def test_no_memory_is_one_line(files, run, monkeypatch):
     def fail(*_):
         raise MemoryError
 
-    monkeypatch.setattr(cli, "Idx3", fail)
+    monkeypatch.setattr(cli.data, "Idx3", fail)
     assert "out of memory" in fault(run("train", *files))
 
 
