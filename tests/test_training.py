@@ -357,6 +357,62 @@ def test_the_second_of_two_steps_is_half_as_long_along_a_cosine(easy, optimiser,
     np.testing.assert_allclose(half, whole / 2, atol=2e-7 if dtype == np.float32 else 1e-15)
 
 
+# mini-batches
+
+
+def noise(pixels, count=150, side=8):
+    """Return images of random bytes: sparse, as digits are, or dense, which no list makes less."""
+    rng = np.random.default_rng(6)
+    images = rng.integers(1, 256, (count, side, side), np.uint8)
+    if pixels == "sparse":
+        images *= rng.random(images.shape) < 0.2
+    return Dataset(images, rng.integers(0, 3, count))
+
+
+@pytest.mark.parametrize("optimiser", ["sgd", "momentum", "adam"])
+@pytest.mark.parametrize("pixels", ["sparse", "dense"])
+def test_mini_batch_runs_have_the_same_bits_for_any_number_of_threads(
+    pixels, optimiser, monkeypatch
+):
+    """Two epochs of four batches, the last of them short, by layers that are cut into pieces."""
+    data, found = noise(pixels, count=350, side=28), set()
+    settings = {"epochs": 2, "batch_size": 100, "optimiser": optimiser, "learning_rate": 0.01}
+    for threads in "123":
+        monkeypatch.setenv("NNENGINE_THREADS", threads)
+        network = Network.build([784, 80, 20, 3], rng=1)
+        run(network, data, **settings)
+        found.add(network.theta.tobytes())
+    assert 1 == len(found)
+
+
+@pytest.mark.parametrize("pixels", ["sparse", "dense"])
+def test_a_step_of_gradient_descent_moves_as_central_differences_say(pixels, back_end, monkeypatch):
+    """At the rate 1 what weights lose is their gradient; of five thousand every seventh is asked.
+
+    Back ends that make lists do all of it in one call, and no gradient is ever seen.
+    """
+    if kernels.packs:
+        monkeypatch.setattr(Network, "gradient", None)
+    data = noise(pixels)
+    network = Network.build([64, 70, 9, 3], activation=["relu", "tanh"], rng=1)
+    exact = Network.from_parameters(
+        {name: array.astype(np.float64) for name, array in network.parameters().items()},
+        activations=network.activations,
+    )
+    before = exact.theta.copy()
+    run(network, data, iterations=1, batch_size=150, learning_rate=1.0)
+    expected = []
+    for n in range(0, before.size, 7):
+        losses = []
+        for offset in (1e-6, -1e-6):
+            exact.theta[n] = before[n] + offset
+            losses.append(exact.loss(data.images, data.labels)[0] / len(data))
+        exact.theta[n] = before[n]
+        expected.append((losses[0] - losses[1]) / 2e-6)
+    moved = (before - network.theta)[::7]
+    np.testing.assert_allclose(expected, moved, rtol=0, atol=3e-7)  # float32 beside 1
+
+
 # grouped images
 
 
