@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import peers
-from ours import Engine, config_of, until
+from ours import ASIDE, Engine, config_of, until
 from peers import Float32, Float64, Learner, Problem, ScikitLearn, Torch, TorchByHand
 from rounds import Result, Side, compare, conditions, shown, take_turns
 
@@ -215,8 +215,9 @@ def target(
     shape = "-".join(map(str, sizes))
     fall = ", falling along a cosine" if cosine else ""
     result.note = (
-        f"{shape}, Adam at {rate:g}{fall}, batches of 128; the test images are asked after every "
-        "epoch, within the clock; this engine asks 10,000 training images too, for its curves. "
+        f"{shape}, Adam at {rate:g}{fall}, batches of 128; the {len(test):,} test images are asked "
+        "after every epoch, within the clock; this engine asks them before the first step as well, "
+        f"and {ASIDE:,} training images each time, for its curves. "
         "Peers have as many threads as a trial showed them to be faster with."
         f"{absent_note(kinds)}"
     )
