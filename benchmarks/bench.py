@@ -1,7 +1,7 @@
 """This engine beside its peers: one command, interleaved, as a table, a JSON file and a picture.
 
     make bench                                  # everything, about 13 minutes on two cores
-    make bench BENCH_ARGS="--quick"             # an impression within two minutes
+    make bench BENCH_ARGS="--quick"             # an impression, about three minutes
     make bench BENCH_ARGS="--only mini-64,start --rounds 9"
 
 All sides of a case take turns in one process, round by round, with a rest in between; a ratio is
@@ -77,9 +77,7 @@ CASES: dict[str, tuple[str, Callable[..., Result]]] = {
     "page": ("From the Train page", apart.page),
     "roofline": ("Against the machine's limits", roofline.roofline),
 }
-QUICK = (
-    "full-mnist", "mini-64", "mini-128", "dense", "predict-1", "predict-10000", "busy", "roofline",
-)  # fmt: skip
+QUICK = ("full-mnist", "mini-64", "dense", "predict-1", "predict-10000", "roofline")
 
 
 def options_of(words: Sequence[str] | None = None) -> argparse.Namespace:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import peers
-from ours import Engine, config_of, until
+from ours import ASIDE, Engine, config_of, until
 from peers import Float32, Float64, Learner, Problem, ScikitLearn, Torch, TorchByHand
 from rounds import Result, Side, compare, conditions, shown, take_turns
 
@@ -64,6 +64,7 @@ def thread_counts() -> list[int]:
 
 
 def everybody(
+    plan: Plan,
     problem: Problem,
     kinds: Sequence[type[Learner]],
     burst: Callable[[Learner], float],
@@ -73,9 +74,13 @@ def everybody(
     """Return this engine, every back end on all cores and on one, and the peers that are here.
 
     kinds: the peers on all cores; alone: those who try one thread as well, where that may be
-    their best. Learners are made under the conditions they will work in.
+    their best. Learners are made under the conditions they will work in. Where it has to go
+    quickly the slower back ends have one thread: with two, NumPy's crawls beside a busy process.
     """
-    wanted = [(Engine, name, count) for name in back_ends() for count in thread_counts()]
+    best, *others = back_ends()
+    few = thread_counts()[-1:] if plan.quick else thread_counts()
+    wanted = [(Engine, best, count) for count in thread_counts()]
+    wanted += [(Engine, name, count) for name in others for count in few]
     absent = peers.missing(kinds)
     for kind in kinds:
         counts = thread_counts() if kind in alone else thread_counts()[:1]
@@ -112,7 +117,7 @@ def full_batch(plan: Plan, name: str, title: str, data: str) -> Result:
         return learner.timed(steps)
 
     # NumPy on one thread too, so that our one thread can be compared with its like.
-    sides = everybody(problem, kinds, burst, alone=(Float64, Float32))
+    sides = everybody(plan, problem, kinds, burst, alone=(Float64, Float32))
     result = compare(name, title, sides, take_turns(sides, plan.rounds), "ms")
     result.data["apart"] = agreement(sides)
     result.note = (
@@ -145,7 +150,7 @@ def epoch(
     problem = Problem(images, labels, sizes, batch, "adam", 0.001, SEED)
     scale = 60_000 / len(problem)
     kinds = (Float32, ScikitLearn, Torch, TorchByHand)
-    sides = everybody(problem, kinds, lambda learner: learner.timed(1) * scale, alone=kinds)
+    sides = everybody(plan, problem, kinds, lambda one: one.timed(1) * scale, alone=kinds)
     result = compare(name, title, sides, take_turns(sides, plan.rounds), "s")
     steps = problem.steps_per_epoch
     result.note = (
@@ -174,7 +179,7 @@ def predict(plan: Plan, name: str, title: str, count: int) -> Result:
         calls = 2000 if count < 100 else 20
         return timer.timeit(calls) / calls
 
-    sides = everybody(problem, kinds, burst, alone=(Torch, TorchByHand))
+    sides = everybody(plan, problem, kinds, burst, alone=(Torch, TorchByHand))
     unit = "us" if count < 100 else "ms"
     result = compare(name, title, sides, take_turns(sides, plan.rounds), unit)
     result.note = (
@@ -215,8 +220,9 @@ def target(
     shape = "-".join(map(str, sizes))
     fall = ", falling along a cosine" if cosine else ""
     result.note = (
-        f"{shape}, Adam at {rate:g}{fall}, batches of 128; the test images are asked after every "
-        "epoch, within the clock; this engine asks 10,000 training images too, for its curves. "
+        f"{shape}, Adam at {rate:g}{fall}, batches of 128; the {len(test):,} test images are asked "
+        "after every epoch, within the clock; this engine asks them before the first step as well, "
+        f"and {ASIDE:,} training images each time, for its curves. "
         "Peers have as many threads as a trial showed them to be faster with."
         f"{absent_note(kinds)}"
     )
@@ -344,7 +350,7 @@ def busy(plan: Plan, name: str, title: str) -> Result:
         learner.epochs(1)
         return learner.timed(5 if plan.quick else 20)
 
-    sides = [side for side in everybody(problem, kinds, burst) if side.back_end != "numpy"]
+    sides = [side for side in everybody(plan, problem, kinds, burst) if side.back_end != "numpy"]
     take_turns(sides, 0)
     alone: list[list[float]] = [[] for _ in sides]
     beside: list[list[float]] = [[] for _ in sides]

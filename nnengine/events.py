@@ -39,7 +39,8 @@ class Evaluated:
     """Both sides were measured by the same function on the same weights, after `step`.
 
     Losses are means in nats, accuracies in [0, 1]; val_* are None without validation data.
-    Measured on a sample of at most 10,000 images a side, the same ones throughout a run.
+    Measured on a sample of at most 10,000 images a side, the same ones throughout a run, or of as
+    many training images as the settings' `train_sample` says.
     """
 
     step: int
@@ -57,7 +58,10 @@ class EpochFinished(Evaluated):
 
 
 class TrainingFinished(Evaluated):
-    """The run came to its end; both sides were measured on all their images."""
+    """The run came to its end; both sides were measured on all their images.
+
+    With `train_sample` in the settings the training side was measured on those alone.
+    """
 
     __slots__ = ()
 

@@ -25,7 +25,7 @@ def train_lines(result: dict[str, Any]) -> Iterator[str]:
         if result[f"{side}_accuracy"] is not None:
             yield (
                 f"  {side:<5}  accuracy {result[f'{side}_accuracy']:7.2%}   "
-                f"loss {result[f'{side}_loss']:.4f}"
+                f"loss {result[f'{side}_loss']:.4f}{_sampled(side, result['config'])}"
             )
     if result["out"]:
         yield f"  saved  {result['out']}"
@@ -142,8 +142,14 @@ def _run_line(run: dict[str, Any]) -> str:
     for side in ("train", "val"):
         column = history.get(f"{side}_accuracy") if isinstance(history, dict) else None
         if isinstance(column, list) and column and isinstance(column[-1], float):
-            facts.append(f"{side} accuracy {column[-1]:.2%}")
+            facts.append(f"{side} accuracy {column[-1]:.2%}{_sampled(side, config)}")
     return ", ".join(facts)
+
+
+def _sampled(side: str, config: dict[str, Any]) -> str:
+    """Return on how few training images a side was measured, if on so many at most."""
+    most = config.get("train_sample") if side == "train" else None
+    return f" ({most:,} images at most)" if isinstance(most, int) else ""
 
 
 def convert_lines(result: dict[str, Any]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nnengine import kernels, write_idx
+from nnengine import Dataset, Network, kernels, write_idx
 
 pytest.importorskip("threadpoolctl", reason="the benchmarks grant threads through threadpoolctl")
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
@@ -123,6 +123,21 @@ def test_a_falling_rate_falls_for_peers_as_for_us(kind):
     for _ in mine._events:  # the last epoch ends the run
         pass
     assert furthest(mine.weights(), theirs.weights()) < 1e-5
+
+
+def test_in_a_race_the_engine_asks_as_many_training_images_as_the_table_says(monkeypatch):
+    asked, loss = [], Network.loss
+
+    def spy(network, images, labels):
+        asked.append(len(labels))
+        return loss(network, images, labels)
+
+    monkeypatch.setattr(Network, "loss", spy)
+    monkeypatch.setattr(ours, "ASIDE", 100)
+    test = Dataset(*some_images(40, seed=6), classes=10)
+    race = list(ours.until(problem(64, "adam", 0.002), test, target=2.0, epochs=2))
+    assert [1, 2] == [epoch for epoch, _ in race]
+    assert [100, 40] * 3 == asked  # before the first step, and after either epoch
 
 
 @pytest.mark.parametrize("kind", peers.PEERS, ids=lambda kind: kind.__name__)

@@ -69,8 +69,9 @@ def test_a_run_taken_up_again_ends_with_the_same_bits(
 
 
 @pytest.mark.parametrize("step", [1, 9, 10, 19, 29, 30])
-def test_its_curves_and_events_are_those_of_the_run_that_never_stopped(easy, step):
-    config = TrainingConfig(epochs=3, batch_size=32, evaluate_every=7)
+@pytest.mark.parametrize("train_sample", [None, 50])
+def test_its_curves_and_events_are_those_of_the_run_that_never_stopped(easy, step, train_sample):
+    config = TrainingConfig(epochs=3, batch_size=32, evaluate_every=7, train_sample=train_sample)
     whole = built()
     expected = [e for e in training(whole, easy, config, easy) if type(e) is StepFinished]
     network, events = taken_up(broken_off(easy, config, step, easy), easy, config, easy)
@@ -79,6 +80,15 @@ def test_its_curves_and_events_are_those_of_the_run_that_never_stopped(easy, ste
     assert known["history"] == record["history"]
     assert ("finished", 30) == (record["outcome"], record["steps"])
     assert known["cost"]["images"] == record["cost"]["images"]
+
+
+def test_a_run_recorded_before_a_setting_was_thought_of_goes_on(easy):
+    config = TrainingConfig(epochs=3, batch_size=32)
+    network, course = checkpoint.from_bytes(broken_off(easy, config, 12))
+    del network.training[0]["config"]["train_sample"]
+    list(training(network, easy, config, course=course))
+    (record,) = network.training
+    assert ("finished", [0, 10, 20, 30]) == (record["outcome"], record["history"]["step"])
 
 
 def test_a_checkpoint_taken_twice_on_the_way_still_leads_to_the_same_end(easy):

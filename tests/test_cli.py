@@ -131,6 +131,15 @@ def test_train_distorts_and_lets_the_rate_fall_as_told_and_info_says_so(files, r
     assert words in run("info", "a.npz")[1]
 
 
+def test_train_measures_as_many_training_images_as_told_and_says_so(files, run):
+    flags = ["--iterations", 2, "--train-sample", 50, "--test", *files, "--out", "a.npz"]
+    out = run("train", *files, *flags)[1].splitlines()
+    assert out[1].endswith(" (50 images at most)") and out[2].split()[0] == "test"
+    assert "images at most" not in out[2]
+    assert 50 == nnengine.load("a.npz").training[0]["config"]["train_sample"]
+    assert re.search(r"train accuracy [\d.]+% \(50 images at most\)", run("info", "a.npz")[1])
+
+
 def test_train_knows_the_presets_and_none_is_null(files, run):
     for name in ("gentle", "strong"):
         _, out, _ = run("train", *files, "--iterations", 2, "--augment", name, "--json")
@@ -193,6 +202,7 @@ def test_the_summary_for_people_is_short(files, run):
         (["--batch-size", "some"], "invalid batch size value"),
         (["--learning-rate", "nan"], "learning_rate"),
         (["--momentum", "1"], "momentum is 1"),
+        (["--train-sample", "0"], "train_sample is 0"),
         (["--seed", "-1"], "seed is -1"),
         (["--activation", "swish"], "choose from.*relu"),
         (["--out", "model.h5"], r"\.npz"),
@@ -205,12 +215,12 @@ def test_the_summary_for_people_is_short(files, run):
     ],
 )
 def test_a_wrong_setting_is_one_line_and_no_training(files, run, monkeypatch, flags, message):
-    monkeypatch.setattr(cli, "training", None)
+    monkeypatch.setattr(cli.train, "training", None)
     assert re.search(message, fault(run("train", *files, *flags)))
 
 
 def test_a_folder_that_cannot_be_written_to_is_noticed_before_training(files, run, monkeypatch):
-    monkeypatch.setattr(cli, "training", None)
+    monkeypatch.setattr(cli.train, "training", None)
     Path("model.npz").mkdir()
     assert "directory" in fault(run("train", *files, "--out", "model.npz"))
 
@@ -260,7 +270,7 @@ def test_ctrl_c_keeps_the_weights_of_the_last_whole_step(files, run, monkeypatch
                 seen.append(event)
                 os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(cli, "Progress", Pressed)
+    monkeypatch.setattr(cli.train, "Progress", Pressed)
     status, out, err = run(
         "train", *files, "--batch-size", "all", "--iterations", 9999, "--out", "a.npz"
     )
@@ -534,7 +544,7 @@ def test_data_may_be_given_in_any_order_by_files_or_names(
         seen.append((data, test))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "training", watch)
+    monkeypatch.setattr(cli.train, "training", watch)
     assert 130 == run("train", *words)[0]
     (found, measured), counts = seen[0], {"bands": 90, "files": 300}
     assert 300 == len(found) and ("bands" if data == "bands" else "") == found.name
@@ -717,7 +727,7 @@ def test_no_memory_is_one_line(files, run, monkeypatch):
     def fail(*_):
         raise MemoryError
 
-    monkeypatch.setattr(cli, "Idx3", fail)
+    monkeypatch.setattr(cli.data, "Idx3", fail)
     assert "out of memory" in fault(run("train", *files))
 
 

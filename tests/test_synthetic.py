@@ -11,6 +11,7 @@ import pytest
 from nnengine import Dataset, Network, TrainingConfig, drawing, read_idx, synthetic, training
 from nnengine.errors import ConfigError
 from nnengine.metrics import accuracy, evaluate
+from nnengine.synthetic import hands, ink, models
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,7 @@ def reader() -> Network:
 
 def ways_of(n: int, seed: int, *, every_way: bool = False) -> np.ndarray:
     """Return which of all the ways each image is written in."""
-    return np.concatenate([hands.ways for _, hands in synthetic._pieces(n, seed, every_way)])
+    return np.concatenate([found.ways for _, found in hands.pieces(n, seed, every_way)])
 
 
 # --- the same everywhere ----------------------------------------------------------------------
@@ -184,13 +185,13 @@ def test_paths_are_those_the_digits_are_inked_along():
 
 
 def test_the_curve_goes_through_its_points_and_straight_lines_stay_straight():
-    rows = synthetic._curve([0, 1, 2], places=4)
+    rows = models.curve([0, 1, 2], places=4)
     np.testing.assert_array_equal(np.eye(3), rows[::4, :3])
     np.testing.assert_array_equal(np.arange(9) / 4, rows[:, :3] @ [0, 1, 2])
 
 
 def test_a_path_is_read_as_points_corners_and_strokes():
-    points, strokes = synthetic._parsed("0,10 20,30* 40,50 / 60,-70 80,90")
+    points, strokes = models.parsed("0,10 20,30* 40,50 / 60,-70 80,90")
     np.testing.assert_array_equal(
         [[0, 0.1], [0.2, 0.3], [0.4, 0.5], [0.6, -0.7], [0.8, 0.9]], points
     )
@@ -200,7 +201,7 @@ def test_a_path_is_read_as_points_corners_and_strokes():
 def test_both_ends_of_a_way_have_the_same_structure():
     for group in synthetic.WAYS:
         for _, here, there in group:
-            assert synthetic._parsed(here)[1] == synthetic._parsed(there)[1]
+            assert models.parsed(here)[1] == models.parsed(there)[1]
 
 
 # --- ink --------------------------------------------------------------------------------------
@@ -209,7 +210,7 @@ def test_both_ends_of_a_way_have_the_same_structure():
 def test_a_round_dot_is_inked_as_worked_by_hand():
     """A pen of half width 2 at a pixel's middle: full up to 1.5 away, half at 2, none at 2.5."""
     points, pens = np.full((1, 1, 2), 10.5, np.float32), np.full((1, 1), 2, np.float32)
-    image = synthetic._drawn(points, pens)[0]
+    image = ink.drawn(points, pens)[0]
     np.testing.assert_allclose([1, 1, 0.5, 0], image[10, 10:14])
     np.testing.assert_allclose([1, 1, 0.5, 0], image[10:6:-1, 10])
     assert image[11, 11] == pytest.approx(1)
@@ -219,22 +220,22 @@ def test_a_round_dot_is_inked_as_worked_by_hand():
 
 def test_a_dot_at_a_corner_between_pixels_inks_all_four_alike():
     points, pens = np.full((1, 1, 2), 10, np.float32), np.full((1, 1), 1, np.float32)
-    image = synthetic._drawn(points, pens)[0]
+    image = ink.drawn(points, pens)[0]
     np.testing.assert_allclose(np.full((2, 2), 1.5 - np.sqrt(0.5)), image[9:11, 9:11], atol=1e-6)
     assert 4 == np.count_nonzero(image[8:12, 8:12] > 0.3)
 
 
 def test_chance_is_even_where_it_should_be_and_near_the_middle_where_it_should_be():
     bits = np.random.PCG64(1).random_raw(200_000)
-    even, near = synthetic._even(bits), synthetic._near(bits)
+    even, near = hands.even_chances(bits), hands.near_chances(bits)
     for values, variance in ((even, 1 / 3), (near, 1 / 6)):  # of one, of a mean of two
         assert -1 <= values.min() < -0.99 and 0.99 < values.max() < 1
         assert 0 == pytest.approx(values.mean(), abs=0.01)
         assert variance == pytest.approx(values.var(), rel=0.02)
-    assert -1 == synthetic._even(np.uint64(0)) == synthetic._near(np.uint64(0))
+    assert -1 == hands.even_chances(np.uint64(0)) == hands.near_chances(np.uint64(0))
     middle = np.uint64(2**63 + 2**31)
-    assert 0 == pytest.approx(synthetic._even(middle), abs=1e-9)
-    assert 0 == synthetic._near(middle)
+    assert 0 == pytest.approx(hands.even_chances(middle), abs=1e-9)
+    assert 0 == hands.near_chances(middle)
 
 
 # --- legible ----------------------------------------------------------------------------------

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import threading
 import time
 import tracemalloc
@@ -27,13 +26,21 @@ from nnengine import (
     TrainingFinished,
     grouped,
     kernels,
+    load,
     training,
 )
+from nnengine.training import batches, sides, signs
 
 
 @pytest.fixture
 def easy(stripes):
     return Dataset(*stripes)
+
+
+@pytest.fixture
+def restless(monkeypatch):
+    """A sign of life wherever there can be one."""
+    monkeypatch.setattr(signs, "PACE_S", 0.0)
 
 
 def build(seed=1, **settings):
@@ -152,13 +159,11 @@ def test_iterations_count_steps_across_epochs(easy):
     assert 7 == len(of(StepFinished, events))
 
 
-def test_long_steps_give_signs_of_life_that_change_nothing(easy, monkeypatch):
-    # The function `training` hides its module's name in the package.
-    monkeypatch.setattr(sys.modules[training.__module__], "_PACE_S", 0.0)
+def test_long_steps_give_signs_of_life_that_change_nothing(easy, restless, monkeypatch):
     monkeypatch.setattr(Network, "block_images", 50)
     events = run(build(), easy, iterations=2, batch_size=None)
-    signs = [e for e in of(Progressed, events) if e.step == 1 and e.done < 300]
-    assert [sign.done for sign in signs[:5]] == [50, 100, 150, 200, 250]
+    given = [e for e in of(Progressed, events) if e.step == 1 and e.done < 300]
+    assert [sign.done for sign in given[:5]] == [50, 100, 150, 200, 250]
 
 
 @pytest.mark.parametrize("optimiser", ["sgd", "momentum", "adam"])
@@ -238,6 +243,8 @@ def test_labels_beyond_the_outputs_are_refused_before_the_run(easy):
         ({"learning_rate": 0}, "learning_rate is 0"),
         ({"learning_rate": float("nan")}, "learning_rate is nan"),
         ({"momentum": 1}, "momentum is 1"),
+        ({"train_sample": 0}, "train_sample is 0: give a whole number above zero"),
+        ({"train_sample": 99.5}, "train_sample is 99.5"),
         ({"optimiser": "sdg"}, "optimiser 'sdg' is not known"),
         ({"seed": -1}, "seed is -1"),
         ({"schedule": "linear"}, "schedule 'linear' is not known: choose constant or cosine"),
@@ -264,6 +271,47 @@ def test_the_last_word_on_a_step_replaces_the_earlier():
     for kind, loss in ((EpochFinished, 0.5), (TrainingFinished, 0.4)):
         history.record(kind(step=3, epoch=1.0, train_loss=loss, train_accuracy=0.9))
     assert ([3], [0.4]) == (history.step, history.train_loss)
+
+
+# the training curve's images
+
+
+def chosen(data, most, seed):
+    """Return the training images that a run of that seed is measured on."""
+    rows = np.random.default_rng([seed, 1]).choice(len(data), most, replace=False)
+    return data.take(np.sort(rows))
+
+
+@pytest.mark.parametrize("batch_size", [64, None])
+def test_a_run_is_measured_on_as_many_training_images_as_asked_to_its_end(
+    many, grouping, batch_size
+):
+    network, few, held_out = build(), chosen(many, 200, seed=3), many.take(slice(0, 900))
+    settings = {"iterations": 5, "batch_size": batch_size, "seed": 3, "train_sample": 200}
+    before = network.loss(few.images, few.labels)[0] / 200
+    events = [e for e in run(network, many, held_out, **settings) if isinstance(e, Evaluated)]
+    assert pytest.approx(before) == events[0].train_loss
+    final = events[-1]
+    for data, loss in ((few, final.train_loss), (held_out, final.val_loss)):
+        assert pytest.approx(network.loss(data.images, data.labels)[0] / len(data)) == loss
+
+
+def test_how_many_are_measured_changes_no_step(easy):
+    np.testing.assert_array_equal(
+        theta_of(easy, epochs=2), theta_of(easy, epochs=2, train_sample=7)
+    )
+
+
+def test_a_training_sample_larger_than_the_data_is_all_of_them(easy):
+    alike = [run(build(), easy, epochs=2, train_sample=most)[-1] for most in (None, 300, 10**9)]
+    assert alike[:1] * 3 == alike
+
+
+def test_a_model_file_keeps_how_many_training_images_were_measured(easy, tmp_path):
+    network = build()
+    run(network, easy, epochs=1, train_sample=50)
+    network.save(tmp_path / "model.npz")
+    assert 50 == load(tmp_path / "model.npz").training[0]["config"]["train_sample"]
 
 
 # the schedule
@@ -309,15 +357,70 @@ def test_the_second_of_two_steps_is_half_as_long_along_a_cosine(easy, optimiser,
     np.testing.assert_allclose(half, whole / 2, atol=2e-7 if dtype == np.float32 else 1e-15)
 
 
+# mini-batches
+
+
+def noise(pixels, count=150, side=8):
+    """Return images of random bytes: sparse, as digits are, or dense, which no list makes less."""
+    rng = np.random.default_rng(6)
+    images = rng.integers(1, 256, (count, side, side), np.uint8)
+    if pixels == "sparse":
+        images *= rng.random(images.shape) < 0.2
+    return Dataset(images, rng.integers(0, 3, count))
+
+
+@pytest.mark.parametrize("optimiser", ["sgd", "momentum", "adam"])
+@pytest.mark.parametrize("pixels", ["sparse", "dense"])
+def test_mini_batch_runs_have_the_same_bits_for_any_number_of_threads(
+    pixels, optimiser, monkeypatch
+):
+    """Two epochs of four batches, the last of them short, by layers that are cut into pieces."""
+    data, found = noise(pixels, count=350, side=28), set()
+    settings = {"epochs": 2, "batch_size": 100, "optimiser": optimiser, "learning_rate": 0.01}
+    for threads in "123":
+        monkeypatch.setenv("NNENGINE_THREADS", threads)
+        network = Network.build([784, 80, 20, 3], rng=1)
+        run(network, data, **settings)
+        found.add(network.theta.tobytes())
+    assert 1 == len(found)
+
+
+@pytest.mark.parametrize("pixels", ["sparse", "dense"])
+def test_a_step_of_gradient_descent_moves_as_central_differences_say(pixels, back_end, monkeypatch):
+    """At the rate 1 what weights lose is their gradient; of five thousand every seventh is asked.
+
+    Back ends that make lists do all of it in one call, and no gradient is ever seen.
+    """
+    if kernels.packs:
+        monkeypatch.setattr(Network, "gradient", None)
+    data = noise(pixels)
+    network = Network.build([64, 70, 9, 3], activation=["relu", "tanh"], rng=1)
+    exact = Network.from_parameters(
+        {name: array.astype(np.float64) for name, array in network.parameters().items()},
+        activations=network.activations,
+    )
+    before = exact.theta.copy()
+    run(network, data, iterations=1, batch_size=150, learning_rate=1.0)
+    expected = []
+    for n in range(0, before.size, 7):
+        losses = []
+        for offset in (1e-6, -1e-6):
+            exact.theta[n] = before[n] + offset
+            losses.append(exact.loss(data.images, data.labels)[0] / len(data))
+        exact.theta[n] = before[n]
+        expected.append((losses[0] - losses[1]) / 2e-6)
+    moved = (before - network.theta)[::7]
+    np.testing.assert_allclose(expected, moved, rtol=0, atol=3e-7)  # float32 beside 1
+
+
 # grouped images
 
 
 @pytest.fixture
 def grouping(monkeypatch):
     """Full batches of few images in few steps are grouped too."""
-    module = sys.modules[training.__module__]
-    monkeypatch.setattr(module, "_GROUPED_FEWEST", 1)
-    monkeypatch.setattr(module, "_GROUPED_STEPS", 1)
+    monkeypatch.setattr(sides, "GROUPED_FEWEST", 1)
+    monkeypatch.setattr(sides, "GROUPED_STEPS", 1)
 
 
 @pytest.fixture(scope="module")
@@ -347,27 +450,25 @@ def test_grouped_runs_have_the_same_bits_for_any_number_of_threads(many, groupin
     assert 1 == len(found)
 
 
-def test_a_grouped_batch_in_parts_gives_signs_of_life(many, grouping, monkeypatch):
+def test_a_grouped_batch_in_parts_gives_signs_of_life(many, grouping, restless, monkeypatch):
     if not kernels.packs:
         pytest.skip("NumPy does not group")
-    monkeypatch.setattr(sys.modules[training.__module__], "_PACE_S", 0.0)
     monkeypatch.setattr(Network, "block_images", 1600)
     events = run(build(), many, iterations=2, batch_size=None)
-    signs = [e.done for e in of(Progressed, events) if e.step == 1 and e.total == 4000]
-    assert [1536, 3072] == signs[:2]
+    given = [e.done for e in of(Progressed, events) if e.step == 1 and e.total == 4000]
+    assert [1536, 3072] == given[:2]
 
 
-def test_grouping_gives_signs_of_life_before_the_first_measurement(many, grouping, monkeypatch):
+def test_grouping_gives_signs_of_life_before_the_first_measurement(many, grouping, restless):
     """60,000 images take a fifth of a second: no event is to be waited for that long."""
     if not kernels.packs:
         pytest.skip("NumPy does not group")
-    monkeypatch.setattr(sys.modules[training.__module__], "_PACE_S", 0.0)
     fresh = Dataset(many.images.copy(), many.labels)  # nobody has grouped these
     events = run(build(), fresh, iterations=1, batch_size=None)
     first = next(n for n, event in enumerate(events) if isinstance(event, Evaluated))
-    signs = [(e.step, e.total, e.done) for e in of(Progressed, events[:first]) if e.total == 4000]
-    assert [(0, 4000)] * len(signs) == [sign[:2] for sign in signs]
-    done = [sign[2] for sign in signs]
+    given = [(e.step, e.total, e.done) for e in of(Progressed, events[:first]) if e.total == 4000]
+    assert [(0, 4000)] * len(given) == [sign[:2] for sign in given]
+    done = [sign[2] for sign in given]
     assert (sorted(done), 4000) == (done, done[-1])
     assert len(done) > 4000 / 32  # every node of the tree, every eight blocks
 
@@ -417,9 +518,9 @@ def test_grouping_that_failed_for_one_begins_anew_for_the_next(many, monkeypatch
     assert len(images) == len(found)
 
 
-def begun(data, seed):
+def begun(data, seed, train_sample=None):
     """Return the events of a run from its second step on, and what it measured before the first."""
-    config = TrainingConfig(iterations=9, batch_size=None, seed=seed)
+    config = TrainingConfig(iterations=9, batch_size=None, seed=seed, train_sample=train_sample)
     events = training(build(), data, config, data)
     measured = next(event for event in events if isinstance(event, Evaluated))
     assert any(isinstance(event, StepFinished) for event in events)
@@ -447,11 +548,20 @@ def test_runs_on_one_data_set_share_the_lists_they_are_measured_on(many, groupin
 
 
 def test_runs_are_measured_on_the_sample_of_their_own_seed(many, grouping, monkeypatch):
-    monkeypatch.setattr(sys.modules[training.__module__], "_SAMPLE", 1000)
+    monkeypatch.setattr(sides, "SAMPLE", 1000)
     (one, first), (other, second), (third, last) = (begun(many, seed) for seed in (0, 1, 0))
     assert first == last
     assert first.train_loss != second.train_loss
     for events in (one, other, third):
+        events.close()
+
+
+def test_runs_that_are_measured_on_more_or_fewer_images_share_no_sample(many, grouping):
+    runs = [begun(many, 0, most) for most in (500, None, 500)]
+    few, every, again = (measured for _, measured in runs)
+    assert few == again
+    assert few.train_loss != every.train_loss and few.val_loss == every.val_loss
+    for events, _ in runs:
         events.close()
 
 
@@ -533,14 +643,12 @@ def test_distorted_batches_keep_their_sizes_and_epochs_their_ends(easy):
     assert [1.0] == [event.epoch for event in of(EpochFinished, events)]
 
 
-def test_a_distorted_full_batch_is_shown_whole_in_parts_that_give_signs(easy, monkeypatch):
-    module = sys.modules[training.__module__]
-    monkeypatch.setattr(module, "_PACE_S", 0.0)
-    monkeypatch.setattr(module, "_AHEAD_PIXELS", 64 * 4 * 50)
+def test_a_distorted_full_batch_is_shown_whole_in_parts_with_signs(easy, restless, monkeypatch):
+    monkeypatch.setattr(batches, "AHEAD_PIXELS", 64 * 4 * 50)
     events = run(build(), easy, iterations=3, batch_size=None, augmentation=STRONGLY)
     assert [300] * 3 == [step.images for step in of(StepFinished, events)]
-    signs = [e.done for e in of(Progressed, events) if e.step == 2 and e.total == 300]
-    assert signs[0] in (50, 200) and all(sign % 50 == 0 for sign in signs)
+    given = [e.done for e in of(Progressed, events) if e.step == 2 and e.total == 300]
+    assert given[0] in (50, 200) and all(sign % 50 == 0 for sign in given)
 
 
 def test_inverted_images_are_dense_and_learnt_all_the_same(easy, back_end):
@@ -575,7 +683,7 @@ def test_a_closed_run_distorts_nothing_behind_anybodys_back(easy, threads, monke
         return distort(self, rows, rng)
 
     monkeypatch.setattr(Distorter, "distort", slow)
-    monkeypatch.setattr(sys.modules[training.__module__], "_AHEAD_PIXELS", 64 * 32)
+    monkeypatch.setattr(batches, "AHEAD_PIXELS", 64 * 32)
     network = build()
     events = training(network, easy, TrainingConfig(epochs=9, batch_size=32, augmentation=STRONGLY))
     for event in events:
@@ -601,8 +709,6 @@ def test_the_record_of_a_distorted_run_survives_its_file(easy, tmp_path):
     config = TrainingConfig(epochs=1, augmentation=STRONGLY, schedule="cosine")
     list(training(network, easy, config))
     network.save(tmp_path / "bent.npz")
-    from nnengine import load
-
     record = load(tmp_path / "bent.npz").training[0]["config"]
     assert json.loads(json.dumps(config.as_dict())) == record
     assert STRONGLY == Augmentation.from_dict(record["augmentation"])

@@ -1,0 +1,39 @@
+"""`nnengine evaluate`: a model measured on labelled images."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from typing import Any
+
+from .. import kernels, modelfile, report
+from ..metrics import evaluate
+from .data import dataset
+from .options import add_command, add_data, answer
+
+
+def add(commands: Any) -> None:
+    """Add the command, with its options."""
+    command = add_command(commands, "evaluate", _evaluate, "measure a model on labelled images")
+    command.add_argument("model", help=".nnm or .npz file")
+    add_data(command, "its test images are used")
+
+
+def _evaluate(arguments: argparse.Namespace) -> None:
+    network = modelfile.load(arguments.model)
+    found = evaluate(network, dataset(arguments.data))
+    result = {
+        "accuracy": found.accuracy,
+        "count": len(found.predictions),
+        "loss": found.loss,
+        "confusion": found.confusion.tolist(),
+        "precision": [_number(share) for share in found.precision],
+        "recall": [_number(share) for share in found.recall],
+        "class_names": list(network.class_names),
+        "kernels": kernels.name,
+    }
+    answer(result, report.evaluation_lines(result), arguments)
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)
