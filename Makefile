@@ -1,5 +1,6 @@
 # make app    install into .venv and open the dashboard
-# make test   install what tests need and run them all
+# make test   install what tests need and run them all, two at a time;
+#             make test PYTEST_ARGS="-k words" those whose names have these words, one by one
 # make bench  install the peers and measure this engine beside them
 # make site   the app as a folder of static files, site/; make serve-site shows it on this machine
 # The environment is made anew when what it is made from changes.
@@ -7,6 +8,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PYTEST_ARGS ?= -n 2
 
 .PHONY: app test lint load bench site serve-site clean
 

@@ -13,6 +13,7 @@ from nnengine.cost import PARTS, Cost
 from nnengine.report import cost_lines
 
 
+@pytest.mark.alone
 def test_only_the_time_in_which_an_event_is_asked_for_counts():
     def slow():
         for n in range(3):

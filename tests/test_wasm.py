@@ -83,9 +83,9 @@ def test_in_pyodide_every_test_of_back_ends_passes_on_these_kernels(in_pyodide):
 
 
 def test_in_pyodide_the_kernels_in_numpy_still_answer(in_pyodide):
-    printed = in_pyodide(
-        "tests/test_kernels.py", "-k", "numpy- or [numpy] or products or unpacking"
-    )
+    # A tab has one thread, whatever it is told: half of the time would be for nothing new.
+    chosen = "(numpy- or [numpy] or products or unpacking) and not number_of_threads"
+    printed = in_pyodide("tests/test_kernels.py", "-k", chosen)
     assert counted("passed", printed) > 200
 
 

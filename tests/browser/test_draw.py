@@ -7,6 +7,7 @@ import time
 import zipfile
 
 import numpy as np
+import pytest
 from playwright.sync_api import Page, expect
 
 from nnengine import read_idx
@@ -49,6 +50,7 @@ def marks(page: Page) -> list[str]:
     return [text.strip() for text in group.get_by_role("button").all_inner_texts()]
 
 
+@pytest.mark.alone
 def test_a_fresh_visitor_draws_a_seven_and_is_answered_within_ten_seconds(visit):
     """The better of two fresh visitors: the machine that tests may be busy with other things."""
     took = []

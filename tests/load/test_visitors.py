@@ -13,6 +13,7 @@ pytest.importorskip("websockets")
 from tests.load.visitors import crowd, mnist_like, server  # noqa: E402
 
 
+@pytest.mark.alone
 def test_visitors_who_train_at_once_are_served_alike_and_soon(tmp_path):
     files = [
         (f"{part}-{name}", raw)
