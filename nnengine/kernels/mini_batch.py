@@ -98,7 +98,15 @@ def _begin(rows, labels, numbers, control, data, network, given):
 
 @compiled
 def _step(own, rows, labels, numbers, control, queues, data, network, learner, rooms, rest):
-    """Do a mini-batch as thread 0, or help with those that come as another."""
+    """Do a mini-batch as thread 0, or help with those that come as another.
+
+    data: the lists, which images were chosen, their labels. network: plan, theta, the first layer's
+    weights and how far its rows stand apart, `wide` to write and to read, zeros in place of biases,
+    what bytes are worth. learner: what is to be changed, and what the optimiser remembers of each
+    parameter, twice. rooms: activations, their gradients, these in panels, pixels as floats, pixels
+    in columns, sums of parts, marks in the lists. rest: the optimiser's numbers, pieces of weights,
+    what was found for each piece of images, a spare for each thread.
+    """
     loss, correct, phase, pieces, idle = 0.0, np.int64(0), 0, np.int64(0), 0
     if own == 0:
         _begin(rows, labels, numbers, control, data, network, rest[0])

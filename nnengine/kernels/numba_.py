@@ -5,8 +5,9 @@ allocates or touches a Python object, so that the same functions can be compiled
 time; the few plain functions beside them bring arrays into the shape that kernels take. Large
 dense products go to BLAS, which is a compiled kernel already.
 
-To read: `dense` first, layer by layer; then `pixels`, `first_layer`, `rows` and `mini_batch`,
-which is a whole network in one call; `full_batch` does the same for sixteen images at a time.
+To read: `dense` first, layer by layer; then `pixels`, `first_layer` and `rows`; `mini_batch` is a
+whole network in one call, whose `passes` go forward and back and which then `gather`s gradients,
+shared between threads by `queues`; `full_batch` does the same for sixteen images at a time.
 `simd` has the vectors, `compiling` the way to the compiler.
 """
 
