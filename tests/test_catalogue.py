@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import hashlib
 import os
@@ -87,6 +88,7 @@ def alone(tmp_path, monkeypatch):
 @pytest.fixture
 def hasty(monkeypatch):
     """Little patience, for mirrors that would be waited for."""
+    bomb()  # made before anybody waits for it
     monkeypatch.setattr(
         fetch, "PATIENCE", fetch.Patience(silence_s=1.0, window_s=0.5, least_bytes=1000)
     )
@@ -372,9 +374,13 @@ def loops(request: Request) -> None:
     request.head(0, 302, Location=request.path)
 
 
+@functools.cache
+def bomb() -> bytes:
+    return gzip.compress(b"\0\0\x08\x03" + bytes(40_000_000))
+
+
 def sends_a_bomb(request: Request) -> None:
-    bomb = gzip.compress(b"\0\0\x08\x03" + bytes(40_000_000))
-    request.give(bomb)
+    request.give(bomb())
 
 
 def pours(request: Request) -> None:
