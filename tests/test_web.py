@@ -7,9 +7,9 @@ import base64
 import hashlib
 import io
 import json
+import math
 import re
 import threading
-import time
 import urllib.error
 import urllib.request
 import zipfile
@@ -236,16 +236,11 @@ class Engine:
         self.told.append("slice")
 
 
-def driven(told: list[str], clicks: int) -> None:
-    """Let an engine train three slices while something else has its turn."""
-
-    async def click():
-        while len(told) < clicks:
-            told.append("click")
-            await asyncio.sleep(0.75 * tempo.REST_S)
+def driven(told: list[str], beside) -> None:
+    """Let an engine train three slices while a coroutine has its turn."""
 
     async def both():
-        await asyncio.gather(tempo.drive(Engine(3, told)), click())
+        await asyncio.gather(tempo.drive(Engine(3, told)), beside())
 
     with ThreadPoolExecutor(1) as other:  # browser tests leave a loop running in this thread
         other.submit(asyncio.run, both()).result()
@@ -253,7 +248,13 @@ def driven(told: list[str], clicks: int) -> None:
 
 def test_training_in_a_tab_lets_everything_else_have_its_turn_between_slices():
     told = []
-    driven(told, clicks=5)
+
+    async def click():
+        while len(told) < 5:
+            told.append("click")
+            await asyncio.sleep(0.75 * tempo.REST_S)
+
+    driven(told, click)
     assert ["slice", "click"] == told[:2]
     assert 3 == told.count("slice")
     assert "slice slice" not in " ".join(told)
@@ -261,10 +262,15 @@ def test_training_in_a_tab_lets_everything_else_have_its_turn_between_slices():
 
 def test_training_in_a_tab_waits_until_a_page_just_drawn_has_been_sent(monkeypatch):
     told = []
-    monkeypatch.setattr(tempo, "_given_way_until_s", time.monotonic() + 6 * tempo.REST_S)
-    driven(told, clicks=3)
-    assert ["click", "click", "click"] == told[:3]
-    assert 3 == told.count("slice")
+    monkeypatch.setattr(tempo, "_given_way_until_s", math.inf)
+
+    async def send():
+        await asyncio.sleep(5 * tempo.REST_S)
+        told.append("sent")
+        tempo._given_way_until_s = 0.0
+
+    driven(told, send)
+    assert ["sent", "slice", "slice", "slice"] == told
 
 
 def test_a_tab_that_slept_has_not_been_left(monkeypatch):
