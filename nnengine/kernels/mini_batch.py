@@ -36,9 +36,9 @@ from .simd import LANES
 
 PREPARING, SUMS, IMAGES, WEIGHTS = 1, 2, 3, 4  # the phases
 _MANY = 32  # images whose first sums are one piece
-# Looks, a millisecond, after which a helper goes home. It should outlast what stands between two
-# phases and two steps: with a tenth of that every other run was slower than on one thread.
-_PATIENCE = 2_000_000
+# Looks at all queues, two milliseconds, after which a helper goes home. It should outlast what
+# stands between two phases and two steps, and no more: it takes a core from whatever comes next.
+_PATIENCE = 250_000
 
 
 @inlined
