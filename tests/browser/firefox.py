@@ -17,7 +17,7 @@ from typing import Any
 
 from websockets.sync.client import connect
 
-from tests.browser.looking import POLL_S, Looking
+from tests.browser.looking import POLL_S, Driven, Looking
 
 # No word to anybody: a fresh profile would ask its maker for updates, lists and a greeting.
 QUIET = {
@@ -58,7 +58,7 @@ def find() -> str | None:
     return next(filter(None, map(shutil.which, ("firefox-esr", "firefox"))), None)
 
 
-class Firefox(Looking):
+class Firefox(Driven, Looking):
     """A headless Firefox with one page; `with` ends it."""
 
     def __init__(self, path: str, folder: Path) -> None:
@@ -85,22 +85,6 @@ class Firefox(Looking):
         except BaseException:
             self.close()
             raise
-
-    def __enter__(self) -> Firefox:
-        return self
-
-    def __exit__(self, *gone: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """End the browser."""
-        self._open.close()
-        self._process.terminate()
-        try:
-            self._process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
 
     def _address(self, patience_s: float = 60) -> str:
         deadline = time.monotonic() + patience_s

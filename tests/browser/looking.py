@@ -1,13 +1,38 @@
-"""Looking: what drivers of ours share: waiting for an expression in a page to be true."""
+"""Looking: what drivers of ours share: to end a browser, and to wait for what a page shows."""
 
 from __future__ import annotations
 
+import contextlib
+import subprocess
 import time
-from typing import Any
+from typing import Any, Self
 
 POLL_S = 0.1
 # The step that the Train page names, 0 without one.
 STEP = "Number((/Step ([\\d,]+) of/.exec(document.body.innerText) || [0, '0'])[1].replace(',', ''))"
+
+
+class Driven:
+    """A browser that was started for a test; `with` ends it."""
+
+    _process: subprocess.Popen
+    _open: contextlib.ExitStack  # what is connected to it
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *gone: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the browser."""
+        self._open.close()
+        self._process.terminate()
+        try:
+            self._process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
 
 
 class Looking:

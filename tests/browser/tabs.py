@@ -17,7 +17,7 @@ from typing import Any
 
 from websockets.sync.client import connect
 
-from tests.browser.looking import POLL_S, Looking
+from tests.browser.looking import POLL_S, Driven, Looking
 
 ANSWER_S = 60
 STARTED_S = 60
@@ -54,7 +54,7 @@ class Tab(Looking):
         return self._browser.ask(method, session=self._session, **params)
 
 
-class Browser:
+class Browser(Driven):
     """A Chromium with one window; `with` ends it."""
 
     def __init__(self, path: str, flags: Sequence[str], folder: Path) -> None:
@@ -69,22 +69,6 @@ class Browser:
         except BaseException:
             self.close()
             raise
-
-    def __enter__(self) -> Browser:
-        return self
-
-    def __exit__(self, *gone: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """End the browser."""
-        self._open.close()
-        self._process.terminate()
-        try:
-            self._process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
 
     def _address(self, written: Path) -> str:
         deadline = time.monotonic() + STARTED_S
