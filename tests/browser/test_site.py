@@ -21,7 +21,7 @@ from nnengine.kernels import ahead_of_time
 from tests.browser.conftest import OPENED_S, PHONE, ROOT, note_foreign, served, settle
 from tests.browser.strokes import SEVEN
 from tests.browser.test_draw import answer, draw
-from tests.browser.test_walk import UNHEARD, go, metric, upload
+from tests.browser.test_walk import UNHEARD, choose_source, go, metric, upload
 
 PATIENCE_MS = 60_000
 
@@ -121,8 +121,8 @@ def test_a_recipe_in_a_link_trains_on_published_files_and_the_model_is_the_same_
     expect(link).to_have_value(re.compile(f"^{site}/train\\?data=digits&hidden=12&.*&seed=41"))
 
     go(page, "Data")
-    page.get_by_role("radio", name="Your files", exact=True).first.click()
-    settle(page)
+    choose_source(page, "Your files")
+    expect(page.get_by_text("No files yet")).to_be_visible()  # before it, another uploader stands
     upload(page, list(mnist_files.values()))
     expect(page.get_by_text("60,000 images of 28 × 28")).to_be_visible(timeout=120_000)
     settle(page)
