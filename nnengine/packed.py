@@ -102,6 +102,9 @@ def whole(images: np.ndarray) -> Packed:
 
 def density(images: np.ndarray) -> float:
     """Return which share of the pixels of images, uint8 (n, ...), is not zero, in [0, 1]."""
+    known = _KNOWN.get(id(images))
+    if known is not None:
+        return known.density
     flat = read_only(images.reshape(len(images), -1))
     starts = np.zeros(len(flat) + 1, np.int64)
     kernels.count_pixels(flat, starts)

@@ -61,8 +61,8 @@ def test_it_follows_the_originals_equations(back_end, columns, dtype, tolerance)
 
 @pytest.fixture(scope="module")
 def real_run(mnist_files):
-    """60,000 real images, and what 50 iterations of the transcription make of a start."""
-    images, labels = Idx3(mnist_files["train_images"]), Idx1(mnist_files["train_labels"])
+    """10,000 real images, and what 50 iterations of the transcription make of a start."""
+    images, labels = Idx3(mnist_files["test_images"]), Idx1(mnist_files["test_labels"])
     start = NNetworkMinimal(784, 10, 10, rng=4).coefficients()
     columns = images.data.reshape(len(images), -1).T.astype(float)
     return images, labels, start, transcription(columns, labels.data, start, 0.1, 50)

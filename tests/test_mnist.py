@@ -68,29 +68,29 @@ def test_three_epochs_of_adam_read_97_percent_of_the_test_images(train):
 
 
 def original_in_float64(network, x, labels, steps, rate):
-    """Take full-batch steps by the original's formulas; return the weights.
+    """Take full-batch steps by the original's formulas, images in columns; return the weights.
 
     The mean over all images is summed 500 at a time: these stay in the cache from forward to
     backward, where all at once, 376 MB, come from memory twice a step.
     """
-    w1, b1, w2, b2 = (array.astype(np.float64) for array in network.parameters().values())
-    truth, size = np.eye(10)[labels], 500
+    W, B, w, b = (np.atleast_2d(np.float64(one)).T for one in network.parameters().values())
+    truth, size = np.eye(10)[:, labels], 500
     for _ in range(steps):
-        sums = [np.zeros_like(array) for array in (w1, b1, w2, b2)]
+        sums = [np.zeros_like(array) for array in (W, B, w, b)]
         for start in range(0, len(x), size):
             some = x[start : start + size]
-            hidden = np.maximum(some @ w1 + b1, 0)
-            logits = hidden @ w2 + b2
-            odds = np.exp(logits - logits.max(axis=1, keepdims=True))
-            share = odds / odds.sum(axis=1, keepdims=True)
-            blame = (share - truth[start : start + size]) / len(x)
-            blame_hidden = (blame @ w2.T) * (hidden > 0)
-            gradients = some.T @ blame_hidden, blame_hidden.sum(0), hidden.T @ blame, blame.sum(0)
-            for total, gradient in zip(sums, gradients, strict=True):
-                total += gradient
-        for array, total in zip((w1, b1, w2, b2), sums, strict=True):
+            hidden = np.maximum(W @ some.T + B, 0)
+            logits = w @ hidden + b
+            odds = np.exp(logits - logits.max(axis=0))
+            blame = (odds / odds.sum(axis=0) - truth[:, start : start + size]) / len(x)
+            blame_hidden = (w.T @ blame) * (hidden > 0)
+            sums[0] += blame_hidden @ some
+            sums[1] += blame_hidden.sum(axis=1, keepdims=True)
+            sums[2] += blame @ hidden.T
+            sums[3] += blame.sum(axis=1, keepdims=True)
+        for array, total in zip((W, B, w, b), sums, strict=True):
             array -= rate * total
-    return np.concatenate([a.ravel() for a in (w1, b1, w2, b2)])
+    return np.concatenate([array.T.ravel() for array in (W, B, w, b)])
 
 
 @pytest.mark.slow
@@ -111,9 +111,7 @@ ORIGINAL = ("--layers", "784,10,10", "--batch-size", "all", "--iterations", "500
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize(("rate", "least"), [("0.1", 0.913), ("0.5", 0.9288)])
-def test_the_originals_network_reaches_what_it_should(train, rate, least):
-    """0.913 is the lowest of six runs of a faithful transcription; 0.9288 the original's claim."""
+def test_the_originals_network_reaches_what_the_original_claims(train):
     if kernels.name == "numpy":
         pytest.skip("5,000 iterations on the full batch take too long without compiled kernels")
-    assert train(*ORIGINAL, "--learning-rate", rate)["test_accuracy"] > least
+    assert train(*ORIGINAL, "--learning-rate", "0.5")["test_accuracy"] > 0.9288
