@@ -6,27 +6,15 @@ import weakref
 
 import numpy as np
 
+from .bits import nonzero_bits
 from .compiling import compiled, part
 from .first_layer import levels_of, part_forward
 from .passes import biases_in_vectors, layers_forward, weights_in_vectors
 from .pixels import count_pixels, pack_pixels
 from .plan import FAN_IN, UNITS, WIDE, B, answer_rooms, first_weights, packed_plan
 from .scratch import kept, own, read_only
-from .simd import (
-    LANES,
-    TILE,
-    across,
-    add,
-    add_row_products,
-    exponential,
-    load,
-    load_bytes,
-    no_sums,
-    nonzero_bits,
-    splat,
-    store,
-    subtract,
-)
+from .simd import LANES, add, exponential, load, load_bytes, splat, store, subtract
+from .tiles import TILE, across, add_row_products, no_sums
 
 _AT_ONCE = 64  # images answered: their lists and activations stay in cache
 _TILES_FROM = 32  # images: for fewer it does not pay to bring the weights into tiles

@@ -6,6 +6,7 @@ import functools
 
 import numpy as np
 
+from .bits import BLOCK, copy_bytes, fetch_ahead
 from .compiling import compiled, part
 from .numpy_ import (
     BEND_X,
@@ -27,7 +28,6 @@ from .numpy_ import (
     YY,
 )
 from .scratch import read_only
-from .simd import BLOCK, copy_bytes, fetch_ahead
 
 
 @part

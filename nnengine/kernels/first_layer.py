@@ -6,25 +6,10 @@ import functools
 
 import numpy as np
 
+from .bits import PLACES, bits_below, count_bits, fetch_ahead
 from .compiling import part, within
-from .simd import (
-    LANES,
-    PLACES,
-    ROWS,
-    SIDES,
-    add,
-    add_row_products,
-    bits_below,
-    count_bits,
-    fetch_ahead,
-    load,
-    multiply_add,
-    no_rows,
-    no_sides,
-    splat,
-    store,
-    store_sums,
-)
+from .simd import LANES, add, load, multiply_add, splat, store
+from .tiles import ROWS, SIDES, add_row_products, no_rows, no_sides, store_sums
 
 _LINE = 64  # bytes of a cache line
 

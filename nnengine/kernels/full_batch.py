@@ -21,11 +21,7 @@ from .scratch import kept
 from .simd import (
     LANES,
     PART,
-    TILE,
-    across,
     add,
-    add_products,
-    add_row_products,
     divide,
     exponential,
     load,
@@ -33,14 +29,13 @@ from .simd import (
     load_part_bytes,
     maximum,
     multiply,
-    no_part_sums,
     splat,
     splat_part,
     store,
-    store_sums,
     subtract,
     where_equal,
 )
+from .tiles import TILE, across, add_products, add_row_products, no_part_sums, store_sums
 
 _PIECE_BLOCKS = 6  # of grouped images, 3072, that one thread takes at a time
 

@@ -8,25 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from .bits import first_bit, nonzero_bits
 from .compiling import part, within
 from .plan import COUNT, DB, DW, FAN_IN, ROOM, RULE, SPARSE, UNITS, WIDE
-from .simd import (
-    LANES,
-    ROWS,
-    SIDES,
-    add,
-    add_products,
-    add_row_products,
-    first_bit,
-    load,
-    multiply_add,
-    no_rows,
-    nonzero_bits,
-    splat,
-    store,
-    store_sums,
-)
+from .simd import LANES, add, load, multiply_add, splat, store
 from .steps import move, move_four
+from .tiles import ROWS, SIDES, add_products, add_row_products, no_rows, store_sums
 
 SPARE = 3 * LANES + 4 * ROWS * LANES  # floats: three vectors, and the gradients of four rows
 

@@ -8,7 +8,8 @@ dense products go to BLAS, which is a compiled kernel already.
 To read: `dense` first, layer by layer; then `pixels`, `first_layer` and `rows`; `mini_batch` is a
 whole network in one call, whose `passes` go forward and back and which then `gather`s gradients,
 shared between threads by `queues`; `full_batch` does the same for sixteen images at a time.
-`simd` has the vectors, `compiling` the way to the compiler.
+`simd` has the vectors, `tiles` and `bits` what is built on them, `compiling` the way to the
+compiler.
 """
 
 from __future__ import annotations

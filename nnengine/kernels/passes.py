@@ -28,7 +28,8 @@ from .plan import (
     W,
 )
 from .rows import rows_forward, rows_softmax
-from .simd import LANES, ROWS, SIDES, add, load, store, turn_sixteen
+from .simd import LANES, add, load, store
+from .tiles import ROWS, SIDES, turn_sixteen
 
 FEW = 12  # images a piece: twice the rows that share every weight
 ACROSS = SIDES * ROWS * LANES  # units whose sums stand in registers together

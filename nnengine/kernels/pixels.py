@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from .bits import count_bits, first_bit, nonzero_bits
 from .compiling import compiled, part
-from .simd import count_bits, first_bit, nonzero_bits
 
 
 @part

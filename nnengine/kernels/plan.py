@@ -7,7 +7,8 @@ import functools
 import numpy as np
 
 from .scratch import filled, kept, read_only
-from .simd import LANES, PART, ROWS
+from .simd import LANES, PART
+from .tiles import ROWS
 
 # Of a layer: inputs, units, units in whole vectors, activation; where its units begin in the
 # rooms, to be multiplied by the rows; where in `wide`, whose layers are in whole vectors, its

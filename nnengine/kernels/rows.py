@@ -7,23 +7,17 @@ import math
 import numpy as np
 
 from .compiling import part
-from .simd import (
-    LANES,
+from .simd import LANES, exponential, load, multiply, splat, store, subtract
+from .tiles import (
     ROWS,
     SHARING,
     SHARING_NARROW,
     add_block_products,
     block,
-    exponential,
-    load,
-    multiply,
     narrow_block,
     narrow_rows_from,
     rows_from,
-    splat,
-    store,
     store_block,
-    subtract,
 )
 
 
