@@ -18,6 +18,7 @@ FAN_IN, UNITS, WIDE, KIND, ROOM, W, B, TURNED, DW, DB = range(10)
 
 # Of a step: images, the optimiser, whether it learns, whether zeros are skipped, threads.
 COUNT, RULE, LEARNS, SPARSE, THREADS = range(5)
+_ROWS_IN_FOURS = 1 << 17  # rows of weights of all layers, from which a piece has more than four
 # Of a layer's rows; each is mostly worked on by one thread, and browsers have no more than that.
 PARTS = 4 if PART == LANES else 1
 
@@ -42,11 +43,11 @@ def pieces_of(sizes: tuple[int, ...]) -> np.ndarray:
 
     Those of one part of the rows stand side by side: see `queues`.
     """
-    pieces = []
+    pieces, fewest = [], 4 * (1 + sum(sizes) // _ROWS_IN_FOURS)
     for part in range(PARTS):
         for n, (fan_in, units) in enumerate(zip(sizes, sizes[1:], strict=False)):
             begin, end = fan_in * part // PARTS, fan_in * (part + 1) // PARTS
-            rows = max(4, -(-4096 // units // 4) * 4)
+            rows = max(fewest, -(-4096 // units // 4) * 4)
             pieces += [(n, j, min(j + rows, end)) for j in range(begin, end, rows)]
     return read_only(np.array(pieces, np.int64))
 
