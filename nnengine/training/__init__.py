@@ -159,12 +159,11 @@ def _steps(
             optimiser.rate = type(optimiser.rate)(config.rate_at(step, count))
         if step % _KEEP_EVERY == 1:
             good.look()
-        loss, correct, batch = yield from stepper.step(parts, step)
+        loss, correct, size = yield from stepper.step(parts, step)
         if not math.isfinite(loss):
             break
         if step % _KEEP_EVERY == 1:
             good.keep()
-        size = batch.count
         record.cost.images += size
         seen += size
         record.steps = course.step = step

@@ -17,7 +17,7 @@ from ..events import Event, Progressed
 from ..network import Network
 from ..optimisers import OPTIMISERS
 from ..packed import Packed, read_only
-from .batches import Batch, Part
+from .batches import Part
 from .config import TrainingConfig
 from .signs import Signs
 
@@ -69,14 +69,14 @@ class Stepper:
 
     def step(
         self, parts: Iterator[Part], step: int
-    ) -> Generator[Event, None, tuple[float, int, Batch]]:
-        """Take step number `step` on the next batch; return (loss summed, right, batch)."""
+    ) -> Generator[Event, None, tuple[float, int, int]]:
+        """Take step number `step` on the next batch; return (loss summed, right, images)."""
         part = next(parts)
         images, cost, started = part.images.images, self.cost, time.perf_counter()
         if isinstance(images, Packed) and part.last and part.count <= kernels.TOGETHER:
             found = self._whole(images, part.images.labels)
             cost.add(STEPS, started)
-            return *found, part.batch
+            return *found, part.of
         if self.gradient is None:
             self.gradient = kernels.aligned_zeros(self.network.theta.shape, self.network.dtype)
         found = yield from self._gradient(chain((part,), parts), step)
@@ -99,13 +99,13 @@ class Stepper:
 
     def _gradient(
         self, parts: Iterator[Part], step: int
-    ) -> Generator[Event, None, tuple[float, int, Batch]]:
+    ) -> Generator[Event, None, tuple[float, int, int]]:
         """Put the next batch's mean gradient into `gradient`; return what `step` does."""
         gradient, signs = self.gradient, self.signs
         gradient[:] = 0
         loss, correct, done = 0.0, 0, 0
         for part in parts:
-            images, labels, count = part.images.images, part.images.labels, part.batch.count
+            images, labels, count = part.images.images, part.images.labels, part.of
             started = time.perf_counter()
             summed, right = self.network.gradient(images, labels, gradient, count=count)
             self.cost.add(GRADIENT, started)
@@ -114,4 +114,4 @@ class Stepper:
                 break
             if signs.due():
                 yield signs.give(Progressed(step=step, done=done, total=count))
-        return loss, correct, part.batch
+        return loss, correct, part.of
