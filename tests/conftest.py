@@ -98,15 +98,18 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """Give one process all that drives browsers, the longest part, and the others file by file.
+    """Give one process all that drives the app in browsers, and the others file by file.
 
-    A server, a site and a browser are then started once, and what a module shares is made once.
+    A server and a site are then started once, and what a module shares is made once. That part is
+    the longest, so pages of one's own, which hardly need either, are left to the others.
     """
     from xdist.scheduler import LoadScopeScheduling
 
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return "browser" if nodeid.startswith("tests/browser/") else nodeid.split("::")[0]
+            file = nodeid.split("::")[0]
+            app = file.startswith("tests/browser/") and file != "tests/browser/test_demo.py"
+            return "app" if app else file
 
     config.option.loadscopereorder = False  # browsers are the first to be collected
     return ByFile(config, log)
