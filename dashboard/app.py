@@ -40,10 +40,19 @@ st.html(
 )
 state.come_back()
 state.begin()
-page = st.navigation(
-    [st.Page(VIEWS / f"{name.lower()}.py", title=name, default=name == "Data") for name in PAGES],
-    position="top",
-)
+first, *others = PAGES
+# The start page is found at "/". Its name is free to lead there.
+start = st.Page(VIEWS / f"{first.lower()}.py", title=first, default=True, url_path="start")
+pages = [start, *(st.Page(VIEWS / f"{name.lower()}.py", title=name) for name in others)]
+
+
+def to_start() -> None:
+    """Lead on whoever typed the start page's name."""
+    st.switch_page(start, query_params=state.address())
+
+
+pages.append(st.Page(to_start, title=first, url_path=first.lower(), visibility="hidden"))
+page = st.navigation(pages, position="top")
 
 
 @st.fragment(run_every=None if tab.IN_TAB else 30)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
@@ -218,6 +219,16 @@ def test_a_table_is_dropped_as_it_is_and_its_set_survives_a_reload(visit, tmp_pa
     page.reload()
     settle(page)
     expect(page.get_by_text("CSV table: 60 images of 28 × 28 with labels")).to_be_visible()
+
+
+def test_the_start_page_is_found_under_its_name_too(visit):
+    page = visit("/data?data=digits")
+    expect(page.get_by_role("heading", name="Data", exact=True)).to_be_visible()
+    expect(page.get_by_text("needs no file")).to_be_visible()
+    expect(page.get_by_text("Page not found")).to_have_count(0)
+    address = urlsplit(page.url)
+    assert ("/", ["digits"]) == (address.path, parse_qs(address.query)["data"])
+    expect(page.get_by_role("link", name="Data", exact=True)).to_have_count(1)
 
 
 def test_a_bad_file_is_told_beside_its_name_and_the_good_ones_stay(visit, band_files, tmp_path):
