@@ -18,6 +18,7 @@ BLOCK = LANES * GROUPS  # images whose pixels and activations stay in cache from
 _WIDEST = 1 << 16  # places are 16-bit numbers
 _FEATURES = 12  # numbers by which images are compared
 _SAMPLE = 2000  # images from which these are learnt, and for which they are found at a time
+_PORTION = 250  # of these are multiplied at a time: 40 ms in a browser, which has no BLAS
 _AT_ONCE = 8  # blocks whose lists are made at a time, 5 ms of MNIST
 _KINDS = np.int64, np.uint16, np.uint8, np.int64, np.uint8, np.uint8  # of `Grouped`'s lists
 T = TypeVar("T")
@@ -207,7 +208,12 @@ def _components(flat: np.ndarray) -> Generator[int, None, np.ndarray]:
     chosen = np.random.default_rng(0).choice(len(flat), count, replace=False)
     sample = (some[chosen] != 0).astype(np.float32)
     sums = sample.sum(axis=0, dtype=np.float64)
-    _, axes = np.linalg.eigh(count * (sample.T @ sample).astype(np.float64) - np.outer(sums, sums))
+    products = np.zeros((len(sums), len(sums)))
+    for start in range(0, count, _PORTION):
+        part = sample[start : start + _PORTION]
+        products += part.T @ part
+        yield 0
+    _, axes = np.linalg.eigh(count * products - np.outer(sums, sums))
     axes = axes[:, -_FEATURES:]
     axes *= np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])
     axes = np.rint(axes * _WHOLE).astype(np.float32)
