@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from dashboard.recipe import Recipe, parameter_count
 from nnengine.augment import GENTLE, NONE
 from nnengine.dataset import Dataset
-from nnengine.training import StepFinished, training
+from nnengine.training import Evaluated, StepFinished, training
 
 CALIBRATION_S = 0.12
 # Beside one multiply-add a parameter, an image costs its share of softmax and look-up, and a
@@ -55,35 +55,56 @@ class Pace:
         images = steps * min(config.batch_size or dataset.count, dataset.count)
         return _units(recipe, recipe.sizes(dataset), images, steps) / rate
 
-    def calibrate(self, clock: Callable[[], float] = time.perf_counter) -> None:
-        """Measure each kind for about 0.12 s on made-up images as sparse as digits."""
-        rng = np.random.default_rng(0)
-        # Bytes and short floats: as 64-bit numbers they were 50 MB, half of which stayed.
-        images = rng.integers(1, 256, (4096, 28, 28), np.uint8)
-        # Digits that are alike share pixels, which full batches gain by: 35 % hold all that sixteen
-        # neighbours use, of which each uses about half.
-        alike = (rng.random((8, 28, 28)) < 0.35)[np.arange(4096) % 8]
-        images[~alike | (rng.random(images.shape, np.float32) > 0.55)] = 0
-        data = Dataset(images, np.arange(4096) % 10)
+    def calibrate(
+        self, clock: Callable[[], float] = time.perf_counter
+    ) -> Generator[None, None, None]:
+        """Measure each kind for about 0.12 s on made-up images as sparse as digits.
+
+        In pieces of some 50 ms, so that whoever has no thread for it can do other things between.
+        """
+        data = yield from _made_up()
         full = Recipe(
             hidden=(10,), optimiser="sgd", batch_size=None, epochs=None, iterations=100_000
         )
         for recipe in (full, Recipe(epochs=200)):
             for augmentation in (NONE, GENTLE):
-                self._measure(replace(recipe, augmentation=augmentation), data, clock)
+                changed = replace(recipe, augmentation=augmentation)
+                yield from self._measure(changed, data, clock)
 
-    def _measure(self, recipe: Recipe, data: Dataset, clock: Callable[[], float]) -> None:
+    def _measure(
+        self, recipe: Recipe, data: Dataset, clock: Callable[[], float]
+    ) -> Generator[None, None, None]:
         steps = seen = 0
-        events = training(recipe.build(data), data, recipe.config(data.count))
-        next(events)  # the evaluation before the first step
-        started = clock()
-        for event in events:
+        seconds, last = 0.0, None  # by the clock while this is at work; None before the first step
+        for event in training(recipe.build(data), data, recipe.config(data.count)):
+            if last is not None:
+                seconds += clock() - last
             if isinstance(event, StepFinished):
                 steps, seen = steps + 1, seen + event.images
-            if steps and clock() - started > CALIBRATION_S:
+            if steps and seconds > CALIBRATION_S:
                 break
-        events.close()
-        self.note(recipe, recipe.sizes(data), seen, steps, clock() - started)
+            yield
+            # What comes before the first evaluation is done once a run, and may take seconds.
+            if last is not None or isinstance(event, Evaluated):
+                last = clock()
+        self.note(recipe, recipe.sizes(data), seen, steps, seconds)
+
+
+def _made_up() -> Generator[None, None, Dataset]:
+    """Return 4,096 images as sparse as digits, made a portion at a time."""
+    rng, portions = np.random.default_rng(0), []
+    # Digits that are alike share pixels, which full batches gain by: 35 % hold all that sixteen
+    # neighbours use, of which each uses about half.
+    alike = rng.random((8, 28, 28)) < 0.35
+    for _ in range(8):
+        # Bytes and short floats: as 64-bit numbers they were 50 MB, half of which stayed.
+        images = rng.integers(1, 256, (512, 28, 28), np.uint8)
+        inked = alike[np.arange(len(images)) % len(alike)]
+        images[~inked | (rng.random(images.shape, np.float32) > 0.55)] = 0
+        portions.append(images)
+        yield
+    images = np.concatenate(portions)
+    return Dataset(images, np.arange(len(images)) % 10)
 
 
 def _kind(recipe: Recipe) -> tuple[bool, bool]:

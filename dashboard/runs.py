@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -47,7 +47,7 @@ class Scheduler:
         *,
         threaded: bool | None = None,
         clock: Callable[[], float] = time.monotonic,
-        warm_up: Callable[[], Any] | None = None,
+        warm_up: Callable[[], Iterable[Any] | None] | None = None,
     ) -> None:
         self.bounds = bounds or Bounds()
         self.threaded = sys.platform != "emscripten" if threaded is None else threaded
@@ -56,6 +56,7 @@ class Scheduler:
         self._clock = clock
         self.pace = Pace()
         self._warm_up = warm_up or self._prepare
+        self._warming: Iterator[Any] | None = None
         self._active: deque[Run] = deque()
         self._changed = threading.Condition()
         self._reaped_s = clock()
@@ -174,10 +175,16 @@ class Scheduler:
             self._changed.notify_all()
 
     def advance(self, budget_s: float = SLICE_S) -> bool:
-        """Give active runs a slice each in turn for about `budget_s`; False when none had work."""
-        if not self.warm:
-            self._get_warm()
+        """Give active runs a slice each in turn for about `budget_s`; False when none had work.
+
+        Before the first, and in slices too, the kernels are prepared.
+        """
         deadline = self._clock() + budget_s
+        if not self.warm and not self._get_warm(deadline):
+            return True
+        return self._give_turns(deadline)
+
+    def _give_turns(self, deadline: float) -> bool:
         worked = False
         while run := self._next():
             self._slice(run)
@@ -187,17 +194,23 @@ class Scheduler:
         self._reap()
         return worked
 
-    def _get_warm(self) -> None:
+    def _get_warm(self, deadline: float) -> bool:
+        """Return whether the kernels are prepared; after a while whoever asked has another turn."""
         try:
-            self._warm_up()
+            if self._warming is None:
+                self._warming = iter(self._warm_up() or ())
+            for _ in self._warming:
+                if self._clock() >= deadline:
+                    return False
         except Exception:  # then the runs will meet the fault, and each will say so
             log.exception("the kernels could not be prepared")
-        self.warm = True
+        self.warm, self._warming = True, None
+        return True
 
-    def _prepare(self) -> None:
+    def _prepare(self) -> Iterator[None]:
         """Compile the kernels, seconds on a machine that has not seen them, and measure them."""
         kernels.warm_up()
-        self.pace.calibrate()
+        yield from self.pace.calibrate()
 
     def _serve(self) -> None:
         """The engine thread: slices while there is work, sleep while there is none."""
@@ -402,7 +415,8 @@ class Scheduler:
             if wait and self.threaded and self.warm:
                 self._changed.wait_for(lambda: _settled(run), SETTLE_S)
         if wait and not self.threaded:
-            while not _settled(run) and self.advance():
+            # A command need not wait until the kernels are measured.
+            while not _settled(run) and self._give_turns(self._clock() + SLICE_S):
                 pass
 
     def _check_room(self, owner: str, but: Run | None = None) -> None:

@@ -301,6 +301,26 @@ def test_the_engine_thread_trains_obeys_and_outlives_a_failing_warm_up(digits):
         scheduler.close()
 
 
+def test_the_kernels_are_measured_in_slices_and_then_the_runs_have_their_turns(digits):
+    pieces = iter(range(100))
+    scheduler = Scheduler(threaded=False, clock=Clock(0.01), warm_up=lambda: pieces)
+    run = scheduler.start(LONG, digits)
+    assert scheduler.advance()
+    assert ("waiting", False) == (run.state, scheduler.warm)
+    assert next(pieces) < 20
+    advance_until(scheduler, lambda: run.step)
+    assert ([], True) == (list(pieces), scheduler.warm)
+
+
+def test_a_command_does_not_wait_until_the_kernels_are_measured(digits):
+    scheduler = Scheduler(threaded=False, clock=Clock(0.01), warm_up=lambda: iter(range(100)))
+    run = scheduler.start(LONG, digits)
+    scheduler.advance()
+    scheduler.pause(run)
+    scheduler.step(run)
+    assert ("paused", 1, False) == (run.state, run.step, scheduler.warm)
+
+
 def test_parameters_are_counted_as_the_network_has_them(digits):
     assert SMALL.build(digits).parameter_count == parameter_count(SMALL.sizes(digits))
 
@@ -343,7 +363,8 @@ def test_an_estimate_for_changed_images_is_learnt_apart(scheduler, digits):
 
 def test_every_kind_of_run_has_an_estimate_once_the_machine_is_measured(digits):
     pace = Pace()
-    pace.calibrate(Clock(0.05))
+    for _ in pace.calibrate(Clock(0.05)):
+        pass
     full = replace(SMALL, batch_size=None)
     for recipe in (
         SMALL,
