@@ -13,6 +13,7 @@ from dashboard import browser, keepsake
 from dashboard.keepsake import Damaged, Reader, Writer, pack, unpack
 from dashboard.recipe import Bounds, Recipe
 from dashboard.runs import Scheduler
+from dashboard.state import session
 from dashboard.state.keeping import Keeper
 from dashboard.visits import HeldNetwork, Kept, Registry
 from nnengine.augment import GENTLE
@@ -77,6 +78,28 @@ def reopened(shelf, data=None):
     for run in keeper.visit.runs if keeper.visit else ():
         run.data = lambda: (data, None)
     return registry, keeper
+
+
+def test_a_run_goes_on_with_the_files_it_began_with_when_no_page_is_being_drawn(
+    shelf, easy, monkeypatch
+):
+    first = page()
+    visit, run = begun(first, easy)
+    for name, array in (("x", easy.images), ("y", easy.labels)):
+        file = first.shelf.load(name, idx(array))
+        visit.files.append(file)
+        visit.fresh[file.digest] = idx(array)
+    visit.run_sources[run.id] = "files"
+    visit.source = "digits"  # other data are in hand by now
+    Keeper(first, shelf).keep(visit, run.id)
+
+    second = page()
+    (back,) = Keeper(second, shelf).visit.runs
+    monkeypatch.setattr(session, "registry", lambda: second)
+    monkeypatch.setattr("dashboard.state.sets.registry", lambda: second)
+    second.scheduler.resume(back)
+    trained(second, back)
+    assert ("finished", "") == (back.state, back.message)
 
 
 def trained(registry, run):

@@ -53,8 +53,13 @@ def delete_kept(*ids: int) -> None:
 
 def my_digits(names: Sequence[str] = DIGITS) -> Dataset | None:
     """Return the kept drawings of these classes as a data set, or None without any."""
+    return digits_of(kept(), names)
+
+
+def digits_of(drawings: Sequence[Kept], names: Sequence[str] = DIGITS) -> Dataset | None:
+    """Return those of the drawings that are of these classes as a data set, or None."""
     places = {name: place for place, name in enumerate(names)}
-    mine = [one for one in kept() if one.name in places]
+    mine = [one for one in drawings if one.name in places]
     if not mine:
         return None
     return Dataset(

@@ -110,19 +110,14 @@ class Keeper:
 def data_of(run: Run) -> tuple[Dataset, Dataset | None]:
     """Return what a run of an earlier time learns from, from the source it had then.
 
-    Raises EngineError where that holds other images now, or none.
+    The engine asks for it, between two pages, when there is no session to look into. Raises
+    EngineError where that source holds other images now, or none.
     """
     visit = session.registry().find(run.id)
     source = visit.run_sources.get(run.id) if visit else None
-    if visit and source and sets.is_here(source):
-        named = None if source in (sets.FILES, sets.MINE) else sets.named(source)
-        before = visit.source, visit.named
-        visit.source, visit.named = source, named
-        try:
-            return training.split_for(run.recipe)
-        finally:
-            visit.source, visit.named = before
-    return training.split_for(run.recipe)
+    if source is None or not sets.is_here(source):
+        source = sets.source_of(visit)
+    return training.split(run.recipe, *sets.sets_of(visit, source)[:2])
 
 
 def keeper() -> Keeper:

@@ -11,11 +11,12 @@ import streamlit as st
 from dashboard.files import MAX_VISIT_BYTES, LoadedFile, Pairing, pair
 from dashboard.library import Fetch, Sets
 from dashboard.tab import IN_TAB
+from dashboard.visits import Visit
 from nnengine import catalogue
 from nnengine.dataset import Dataset
 from nnengine.errors import EngineError
 
-from .drawings import my_digits
+from .drawings import digits_of, my_digits
 from .session import registry, this_visit, visit_or_new
 
 
@@ -85,7 +86,7 @@ def seem_turned() -> list[int]:
         return []
     found = pair(visit.files)
     asked = []
-    for couple, data in zip((found.training, found.test), _paired()[:2], strict=True):
+    for couple, data in zip((found.training, found.test), _paired(visit.files)[:2], strict=True):
         for index, file in enumerate(visit.files if couple and data else ()):
             answered = file.turned or file.digest in visit.upright or index in asked
             if file.name != couple.images.name or answered:
@@ -135,9 +136,14 @@ def sources() -> dict[str, str]:
 
 def source() -> str:
     """Return where the data come from: as chosen, else what was dropped, else the built-in set."""
-    visit = this_visit()
+    return source_of(this_visit())
+
+
+def source_of(visit: Visit | None) -> str:
+    """Return where a visitor's data come from."""
     chosen = (visit.source or (FILES if visit.files else BUILT_IN)) if visit else BUILT_IN
-    return BUILT_IN if chosen == MINE and not my_digits() else chosen
+    nothing = chosen == MINE and (visit is None or digits_of(visit.mine) is None)
+    return BUILT_IN if nothing else chosen
 
 
 def use_source(name: str) -> None:
@@ -185,14 +191,26 @@ def pairing() -> list[str]:
     return _sets()[2]
 
 
-def _sets() -> tuple[Dataset | None, Dataset | None, list[str]]:
-    chosen = source()
+Parts = tuple[Dataset | None, Dataset | None, list[str]]  # to train, to test, sentences about them
+
+
+def _sets() -> Parts:
+    visit, chosen = this_visit(), source()
+    if chosen == BUILT_IN:
+        built_in()  # whoever has to wait is told so
+    return sets_of(visit, chosen)
+
+
+def sets_of(visit: Visit | None, chosen: str) -> Parts:
+    """Return what one of a visitor's sources holds now; asks for no session, so anybody may call.
+
+    Raises EngineError where a named set is not here.
+    """
     if chosen == FILES:
-        return _paired()
+        return _paired(visit.files if visit else [])
     if chosen == MINE:
-        return my_digits(), None, []
-    visit = this_visit()
-    found = visit.named if visit and visit.named else built_in()
+        return digits_of(visit.mine if visit else []), None, []
+    found = registry().library.built_in() if chosen == BUILT_IN else named(chosen)
     return found.train, found.test, []
 
 
@@ -205,8 +223,8 @@ def built_in() -> Sets:
         return library.built_in()
 
 
-def _paired() -> tuple[Dataset | None, Dataset | None, list[str]]:
-    found: Pairing = pair(files())
+def _paired(dropped: list[LoadedFile]) -> Parts:
+    found: Pairing = pair(dropped)
     sentences = list(found.sentences)
     sets: list[Dataset | None] = []
     for part, couple in (("Training", found.training), ("Test", found.test)):

@@ -57,7 +57,13 @@ def start_run(recipe: Recipe, *, name: str = "") -> Run:
 
 def split_for(recipe: Recipe) -> tuple[Dataset, Dataset | None]:
     """Return what a recipe trains on and is judged by; raises ConfigError without data."""
-    training, test = training_set(), test_set()
+    return split(recipe, training_set(), test_set())
+
+
+def split(
+    recipe: Recipe, training: Dataset | None, test: Dataset | None
+) -> tuple[Dataset, Dataset | None]:
+    """Return what a recipe trains on and is judged by of these; raises ConfigError without."""
     if training is None:
         raise ConfigError("there is no training data: choose a set on the Data page")
     if recipe.validation == "none":
