@@ -22,6 +22,8 @@ from dashboard import tab, tempo
 from dashboard.state import session
 from dashboard.web import __main__ as command
 from dashboard.web import build, gather, pieces, serve, wheels
+from nnengine import catalogue
+from nnengine.catalogue import drawn
 from nnengine.kernels import ahead_of_time
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -63,13 +65,22 @@ def settings(folder: Path) -> dict:
 def test_the_app_travels_byte_for_byte(site):
     with zipfile.ZipFile(site / "app.zip") as archive:
         names = set(archive.namelist())
-        for name in names - {".streamlit/config.toml"}:
+        for name in names - {".streamlit/config.toml", "nnengine/catalogue/digits.npz"}:
             assert (ROOT / name).read_bytes() == archive.read(name)
     own = {p.relative_to(ROOT).as_posix() for p in (ROOT / "nnengine").rglob("*.py")}
     assert own <= names
     assert {"dashboard/app.py", "nnengine/models/drawing.npz", ".streamlit/config.toml"} <= names
     assert not [name for name in names if name.startswith("dashboard/web/")]
     assert ("nnengine/kernels/kernels.wasm" in names) == ahead_of_time.current()
+
+
+def test_the_built_in_digits_travel_as_they_are_drawn(site, tmp_path, monkeypatch):
+    drawn_here = [digits.digest for digits in drawn.draw()]
+    with zipfile.ZipFile(site / "app.zip") as archive:
+        file = archive.extract("nnengine/catalogue/digits.npz", tmp_path)
+    monkeypatch.setattr(drawn, "FILE", Path(file))
+    monkeypatch.setattr(drawn, "draw", None)
+    assert drawn_here == [digits.digest for digits in catalogue.load("digits")]
 
 
 def test_the_same_sources_make_the_same_site(site, tmp_path):

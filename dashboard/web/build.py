@@ -14,6 +14,7 @@ from importlib import metadata
 from pathlib import Path
 
 from dashboard.web import gather, pieces, wheels
+from nnengine.catalogue import drawn
 from nnengine.kernels import ahead_of_time, entries
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -97,7 +98,11 @@ def _check_ours(out: Path) -> None:
 
 
 def _fill(out: Path, vendored: Path | None, hosts: list[str]) -> None:
-    app = wheels.zipped({**sources(), ".streamlit/config.toml": CONFIG.read_bytes()})
+    made = {
+        ".streamlit/config.toml": CONFIG.read_bytes(),
+        str(drawn.FILE.relative_to(ROOT)): drawn.to_bytes(),
+    }
+    app = wheels.zipped(sources() | made)
     (out / "app.zip").write_bytes(app)
     static = out / "app" / "static"  # where live_plot asks for it, on a server and here
     static.mkdir(parents=True)

@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 from ..dataset import Dataset
 from ..errors import ConfigError, FetchError, FormatError
+from . import drawn
 from .mirrors import OTHERWISE, Progress, fetch_file, mirrors_of
 from .proof import is_genuine, lies_at, read
-from .published import BUILT_IN_COUNTS, ENTRIES, NAMES, Entry, Published
+from .published import ENTRIES, NAMES, Entry, Published
 
 __all__ = [
     "ENTRIES",
@@ -89,7 +90,7 @@ def load(name: str, *, progress: Progress | None = None, offline: bool = False) 
     """
     entry = describe(name)
     if entry.built_in:
-        return _built_in()
+        return Sets(*(drawn.from_file() or drawn.draw()))
     folder = find(entry.name)
     if folder is None:
         if offline:
@@ -171,10 +172,3 @@ def _looked_in(entry: Entry) -> str:
     places = ", ".join(str(place) for place in _places(entry))
     hint = "" if os.environ.get("NNENGINE_DATA") else "; NNENGINE_DATA can name more"
     return f"looked in {places}{hint}"
-
-
-def _built_in() -> Sets:
-    from .. import synthetic  # only now: whoever loads files need not wait for it
-
-    train, test = BUILT_IN_COUNTS
-    return Sets(synthetic.digits(train, seed=0), synthetic.digits(test, seed=1))
