@@ -8,13 +8,14 @@ wait long, and a fragment is drawn again some time after its last drawing is on 
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import streamlit as st
 
-from dashboard import state
+from dashboard import ahead, state
 from dashboard.components.ticker import ticker
 from dashboard.runs import SLICE_S, Scheduler
 from dashboard.tab import IN_TAB
@@ -26,8 +27,10 @@ REST_S = 0.008
 GIVE_WAY_S = 0.25
 # From one drawing to asking for the next: a drawing costs training 0.1 s.
 UNHURRIED_MS = 250
+log = logging.getLogger(__name__)
 _BEAT, _TICKS = "tempo.beat", "tempo.ticks"
 _driver: asyncio.Task | None = None
+_readying: asyncio.Task | None = None
 _given_way_until_s = 0.0
 
 
@@ -51,10 +54,12 @@ def _draw_and_keep(draw: Callable[..., Any], *given: Any) -> None:
 
 def keep_training() -> None:
     """Go on training in a tab, on a page without a part that ticks; the frame calls this last."""
-    global _given_way_until_s
+    global _given_way_until_s, _readying
     if not IN_TAB:
         return
     _given_way_until_s = time.monotonic() + GIVE_WAY_S
+    if _readying is None:
+        _readying = asyncio.get_running_loop().create_task(make_ready(ahead.pieces()))
     ticks = state.get(_TICKS, False)
     state.put(_TICKS, False)
     if not ticks and state.scheduler().busy():
@@ -83,6 +88,23 @@ def _draw_and_go_on(draw: Callable[..., Any], *given: Any) -> None:
 async def drive(engine: Scheduler) -> None:
     """Train as long as there is a run, and let everything else have its turn between slices."""
     while engine.busy():
-        if time.monotonic() >= _given_way_until_s:
+        if not _gives_way():
             engine.advance(SLICE_S)
         await asyncio.sleep(REST_S)
+
+
+async def make_ready(pieces: Iterable[Callable[[], Any]]) -> None:
+    """Do one piece of work after another, and let everything else have its turn between them."""
+    for piece in pieces:
+        while _gives_way():
+            await asyncio.sleep(REST_S)
+        try:
+            piece()
+        except Exception:  # whoever needs it will meet the fault, and say so
+            log.exception("something could not be made ready")
+        await asyncio.sleep(REST_S)
+
+
+def _gives_way() -> bool:
+    """Return whether a page just drawn is still on its way to the browser."""
+    return time.monotonic() < _given_way_until_s

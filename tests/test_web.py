@@ -9,6 +9,8 @@ import io
 import json
 import math
 import re
+import subprocess
+import sys
 import threading
 import urllib.error
 import urllib.request
@@ -253,8 +255,13 @@ def driven(told: list[str], beside) -> None:
     async def both():
         await asyncio.gather(tempo.drive(Engine(3, told)), beside())
 
-    with ThreadPoolExecutor(1) as other:  # browser tests leave a loop running in this thread
-        other.submit(asyncio.run, both()).result()
+    alone(both)
+
+
+def alone(work) -> None:
+    """Run a coroutine function in a loop of its own: browser tests leave one in this thread."""
+    with ThreadPoolExecutor(1) as other:
+        other.submit(asyncio.run, work()).result()
 
 
 def test_training_in_a_tab_lets_everything_else_have_its_turn_between_slices():
@@ -282,6 +289,41 @@ def test_training_in_a_tab_waits_until_a_page_just_drawn_has_been_sent(monkeypat
 
     driven(told, send)
     assert ["sent", "slice", "slice", "slice"] == told
+
+
+def test_what_other_pages_need_is_made_ready_a_piece_at_a_time_whatever_fails():
+    told = []
+
+    async def click():
+        while len(told) < 3:
+            told.append("click")
+            await asyncio.sleep(0.75 * tempo.REST_S)
+
+    async def both():
+        pieces = [lambda: told.append("piece"), lambda: 1 / 0, lambda: told.append("piece")]
+        await asyncio.gather(tempo.make_ready(pieces), click())
+
+    alone(both)
+    assert 2 == told.count("piece")
+    assert "piece piece" not in " ".join(told)
+
+
+def test_what_is_made_ready_is_all_that_pages_import_of_the_app_and_can_be_made():
+    code = """
+import ast, pathlib, sys, types
+# Asks for a server as soon as it is imported.
+sys.modules["streamlit_drawable_canvas"] = types.SimpleNamespace(st_canvas=None)
+from dashboard import ahead
+for piece in ahead.pieces():
+    piece()
+views = pathlib.Path(ahead.dashboard.__file__).with_name("views").glob("*.py")
+nodes = [node for view in views for node in ast.walk(ast.parse(view.read_text()))]
+froms = [node for node in nodes if isinstance(node, ast.ImportFrom) and node.module]
+wanted = {node.module for node in froms if node.module.startswith("dashboard")}
+print(sorted(wanted - set(sys.modules)), "dashboard.app" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert ("[] False\n", 0) == (done.stdout, done.returncode), done.stderr
 
 
 def test_a_tab_that_slept_has_not_been_left(monkeypatch):

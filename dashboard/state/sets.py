@@ -223,6 +223,11 @@ def built_in() -> Sets:
         return library.built_in()
 
 
+def prepare_built_in() -> None:
+    """Make the built-in digits before anybody asks for them."""
+    registry().library.built_in()
+
+
 def _paired(dropped: list[LoadedFile]) -> Parts:
     found: Pairing = pair(dropped)
     sentences = list(found.sentences)
