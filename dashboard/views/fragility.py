@@ -132,8 +132,10 @@ def measured(everyone: list, data, part: str, watch: Watch) -> bool:
     """Measure a little more and draw what is known; return whether something is left to do."""
     latest = state.networks()
     now = [latest.get(one.key, one) for one in everyone]
+    slice_s = SLICE_S if state.get("fragility.drawn") else 0.0  # first of all the page is there
+    state.put("fragility.drawn", True)
     try:
-        endurance.measure(watch.follow(now, data), data, SLICE_S)
+        endurance.measure(watch.follow(now, data), data, slice_s)
     except EngineError as fault:
         st.error(units.plain(str(fault)))
         return True  # it is left undone
