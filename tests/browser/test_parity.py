@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import OPENED_S, ROOT, note_foreign, settle
 from tests.browser.strokes import ODD, SEVEN
 from tests.browser.test_draw import answer, draw
-from tests.browser.test_walk import choose_source, curve, go, metric, upload
+from tests.browser.test_walk import choose_source, curve, go, metric, restore, upload
 
 STEP = re.compile(r"Step ([\d,]+) of")
 PATIENCE_MS = 60_000  # a busy machine, and kernels that are NumPy's
@@ -153,14 +153,14 @@ def test_a_model_is_examined_saved_and_read_outside_and_comes_back(page, tmp_pat
     model = tmp_path / "walk.npz"
     download.value.save_as(model)
     assert shown == pytest.approx(outside(model, "digits"), abs=0.0051)
-    upload(page, [model])
-    seen(page.get_by_text(re.compile(r"walk\.npz")).first)
-    settle(page)
+    restore(page, model)
     page.get_by_role("button", name="Evaluate").click()
     settle(page)
     assert shown == metric(page, "Accuracy")
     page.get_by_role("button", name="Let go of this file").click()
-    settle(page)
+    expect(page.get_by_role("button", name="Let go of this file")).to_have_count(
+        0, timeout=PATIENCE_MS
+    )
 
 
 def outside(model: Path, *data: str) -> float:

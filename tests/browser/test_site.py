@@ -21,7 +21,7 @@ from nnengine.kernels import ahead_of_time
 from tests.browser.conftest import OPENED_S, PHONE, ROOT, note_foreign, served, settle
 from tests.browser.strokes import SEVEN
 from tests.browser.test_draw import answer, draw
-from tests.browser.test_walk import UNHEARD, choose_source, go, metric, upload
+from tests.browser.test_walk import UNHEARD, choose_source, go, metric, restore, upload
 
 PATIENCE_MS = 60_000
 
@@ -154,9 +154,7 @@ def test_a_recipe_in_a_link_trains_on_published_files_and_the_model_is_the_same_
     config = nnengine.TrainingConfig(iterations=60, optimiser="adam", learning_rate=0.01)
     list(nnengine.training(trained, nnengine.Dataset(images, labels), config))
     trained.save(outside_model)
-    upload(page, [outside_model])
-    expect(page.get_by_text(re.compile(r"outside\.npz")).first).to_be_visible()
-    settle(page)
+    restore(page, outside_model)
     page.get_by_role("button", name="Evaluate").click()
     expected = outside("evaluate", str(outside_model), *tests)
     expect(page.get_by_test_id("stMetric").filter(has_text="Accuracy").first).to_contain_text(
