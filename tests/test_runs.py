@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from dashboard import pace
 from dashboard.pace import Pace
 from dashboard.recipe import Bounds, Recipe, parameter_count, parse_hidden
 from dashboard.run import LIVE
@@ -16,6 +17,7 @@ from dashboard.units import record_rows
 from nnengine.augment import GENTLE, STRONG, Augmentation
 from nnengine.dataset import Dataset
 from nnengine.errors import ConfigError
+from nnengine.events import Evaluated, Progressed, StepFinished
 
 SMALL = Recipe(hidden=(8,), epochs=3, batch_size=32, learning_rate=0.01, validation="none")
 LONG = Recipe(hidden=(8,), epochs=200, batch_size=16, learning_rate=0.001, validation="none")
@@ -362,8 +364,8 @@ def test_an_estimate_for_changed_images_is_learnt_apart(scheduler, digits):
 
 
 def test_every_kind_of_run_has_an_estimate_once_the_machine_is_measured(digits):
-    pace = Pace()
-    for _ in pace.calibrate(Clock(0.05)):
+    measured = Pace()
+    for _ in measured.calibrate(Clock(0.05)):
         pass
     full = replace(SMALL, batch_size=None)
     for recipe in (
@@ -372,7 +374,27 @@ def test_every_kind_of_run_has_an_estimate_once_the_machine_is_measured(digits):
         replace(SMALL, augmentation=GENTLE),
         replace(full, schedule="cosine", augmentation=STRONG),
     ):
-        assert pace.estimate_s(recipe, digits) > 0
+        assert measured.estimate_s(recipe, digits) > 0
+
+
+def test_what_is_prepared_before_the_first_step_is_no_part_of_the_measured_speed(
+    monkeypatch, digits
+):
+    clock, measured, expected = Clock(), Pace(), Pace()
+
+    def slow_to_begin(*_):
+        yield Progressed(step=0, done=1, total=2)
+        clock.now += 100
+        yield Evaluated(step=0, epoch=0.0, train_loss=1.0, train_accuracy=0.1)
+        clock.now += 1
+        yield StepFinished(step=1, epoch=1.0, loss=1.0, accuracy=0.1, images=4096)
+
+    monkeypatch.setattr(pace, "training", slow_to_begin)
+    for _ in measured.calibrate(clock):
+        clock.now += 1000  # of others, between two pieces
+    full = Recipe(hidden=(10,), optimiser="sgd", batch_size=None, epochs=None, iterations=10)
+    expected.note(full, (784, 10, 10), 4096, 1, 1.0)
+    assert expected.estimate_s(full, digits) == measured.estimate_s(full, digits)
 
 
 # Images and rates
