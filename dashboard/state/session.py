@@ -35,7 +35,7 @@ _FORGOTTEN_TAB = (
 def registry() -> Registry:
     """Return the one registry of this server process; its engine thread starts here."""
     made = Registry(Scheduler(granted()))
-    if made.scheduler.threaded:  # a browser tab makes them when somebody asks
+    if made.scheduler.threaded:  # in a browser tab see `ahead`
         made.library.prepare()
         keep_big_blocks_apart()
     return made
