@@ -21,6 +21,7 @@ from pathlib import Path
 import pytest
 
 from dashboard import tab, tempo
+from dashboard.runs import Scheduler
 from dashboard.state import session
 from dashboard.web import __main__ as command
 from dashboard.web import build, gather, pieces, serve, wheels
@@ -306,6 +307,12 @@ def test_what_other_pages_need_is_made_ready_a_piece_at_a_time_whatever_fails():
     alone(both)
     assert 2 == told.count("piece")
     assert "piece piece" not in " ".join(told)
+
+
+def test_a_tab_measures_its_kernels_before_a_run_is_started():
+    scheduler = Scheduler(threaded=False, warm_up=lambda: iter(range(3)))
+    alone(lambda: tempo.make_ready(tempo.measuring(scheduler)))
+    assert scheduler.warm
 
 
 def test_what_is_made_ready_is_all_that_pages_import_of_the_app_and_can_be_made():

@@ -221,7 +221,8 @@ def main() -> None:
     left, right = st.columns([5, 2], gap="medium")
     with left:
         if run is None:
-            st.fragment(preparing, run_every=None if state.scheduler().warm else TICK_S)()
+            if not IN_TAB and not state.scheduler().warm:  # a tab's are compiled when it is made
+                st.fragment(preparing, run_every=TICK_S)()
             what_happens()
         else:
             live = any(r.live for r in state.runs())
