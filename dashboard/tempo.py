@@ -88,7 +88,12 @@ def _draw_and_go_on(draw: Callable[..., Any], *given: Any) -> None:
 
 
 async def drive(engine: Scheduler) -> None:
-    """Train as long as there is a run, and let everything else have its turn between slices."""
+    """Train as long as there is a run, and let everything else have its turn between slices.
+
+    First of all what pages need is there: who comes back to a run wants to see it.
+    """
+    if _readying is not None:
+        await _readying
     while engine.busy():
         if not _gives_way():
             engine.advance(SLICE_S)
