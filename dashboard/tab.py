@@ -6,8 +6,10 @@ import ast
 import functools
 import importlib.util
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 IN_TAB = sys.platform == "emscripten"
@@ -21,12 +23,14 @@ def repair() -> None:
 
     Nothing is done on a server, or a second time. `Runtime.exists` and `.instance`, which every
     component asks for, became functions there; a component's own files are never served, so the
-    canvas is registered with their text; and pages are compiled as they are.
+    canvas is registered with their text; pages are compiled as they are; and nobody sleeps before
+    another page is opened, which on an iPhone's calls through JavaScript ends Python altogether.
     """
     if not IN_TAB:
         return
     import streamlit as st
     from streamlit import runtime
+    from streamlit.commands import execution_control
     from streamlit.runtime.scriptrunner import script_cache
 
     for name, function in (("exists", runtime.exists), ("instance", runtime.get_instance)):
@@ -38,6 +42,7 @@ def repair() -> None:
     cache = script_cache.ScriptCache
     if not hasattr(cache.get_bytecode, "__wrapped__"):
         cache.get_bytecode = as_they_are(cache.get_bytecode, VIEWS)
+    execution_control.time = SimpleNamespace(**vars(time) | {"sleep": lambda seconds: None})
 
 
 def with_own_text(made: Callable[..., Any], files: Path) -> Callable[..., Any]:
