@@ -16,6 +16,7 @@ from tests.browser.looking import STEP, button, says
 from tests.browser.strokes import SEVEN, places
 from tests.browser.test_demo import ANSWER, SEEN, SHEET, packed, pixels
 
+RESTS = "document.querySelector('[data-testid=stApp]').dataset.testScriptState === 'notRunning'"
 # The pad's canvas lies in a shadow root of its component.
 PAD = """(function last(root) {
   let found = null;
@@ -50,6 +51,8 @@ def test_firefox_opens_a_page_of_one_s_own_which_answers_a_seven_as_the_engine_d
 def test_firefox_opens_the_site_answers_a_seven_and_trains(fox, site):
     fox.open(f"{site}/draw")
     fox.wait(says("The sheet is blank."), OPENED_S)
+    fox.wait(RESTS)
+    time.sleep(0.5)  # as Chromium's tests do: a page that is drawn again would cut the stroke
     fox.drag(places(fox.box(PAD), SEVEN))
     said = fox.wait(
         "[...document.querySelectorAll('[role=status]')].map(e => e.innerText)"
