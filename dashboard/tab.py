@@ -42,7 +42,8 @@ def repair() -> None:
     cache = script_cache.ScriptCache
     if not hasattr(cache.get_bytecode, "__wrapped__"):
         cache.get_bytecode = as_they_are(cache.get_bytecode, VIEWS)
-    execution_control.time = SimpleNamespace(**vars(time) | {"sleep": lambda seconds: None})
+    if execution_control.time is time:
+        execution_control.time = SimpleNamespace(**vars(time) | {"sleep": lambda seconds: None})
 
 
 def with_own_text(made: Callable[..., Any], files: Path) -> Callable[..., Any]:

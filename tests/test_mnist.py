@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from nnengine import Dataset, Idx1, Idx3, Network, TrainingConfig, kernels, training
+from tests.test_minimal import KEYS, transcription
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -67,39 +68,15 @@ def test_three_epochs_of_adam_read_97_percent_of_the_test_images(train):
     assert (3, 3 * 938, [784, 128, 10]) == (found["epochs"], found["iterations"], found["layers"])
 
 
-def original_in_float64(network, x, labels, steps, rate):
-    """Take full-batch steps by the original's formulas, images in columns; return the weights.
-
-    The mean over all images is summed 500 at a time: these stay in the cache from forward to
-    backward, where all at once, 376 MB, come from memory twice a step.
-    """
-    W, B, w, b = (np.atleast_2d(np.float64(one)).T for one in network.parameters().values())
-    truth, size = np.eye(10)[:, labels], 500
-    for _ in range(steps):
-        sums = [np.zeros_like(array) for array in (W, B, w, b)]
-        for start in range(0, len(x), size):
-            some = x[start : start + size]
-            hidden = np.maximum(W @ some.T + B, 0)
-            logits = w @ hidden + b
-            odds = np.exp(logits - logits.max(axis=0))
-            blame = (odds / odds.sum(axis=0) - truth[:, start : start + size]) / len(x)
-            blame_hidden = (w.T @ blame) * (hidden > 0)
-            sums[0] += blame_hidden @ some
-            sums[1] += blame_hidden.sum(axis=1, keepdims=True)
-            sums[2] += blame @ hidden.T
-            sums[3] += blame.sum(axis=1, keepdims=True)
-        for array, total in zip((W, B, w, b), sums, strict=True):
-            array -= rate * total
-    return np.concatenate([array.T.ravel() for array in (W, B, w, b)])
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_300_iterations_on_all_images_end_within_a_hundred_thousandth_of_float64(mnist_files):
     data = Dataset(Idx3(mnist_files["train_images"]), Idx1(mnist_files["train_labels"]))
     network = Network.build([784, 10, 10], initialisation="uniform", rng=0)
-    x = data.images.reshape(len(data), 784) / 255
-    expected = original_in_float64(network, x, data.labels, 300, 0.1)
+    columns = data.images.reshape(len(data), 784).T.astype(float)
+    start = (np.atleast_2d(array).T for array in network.parameters().values())
+    found = transcription(columns, data.labels, dict(zip(KEYS, start, strict=True)), 0.1, 300)
+    expected = np.concatenate([found[key].T.ravel() for key in KEYS])
     settings = {"iterations": 300, "batch_size": None, "learning_rate": 0.1}
     list(training(network, data, TrainingConfig(**settings)))
     np.testing.assert_allclose(network.theta, expected, atol=1e-5, rtol=0)
@@ -111,7 +88,9 @@ ORIGINAL = ("--layers", "784,10,10", "--batch-size", "all", "--iterations", "500
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_the_originals_network_reaches_what_the_original_claims(train):
+@pytest.mark.parametrize(("rate", "least"), [("0.1", 0.913), ("0.5", 0.9288)])
+def test_the_originals_network_reaches_what_it_should(train, rate, least):
+    """0.913 is the lowest of six runs of a faithful transcription; 0.9288 the original's claim."""
     if kernels.name == "numpy":
         pytest.skip("5,000 iterations on the full batch take too long without compiled kernels")
-    assert train(*ORIGINAL, "--learning-rate", "0.5")["test_accuracy"] > 0.9288
+    assert train(*ORIGINAL, "--learning-rate", rate)["test_accuracy"] > least

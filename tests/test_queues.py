@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from nnengine import kernels
-from nnengine.kernels.plan import pieces_of
 
 PHASE = 3
 
@@ -18,6 +17,7 @@ if reason := kernels.available()["numba"]:
 import numba  # noqa: E402
 
 from nnengine.kernels import queues  # noqa: E402
+from nnengine.kernels.plan import pieces_of  # noqa: E402
 
 
 @numba.njit(nogil=True)

@@ -16,6 +16,7 @@ import urllib.error
 import urllib.request
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -259,6 +260,13 @@ def driven(told: list[str], beside) -> None:
     alone(both)
 
 
+async def click(told: list[str], most: int) -> None:
+    """Have a turn now and then, until so much is told."""
+    while len(told) < most:
+        told.append("click")
+        await asyncio.sleep(0.75 * tempo.REST_S)
+
+
 def alone(work) -> None:
     """Run a coroutine function in a loop of its own: browser tests leave one in this thread."""
     with ThreadPoolExecutor(1) as other:
@@ -267,13 +275,7 @@ def alone(work) -> None:
 
 def test_training_in_a_tab_lets_everything_else_have_its_turn_between_slices():
     told = []
-
-    async def click():
-        while len(told) < 5:
-            told.append("click")
-            await asyncio.sleep(0.75 * tempo.REST_S)
-
-    driven(told, click)
+    driven(told, partial(click, told, 5))
     assert ["slice", "click"] == told[:2]
     assert 3 == told.count("slice")
     assert "slice slice" not in " ".join(told)
@@ -295,14 +297,9 @@ def test_training_in_a_tab_waits_until_a_page_just_drawn_has_been_sent(monkeypat
 def test_what_other_pages_need_is_made_ready_a_piece_at_a_time_whatever_fails():
     told = []
 
-    async def click():
-        while len(told) < 3:
-            told.append("click")
-            await asyncio.sleep(0.75 * tempo.REST_S)
-
     async def both():
         pieces = [lambda: told.append("piece"), lambda: 1 / 0, lambda: told.append("piece")]
-        await asyncio.gather(tempo.make_ready(pieces), click())
+        await asyncio.gather(tempo.make_ready(pieces), click(told, 3))
 
     alone(both)
     assert 2 == told.count("piece")

@@ -210,7 +210,10 @@ def sets_of(visit: Visit | None, chosen: str) -> Parts:
         return _paired(visit.files if visit else [])
     if chosen == MINE:
         return digits_of(visit.mine if visit else []), None, []
-    found = registry().library.built_in() if chosen == BUILT_IN else named(chosen)
+    if visit and visit.named and visit.source == chosen:
+        found = visit.named  # in hand: nobody waits here while another set is loaded
+    else:
+        found = registry().library.built_in() if chosen == BUILT_IN else named(chosen)
     return found.train, found.test, []
 
 

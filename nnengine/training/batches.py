@@ -19,7 +19,7 @@ from .sides import Side, lists_pay
 AHEAD_PIXELS = 1 << 20  # distorted at once: some milliseconds, 1,337 images of MNIST's size
 
 
-@dataclass(slots=True)  # not frozen, which would take a microsecond more
+@dataclass(slots=True)  # not frozen: quicker to make, once a step
 class Part:
     """As much of a batch as is handed over at once, which mostly is all of it."""
 
