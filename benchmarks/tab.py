@@ -6,7 +6,8 @@
 
 Runs on the built-in digits, Adam, batches of 64. The share is what the Train page says at the end
 of a run: of the time between Start and the end, pauses apart, how much the engine was at work.
-Obedience is from a click until the page shows what it led to: Pause, Resume, and another page.
+Obedience is from a click until the page shows what it led to: Pause, Resume, another page, and
+Stop, which ends a second run.
 The first visit to a page has a run train beside it as well, and every tab begins with another one.
 Needs Chromium and playwright, and the pieces that `python -m dashboard.web gather` fetches.
 """
@@ -87,6 +88,10 @@ def measure(page: Page) -> tuple[float, dict[str, list[float]]]:
         found["Resume"].append(pressed(page, resume, "span", "Running"))
     page.get_by_text("Finished", exact=True).wait_for(timeout=RUN_MS)
     said = page.get_by_text("at work on this run").inner_text()
+    page.get_by_role("button", name="Start training").click()
+    pause.wait_for()
+    page.wait_for_timeout(RUNNING_MS)
+    found["Stop"] = [pressed(page, page.get_by_role("button", name="Stop"), "span", "Stopped")]
     return int(re.search(r"on this run (\d+)%", said)[1]), found
 
 

@@ -24,6 +24,7 @@ from tests.browser.test_draw import answer, draw
 from tests.browser.test_walk import UNHEARD, choose_source, go, metric, restore, upload
 
 PATIENCE_MS = 60_000
+POINTS = "document.querySelector('.js-plotly-plot')?._fullData?.[0].x.length"  # of the first curve
 
 
 @pytest.fixture(scope="session")
@@ -99,8 +100,8 @@ def first_answer(page: Page) -> str:
     return answer(page)
 
 
-def test_a_network_in_a_link_answers_in_the_form_that_takes_python_from_the_cdn(
-    tab, far_site, pieces
+def test_the_form_that_takes_python_from_the_cdn_answers_a_link_trains_and_gives_its_model(
+    tab, far_site, pieces, mnist_files, tmp_path
 ):
     text = linkfile.encode(nnengine.shipped("original"), name="The original")
     assert len(text) < 10_000
@@ -108,6 +109,13 @@ def test_a_network_in_a_link_answers_in_the_form_that_takes_python_from_the_cdn(
     expect(page.get_by_text("a network that was sent to you in a link")).to_be_visible()
     draw(page, SEVEN)
     assert "7" == first_answer(page)
+    go(page, "Train")
+    train(page)  # on the built-in digits
+    page.wait_for_function(f"() => {POINTS} > 2", timeout=PATIENCE_MS)
+    stop(page)
+    train_on_files(page, mnist_files)
+    download_and_compare(page, mnist_files, tmp_path)
+    restore_and_compare(page, mnist_files, tmp_path)
 
 
 def test_a_recipe_in_a_link_trains_on_published_files_and_the_model_is_the_same_outside(
@@ -121,52 +129,72 @@ def test_a_recipe_in_a_link_trains_on_published_files_and_the_model_is_the_same_
     page.get_by_text("Share this recipe").click()
     link = page.get_by_label("Link to this recipe", exact=True)
     expect(link).to_have_value(re.compile(f"^{site}/train\\?data=digits&hidden=12&.*&seed=41"))
+    train_on_files(page, mnist_files)
+    download_and_compare(page, mnist_files, tmp_path)
+    restore_and_compare(page, mnist_files, tmp_path)
 
-    go(page, "Data")
-    choose_source(page, "Your files")
-    expect(page.get_by_text("No files yet")).to_be_visible()  # before it, another uploader stands
-    upload(page, list(mnist_files.values()))
-    expect(page.get_by_text("60,000 images of 28 × 28")).to_be_visible(timeout=120_000)
-    settle(page)
-    expect(page.get_by_text(re.compile("^Test set: .* 10,000 images"))).to_be_visible()
-    go(page, "Train")
+
+def train(page: Page) -> None:
+    """Start a run, and wait until it has taken a step."""
     page.get_by_role("button", name="Start training").click()
     expect(page.get_by_text("Running", exact=True)).to_be_visible(timeout=60_000)
     page.wait_for_function("() => /Step [1-9]/.test(document.body.innerText)", timeout=120_000)
+
+
+def stop(page: Page) -> None:
+    """Stop the run that is shown."""
     page.get_by_role("button", name="Stop").click()
     expect(page.get_by_text("Stopped", exact=True)).to_be_visible(timeout=60_000)
     settle(page)
 
+
+def train_on_files(page: Page, files: dict[str, Path]) -> None:
+    """Drop the four files of MNIST and train on them for a moment."""
+    go(page, "Data")
+    choose_source(page, "Your files")
+    expect(page.get_by_text("No files yet")).to_be_visible()  # before it, another uploader stands
+    upload(page, list(files.values()))
+    expect(page.get_by_text("60,000 images of 28 × 28")).to_be_visible(timeout=120_000)
+    settle(page)
+    expect(page.get_by_text(re.compile("^Test set: .* 10,000 images"))).to_be_visible()
+    go(page, "Train")
+    train(page)
+    stop(page)
     by = "WebAssembly" if ahead_of_time.current() else "numpy"
     expect(page.get_by_text(re.compile(f"^Computed by {by} kernels"))).to_be_visible()
 
+
+def download_and_compare(page: Page, files: dict[str, Path], folder: Path) -> None:
+    """Download the network in hand, which the command line must find as accurate."""
     go(page, "Models")
     page.get_by_role("button", name="Evaluate").click()
     shown = metric_when_there(page, "Accuracy")
     with page.expect_download() as download:
         page.get_by_role("button", name=re.compile("Download .npz")).click()
-    model = tmp_path / "tab.npz"
+    model = folder / "tab.npz"
     download.value.save_as(model)
-    tests = [str(mnist_files[f"test_{kind}"]) for kind in ("images", "labels")]
-    assert shown == pytest.approx(outside("evaluate", str(model), *tests), abs=0.0051)
+    assert shown == pytest.approx(accuracy_outside(model, files), abs=0.0051)
 
-    outside_model = tmp_path / "outside.npz"
-    trained = nnengine.Network.build([784, 16, 10], rng=5)
-    images, labels = (read_idx(mnist_files[f"test_{kind}"]) for kind in ("images", "labels"))
+
+def restore_and_compare(page: Page, files: dict[str, Path], folder: Path) -> None:
+    """Restore a network that was trained outside, which must be as accurate here."""
+    model = folder / "outside.npz"
+    network = nnengine.Network.build([784, 16, 10], rng=5)
+    images, labels = (read_idx(files[f"test_{kind}"]) for kind in ("images", "labels"))
     config = nnengine.TrainingConfig(iterations=60, optimiser="adam", learning_rate=0.01)
-    list(nnengine.training(trained, nnengine.Dataset(images, labels), config))
-    trained.save(outside_model)
-    restore(page, outside_model)
+    list(nnengine.training(network, nnengine.Dataset(images, labels), config))
+    network.save(model)
+    restore(page, model)
     page.get_by_role("button", name="Evaluate").click()
-    expected = outside("evaluate", str(outside_model), *tests)
     expect(page.get_by_test_id("stMetric").filter(has_text="Accuracy").first).to_contain_text(
-        f"{expected:.2f} %", timeout=PATIENCE_MS
+        f"{accuracy_outside(model, files):.2f} %", timeout=PATIENCE_MS
     )
 
 
-def outside(*words: str) -> float:
-    """Return the accuracy in percent that the command line says."""
-    command = [sys.executable, "-m", "nnengine", *words, "--json"]
+def accuracy_outside(model: Path, files: dict[str, Path]) -> float:
+    """Return the accuracy on the test images, in percent, that the command line says."""
+    tests = [str(files[f"test_{kind}"]) for kind in ("images", "labels")]
+    command = [sys.executable, "-m", "nnengine", "evaluate", str(model), *tests, "--json"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
     return 100 * json.loads(done.stdout)["accuracy"]
 
