@@ -121,7 +121,7 @@ def test_the_engine_knows_no_screen(library):
 
 
 def test_only_the_compiler_and_its_vectors_import_numba():
-    names = ("ahead_of_time", "atomic", "bits", "compiling", "simd", "tiles")
+    names = ("ahead_of_time", "atomic", "bits", "compiling", "quicker", "simd", "tiles")
     expected = {f"nnengine/kernels/{name}.py" for name in names}
     assert expected == users_of("numba")
 

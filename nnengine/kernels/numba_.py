@@ -18,7 +18,7 @@ import numpy as np
 
 from . import helpers, numpy_, workers
 from .answers import _probabilities, probabilities
-from .compiling import is_kept
+from .compiling import is_kept, load
 from .dense import (
     activate,
     activation_backward,
@@ -75,10 +75,8 @@ def _answers() -> None:
 
 
 def _mini_batch() -> None:
-    starts, places, values = np.zeros(3, np.int64), np.empty(6, np.uint16), np.empty(6, np.uint8)
-    count_pixels(_IMAGES, starts)
-    pack_pixels(_IMAGES, starts, places, values)
-    packed_gradient((starts, places, values), np.arange(2), *_network(_IMAGES))
+    starts, places = np.array([0, 3, 6]), np.array([0, 1, 2, 0, 1, 2], np.uint16)
+    packed_gradient((starts, places, _IMAGES.ravel()), np.arange(2), *_network(_IMAGES))
 
 
 def _full_batch() -> None:
@@ -117,7 +115,7 @@ PREPARE = {
 }
 # By two helpers, about six seconds each; first what answers: a visitor who draws a digit does not
 # wait for the rest.
-_SHARES = ("answers", "full batch", "distortions"), ("mini-batch", "optimisers", "losses")
+_SHARES = ("answers", "full batch", "distortions", "losses"), ("mini-batch", "optimisers")
 
 
 def prepare(name: str) -> None:
@@ -132,9 +130,11 @@ def warm_up() -> None:
     With cores to spare other processes compile, and what is ready comes from them one by one.
     """
     shares = [[name for name in share if not is_kept(PREPARE[name][1])] for share in _SHARES]
-    with helpers.compiling(filter(None, shares) if workers.threads() > 1 else ()) as started:
-        for helper in started:
-            for line in helper.stdout:
-                prepare(line.strip())
+    if workers.threads() == 1:
+        shares = [sum(shares, [])]
+    with helpers.compiling([share for share in shares if share]) as ready:
+        load()  # while helpers do the same
+        for name in ready:
+            prepare(name)
     for name in PREPARE:
         prepare(name)
