@@ -134,7 +134,8 @@ class Scheduler:
                 self._check_room(run.owner, but=run)
         self._take_up(run)
         run.beat = self._clock()
-        self._command(run, ("paused",), "running")
+        # Where there is no thread the first slice is not waited for: 0.06 s of a click's time.
+        self._command(run, ("paused",), "running", wait=self.threaded)
 
     def step(self, run: Run) -> None:
         """Let a live or paused run do exactly one optimiser step, and stay paused."""
