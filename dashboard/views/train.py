@@ -74,7 +74,7 @@ def messages(run: Run) -> None:
         state.put("train.refused", None)
     if run.state == "waiting" and not state.scheduler().warm and not IN_TAB:
         st.info(
-            "Preparing the compiled kernels. The first time on a machine this takes 10 to 20 "
+            "Preparing the compiled kernels. The first time on a machine this takes some ten "
             "seconds; the run starts by itself."
         )
     elif run.state in ("diverged", "failed"):
@@ -172,7 +172,7 @@ def preparing() -> None:
     """Say that the compiler is at work, as long as it is."""
     if not state.scheduler().warm:
         st.info(
-            "The kernels are being compiled in the background, 10 to 20 seconds the first time on "
+            "The kernels are being compiled in the background, some ten seconds the first time on "
             "a machine. You can start a run now: it begins by itself."
         )
 

@@ -138,7 +138,7 @@ def threads() -> int:
 
 
 def warm_up() -> None:
-    """Have all kernels ready: from the cache, or compiled: 8 to 13 s on two cores, once."""
+    """Have all kernels ready: from the cache, or compiled: 7 to 9 s on two cores, once."""
     global warm
     if not warm:
         _module(name).warm_up()

@@ -113,7 +113,7 @@ PREPARE = {
     "losses": (_losses, softmax_cross_entropy),
     "distortions": (_distortions, _distort),
 }
-# By two helpers, about six seconds each; first what answers: a visitor who draws a digit does not
+# By two helpers, as long as each other; first what answers: a visitor who draws a digit does not
 # wait for the rest.
 _SHARES = ("answers", "full batch", "distortions", "losses"), ("mini-batch", "optimisers")
 
@@ -127,7 +127,7 @@ def prepare(name: str) -> None:
 def warm_up() -> None:
     """Have ready what float32 networks need: from the cache in 0.4 s, or compiled first.
 
-    With cores to spare other processes compile, and what is ready comes from them one by one.
+    Another process compiles, two where there are cores, and what is ready comes in bit by bit.
     """
     shares = [[name for name in share if not is_kept(PREPARE[name][1])] for share in _SHARES]
     if workers.threads() == 1:

@@ -138,6 +138,8 @@ def test_weights_are_live_while_another_page_is_open(page):
     )
     page.get_by_role("button", name="Stop").click()
     seen(page.get_by_text("Stopped", exact=True))
+    # The rest of the page follows: a run that has ended is listed with what it reached.
+    seen(page.locator("[class*='st-key-row']").filter(has_text=re.compile(r"\d\d\.\d\d %")))
     settle(page)
     assert metric(page, "Accuracy, validation") > 50
 
