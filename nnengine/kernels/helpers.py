@@ -52,7 +52,7 @@ def compiling(shares: Sequence[Sequence[str]]) -> Iterator[Iterator[str]]:
     with open(reading) as names:
         try:
             with contextlib.suppress(OSError), open(writing, "wb") as to:
-                if _may_start():  # or else none can be had, and all is done here
+                if shares and _may_start():  # or else none is had, and all is done here
                     groups = [shares] if _COPIES else [[share] for share in shares]
                     started.extend(_start(group, to) for group in groups)
             yield map(str.strip, names)
