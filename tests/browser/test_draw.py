@@ -18,10 +18,10 @@ ANSWERED_S = 10  # from opening the app to the answer
 
 
 def draw(page: Page, stroke: Stroke) -> None:
-    """Draw a stroke on the pad."""
+    """Draw a stroke on the pad, once the page stands still: Clear brings another pad."""
+    settle(page)
     pad = page.locator("canvas").last
     pad.scroll_into_view_if_needed()
-    page.wait_for_timeout(300)
     draw_on(pad, stroke)
 
 
