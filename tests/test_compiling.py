@@ -123,6 +123,12 @@ def test_helpers_compile_and_what_they_do_not_is_compiled_here(copy, before, cor
     assert expected == copy(SHARED.replace("BEFORE", before), NNENGINE_THREADS=cores)
 
 
+def test_where_everything_is_kept_no_helper_is_started(copy):
+    first, later = (SHARED.replace("BEFORE", before) for before in ("", "helpers._start = None"))
+    found = [copy(code, NNENGINE_THREADS="2") for code in (first, later)]
+    assert ["[(1, 0), (1, 0)]"] * 2 == found
+
+
 def test_helpers_end_with_whoever_waits_for_them(copy):
     """Also a helper's copies, which would go on for seconds."""
     if not os.path.exists("/proc/self/cmdline"):
@@ -170,5 +176,6 @@ code = re.sub(r"[.]?[_\\w]*_Z\\w+", "", "\\n".join(steps))  # names change every
 print(len(code.splitlines()) > 1000, hashlib.sha256(code.encode()).hexdigest())
 """
     plain = copy(code.replace("QUICKER", ""))
+    assert plain.startswith("True ")
     shutil.rmtree(copy.kept)
     assert plain == copy(code.replace("QUICKER", "quicker.make_numba_quicker()"))
