@@ -85,7 +85,7 @@ def _train_peer(options: argparse.Namespace) -> None:
 def _recipe(options: argparse.Namespace):
     """Return the recipe of the Train page that is asked for, and the data it trains on."""
     sys.path.insert(0, str(ROOT))
-    from dashboard.recipe import PRESETS
+    from dashboard.runs.recipe import PRESETS
     from nnengine import Dataset, read_idx
 
     recipe = next(recipe for name, recipe in PRESETS.items() if name.startswith(options.recipe))
@@ -127,7 +127,7 @@ def thread(options: argparse.Namespace) -> dict:
     """Train to the end by the server's engine thread; return images a second."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     recipe, data, test = _recipe(options)
-    from dashboard.runs import Scheduler
+    from dashboard.runs.scheduler import Scheduler
 
     scheduler = Scheduler()
     run = scheduler.start(recipe, data, test)

@@ -19,7 +19,7 @@ from pathlib import Path
 from full_batch import default_data
 
 from nnengine import Dataset, Network, StepFinished, TrainingConfig, kernels, read_idx, training
-from nnengine.augment import PRESETS, Augmentation
+from nnengine.data.augment import PRESETS, Augmentation
 from nnengine.kernels.workers import threads
 
 QUARTER = 4  # of an epoch: long enough that handing over does not count

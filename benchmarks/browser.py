@@ -30,7 +30,7 @@ import machine  # noqa: E402
 
 from dashboard.web import build, gather, pieces, serve, wheels  # noqa: E402
 from nnengine import read_idx  # noqa: E402
-from nnengine.kernels import ahead_of_time  # noqa: E402
+from nnengine.kernels.wasm import ahead_of_time  # noqa: E402
 from tests.browser.conftest import FLAGS, find_browser  # noqa: E402
 from tests.conftest import find_data  # noqa: E402
 

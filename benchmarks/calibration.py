@@ -16,7 +16,7 @@ from full_batch import default_data
 from original_recipe import load
 
 from nnengine import Dataset, Network, TrainingConfig, training
-from nnengine.calibration import calibration_error, fit_temperature, tempered
+from nnengine.analysis.calibration import calibration_error, fit_temperature, tempered
 
 
 def trained(train: Dataset, epochs: int, seed: int) -> Network:

@@ -21,20 +21,12 @@ from full_batch import default_data
 from original_recipe import load as load_set
 from pen_strokes import drawn
 
-from nnengine import (
-    Dataset,
-    EpochFinished,
-    Network,
-    TrainingConfig,
-    kernels,
-    modelfile,
-    models,
-    synthetic,
-    training,
-)
-from nnengine.augment import Augmentation, augmented
-from nnengine.calibration import calibration_error, fit_temperature, tempered
-from nnengine.metrics import evaluate
+from nnengine import Dataset, EpochFinished, Network, TrainingConfig, kernels, models, training
+from nnengine.analysis.calibration import calibration_error, fit_temperature, tempered
+from nnengine.core.metrics import evaluate
+from nnengine.data import synthetic
+from nnengine.data.augment import Augmentation, augmented
+from nnengine.storage import modelfile
 
 COMMAND = "python benchmarks/make_models.py"
 # The rate at which the original's recipe reaches what the original reports; it names none.

@@ -5,7 +5,7 @@
 7,494 digits by 30 people (pendigits-orig.tra.gz: Alpaydin and Alimoglu, UCI Machine Learning
 Repository, CC BY 4.0). Each is drawn as the Draw page's canvas draws it, in two ways: the
 tablet's box of 500 units on the whole sheet of 280 pixels, where digits are small and the pen is
-thick; and the digit itself filling 200 of the 280. `drawing.to_image` then frames it. Without a
+thick; and the digit itself filling 200 of the 280. `framing.to_image` then frames it. Without a
 MODEL the shipped networks are measured beside a plain 784-128-10 trained on MNIST.
 """
 
@@ -19,8 +19,9 @@ from full_batch import default_data
 from original_recipe import load as load_set
 
 import nnengine
-from nnengine import Dataset, Network, TrainingConfig, drawing, models, pen, training
-from nnengine.metrics import evaluate
+from nnengine import Dataset, Network, TrainingConfig, models, training
+from nnengine.core.metrics import evaluate
+from nnengine.data import framing, pen
 
 FILE = Path("pendigits") / "pendigits-orig.tra.gz"
 BOX, SHEET_PX, FILLED_PX = 500, 280, 200
@@ -32,7 +33,7 @@ def drawn(folder: Path, place: str = "small", pen_px: float = PEN_PX) -> Dataset
     """Return the file's digits as uint8 (7494, 28, 28), drawn in one of the PLACES and framed."""
     digits, labels = pen.read_unipen(folder / FILE)
     sheets = (pen.draw(_placed(strokes, place), pen_px=pen_px) for strokes in digits)
-    return Dataset(drawing.to_images(sheets), labels, classes=10, name=f"pen strokes, {place}")
+    return Dataset(framing.to_images(sheets), labels, classes=10, name=f"pen strokes, {place}")
 
 
 def _placed(strokes: list[np.ndarray], place: str) -> list[np.ndarray]:

@@ -17,8 +17,10 @@ import numpy as np
 from full_batch import default_data
 from original_recipe import load
 
-from nnengine import Dataset, Network, TrainingConfig, report, synthetic, training
-from nnengine.metrics import Evaluation, evaluate
+from nnengine import Dataset, Network, TrainingConfig, training
+from nnengine.cli import report
+from nnengine.core.metrics import Evaluation, evaluate
+from nnengine.data import synthetic
 
 # name: (digits of each set, epochs on it, learning rate for each set in turn)
 RECIPES = {

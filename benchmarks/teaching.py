@@ -19,9 +19,9 @@ from original_recipe import load
 
 import nnengine
 from nnengine import Dataset, kernels
-from nnengine.augment import GENTLE, augmented
-from nnengine.synthetic import digits
-from nnengine.teaching import Lesson, teach
+from nnengine.analysis.finetuning import Lesson, teach
+from nnengine.data.augment import GENTLE, augmented
+from nnengine.data.synthetic import digits
 
 VARIANTS = 60
 

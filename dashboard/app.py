@@ -16,11 +16,12 @@ if ROOT not in sys.path:
 
 import streamlit as st  # noqa: E402
 
-from dashboard import tab  # noqa: E402
+from dashboard.host import tab  # noqa: E402
 
 tab.repair()  # before the first component is made
 
-from dashboard import from_link, kept_here, sharing, state, tempo  # noqa: E402
+from dashboard import state  # noqa: E402
+from dashboard.sections import from_link, kept_here, sharing, tempo  # noqa: E402
 
 VIEWS = Path(__file__).parent / "views"
 PAGES = ("Data", "Train", "Weights", "Draw", "Fragility", "Models", "About")

@@ -1,11 +1,17 @@
 """nnengine: a neural network engine written from scratch, from IDX bytes to an answer."""
 
-from . import catalogue
 from ._version import __version__
-from .augment import Augmentation
-from .dataset import Dataset
+from .compat import NNetworkMinimal
+from .core.network import Network
+from .data import catalogue
+from .data.augment import Augmentation
+from .data.dataset import Dataset
+from .data.idx import Idx1, Idx3, read_idx, write_idx
 from .errors import ConfigError, EngineError, FetchError, FormatError
-from .events import (
+from .models import shipped
+from .storage.modelfile import load
+from .training import TrainingConfig, training
+from .training.events import (
     EpochFinished,
     Evaluated,
     History,
@@ -14,12 +20,6 @@ from .events import (
     TrainingDiverged,
     TrainingFinished,
 )
-from .idx import Idx1, Idx3, read_idx, write_idx
-from .minimal import NNetworkMinimal
-from .modelfile import load
-from .models import shipped
-from .network import Network
-from .training import TrainingConfig, training
 
 __all__ = [
     "Augmentation",

@@ -7,6 +7,7 @@ gives the same bits everywhere.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import sys
@@ -15,7 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from nnengine import Augmentation, Dataset, Network, TrainingConfig, kernels, synthetic, training
+from nnengine import Augmentation, Dataset, Network, TrainingConfig, kernels, training
+from nnengine.data import synthetic
 
 FILE = Path(__file__).with_name("digests.json")
 COUNT = 5000  # images: enough for a full batch in groups of sixteen
@@ -52,7 +54,9 @@ def kinds() -> dict[str, Callable[[], Network]]:
         "adam 100, two layers, tanh": lambda: run(
             some, [50, 30], _config(**adam, epochs=1, batch_size=100), activation="tanh"
         ),
-        "momentum 128": lambda: run(some, [64], _config("momentum", 0.01, batch_size=128, epochs=2)),
+        "momentum 128": lambda: run(
+            some, [64], _config("momentum", 0.01, batch_size=128, epochs=2)
+        ),
         "sgd 1": lambda: run(some, [10], _config("sgd", 0.01, batch_size=1, iterations=300)),
         "sgd 256, cosine": lambda: run(
             some, [20], _config("sgd", 0.1, batch_size=256, epochs=3, schedule="cosine")
@@ -105,9 +109,19 @@ def _blas() -> str:
     return next((p.get("architecture", "?") for p in pools if p["user_api"] == "blas"), "none")
 
 
-def digest(network: Network) -> str:
-    """Return the digest of a network's parameters."""
-    return hashlib.blake2b(network.theta.tobytes(), digest_size=12).hexdigest()
+def digest(make: Callable[[], Network]) -> str:
+    """Return the digest of the parameters that a run ends at, BLAS held to one thread."""
+    with _one_thread_of_blas():
+        theta = make().theta
+    return hashlib.blake2b(theta.tobytes(), digest_size=12).hexdigest()
+
+
+def _one_thread_of_blas() -> contextlib.AbstractContextManager:
+    if kernels.name == "wasm":
+        return contextlib.nullcontext()
+    import threadpoolctl
+
+    return threadpoolctl.threadpool_limits(1, user_api="blas")
 
 
 def known() -> dict[str, dict[str, str]]:
@@ -120,7 +134,7 @@ def main() -> None:
     table = known()
     for name in sys.argv[1:] or [n for n, why in kernels.available().items() if why is None]:
         kernels.use(name)
-        table[machine()] = {kind: digest(make()) for kind, make in kinds().items()}
+        table[machine()] = {kind: digest(make) for kind, make in kinds().items()}
     FILE.write_text(json.dumps(dict(sorted(table.items())), indent=1) + "\n")
 
 

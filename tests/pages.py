@@ -10,7 +10,7 @@ import numpy as np
 from streamlit.testing.v1 import AppTest
 
 from dashboard import state
-from nnengine.idx import write_idx
+from nnengine.data.idx import write_idx
 
 APP = Path(__file__).resolve().parent.parent / "dashboard" / "app.py"
 

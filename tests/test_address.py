@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dashboard import address, augment_form
-from dashboard.recipe import PRESETS, VALIDATION_SHARES, Bounds, Recipe
-from nnengine.activations import ACTIVATIONS
-from nnengine.augment import GENTLE, NONE, STRONG, Augmentation
-from nnengine.network import INITIALISATIONS
-from nnengine.optimisers import OPTIMISERS
+from dashboard.runs import address
+from dashboard.runs.recipe import PRESETS, VALIDATION_SHARES, Bounds, Recipe
+from dashboard.sections import augment_form
+from nnengine.core.activations import ACTIVATIONS
+from nnengine.core.network import INITIALISATIONS
+from nnengine.core.optimizers import OPTIMISERS
+from nnengine.data.augment import GENTLE, NONE, STRONG, Augmentation
 from nnengine.training import SCHEDULES
 
 SOURCES = ("digits", "mnist")

@@ -7,8 +7,9 @@ import json
 import numpy as np
 import pytest
 
-from nnengine import ConfigError, FormatError, augment, kernels
-from nnengine.augment import GENTLE, NONE, PRESETS, STRONG, Augmentation, augmented, parse
+from nnengine import ConfigError, FormatError, kernels
+from nnengine.data import augment
+from nnengine.data.augment import GENTLE, NONE, PRESETS, STRONG, Augmentation, augmented, parse
 from nnengine.kernels import numpy_
 
 SHAPES = [(28, 28), (1, 1), (1, 9), (9, 1), (3, 50), (20, 7), (64, 64)]

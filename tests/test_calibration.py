@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nnengine import ConfigError, FormatError, Network, load
-from nnengine.calibration import (
+from nnengine.analysis.calibration import (
     COOLEST,
     HOTTEST,
     calibration_error,
@@ -17,7 +17,7 @@ from nnengine.calibration import (
     reliability,
     tempered,
 )
-from nnengine.losses import softmax_cross_entropy
+from nnengine.core.losses import softmax_cross_entropy
 
 
 def loss(logits, labels, t: float) -> float:

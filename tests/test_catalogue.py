@@ -19,8 +19,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nnengine import ConfigError, FetchError, FormatError, catalogue, fetch, write_idx
-from nnengine.catalogue import Entry, Published
+from nnengine import ConfigError, FetchError, FormatError, write_idx
+from nnengine.data import catalogue, fetch
+from nnengine.data.catalogue import Entry, Published
 from tests.mirror import HTML, Mirror, Request, serving
 
 NAMES = (

@@ -16,11 +16,11 @@ from nnengine import (
     Network,
     StepFinished,
     TrainingConfig,
-    checkpoint,
     kernels,
     training,
 )
-from nnengine.course import Course
+from nnengine.storage import checkpoint
+from nnengine.training.state import Course
 
 TURNED = Augmentation(rotation=10, shift=1)
 

@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 
 import nnengine
-from nnengine import Network, catalogue, cli, kernels, write_idx
-from nnengine.progress import FetchProgress, Progress
+from nnengine import Network, cli, kernels, write_idx
+from nnengine.cli.progress import FetchProgress, Progress
+from nnengine.data import catalogue
 from nnengine.training import Progressed, StepFinished
 from tests.mirror import serving
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from nnengine import Dataset, Network, TrainingConfig, kernels, training
-from nnengine.cost import PARTS, Cost
-from nnengine.report import cost_lines
+from nnengine.cli.report import cost_lines
+from nnengine.training.timings import PARTS, Cost
 
 
 @pytest.mark.alone

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnengine.dataset import FASHION_NAMES, Dataset, check_labels
+from nnengine.data.dataset import FASHION_NAMES, Dataset, check_labels
+from nnengine.data.idx import Idx1, Idx3, read_idx, write_idx
 from nnengine.errors import ConfigError, FormatError
-from nnengine.idx import Idx1, Idx3, read_idx, write_idx
 
 
 def idx_bytes(array: np.ndarray) -> bytes:

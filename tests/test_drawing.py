@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import nnengine
-from nnengine import drawing, pen
-from nnengine.drawing import fit, is_empty, to_image, to_images
+from nnengine.data import framing, pen
+from nnengine.data.framing import fit, is_empty, to_image, to_images
 from nnengine.errors import FormatError
 
 
@@ -161,7 +161,7 @@ def test_thin_and_thick_pens_come_near_those_of_mnist(pen_px, least, most):
 
 def test_a_pen_like_mnists_is_left_as_it_is():
     image = to_image(a_drawn_seven(20))
-    plain = drawing._resample(drawing._trim(a_drawn_seven(20) / np.float32(255)), (20, 16))
+    plain = framing._resample(framing._trim(a_drawn_seven(20) / np.float32(255)), (20, 16))
     rows, columns = np.flatnonzero(image.any(axis=1)), np.flatnonzero(image.any(axis=0))
     found = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     assert np.abs(found.astype(int) - 255 * plain / plain.max()).max() <= 1
@@ -176,7 +176,7 @@ def test_a_solid_block_is_no_thick_pen():
 def test_thinning_by_a_whole_pixel_takes_one_from_every_side():
     ink = np.zeros((9, 9), np.float32)
     ink[2:7, 2:7] = 1
-    thin = drawing._thinner(ink, 1.0)
+    thin = framing._thinner(ink, 1.0)
     assert {(y, x) for y in (3, 4, 5) for x in (3, 4, 5)} == set(
         map(tuple, np.argwhere(thin == 1).tolist())
     )

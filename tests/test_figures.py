@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dashboard import figures
 from dashboard.components import live_plot
-from dashboard.style import luminance
+from dashboard.present import figures
+from dashboard.present.style import luminance
 from nnengine.training import Evaluated, History
 
 CONFIG = Path(figures.__file__).parent / ".streamlit" / "config.toml"

@@ -15,12 +15,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nnengine import forms, read_idx
-from nnengine.dataset import Dataset
+from nnengine import read_idx
+from nnengine.data import readers
+from nnengine.data.dataset import Dataset
+from nnengine.data.idx import write_idx
+from nnengine.data.readers import table
+from nnengine.data.synthetic import digits
 from nnengine.errors import FormatError
-from nnengine.forms import table
-from nnengine.idx import write_idx
-from nnengine.synthetic import digits
 
 
 def pictures(count: int = 12, side: int = 5, seed: int = 0) -> np.ndarray:
@@ -77,28 +78,28 @@ def same(found: Dataset, images, labels) -> bool:
 @pytest.mark.parametrize("header", [False, True])
 def test_a_table_is_read_with_and_without_its_first_row(mark, header):
     first = mark.join(["label", *(f"pixel{i}" for i in range(25))]) if header else ""
-    found = forms.read_sets(csv(pictures(), names(), header=first, mark=mark))
+    found = readers.read_sets(csv(pictures(), names(), header=first, mark=mark))
     assert same(found.train, pictures(), names())
     assert (None, ()) == (found.test, found.notes)
 
 
 def test_a_row_is_worked_out_by_hand():
     raw = b"2,0,7,10\r\n255,99,100,200\r\n0,255,254,1"
-    found = forms.read_sets(raw).train
+    found = readers.read_sets(raw).train
     assert [2, 255, 0] == found.labels.tolist()
     assert [[[0, 7, 10]], [[99, 100, 200]], [[255, 254, 1]]] == found.images.tolist()
 
 
 def test_the_label_may_stand_last_where_a_header_says_so():
     header = ",".join([*(f"p{i}" for i in range(25)), "Class"])
-    found = forms.read_sets(csv(pictures(), names(), header=header, last=True))
+    found = readers.read_sets(csv(pictures(), names(), header=header, last=True))
     assert same(found.train, pictures(), names())
 
 
 def test_the_label_is_found_last_where_the_first_column_never_changes():
     images = pictures()
     images[:, 0, 0] = 0
-    found = forms.read_sets(csv(images, names(), last=True))
+    found = readers.read_sets(csv(images, names(), last=True))
     assert same(found.train, images, names())
     assert "the last was taken for the label" in found.notes[0]
 
@@ -106,20 +107,20 @@ def test_the_label_is_found_last_where_the_first_column_never_changes():
 def test_a_header_may_tell_height_and_width():
     images = pictures().reshape(12, 5, 5)[:, :, :3]
     header = ",".join(["label", *(f"{r}x{c}" for r in range(1, 6) for c in range(1, 4))])
-    assert (5, 3) == forms.read_sets(csv(images, names(), header=header)).train.image_shape
+    assert (5, 3) == readers.read_sets(csv(images, names(), header=header)).train.image_shape
 
 
 def test_the_counter_that_a_data_frame_adds_is_no_pixel():
     table = np.column_stack([np.arange(12), names(), pictures().reshape(12, -1)])
     header = ",".join(["", "label", *(f"p{i}" for i in range(25))])
     raw = header + "\n" + "\n".join(",".join(map(str, row)) for row in table.tolist())
-    assert same(forms.read_sets(raw.encode()).train, pictures(), names())
+    assert same(readers.read_sets(raw.encode()).train, pictures(), names())
 
 
 @pytest.mark.parametrize("high", [1.0, 255.0])
 def test_fractions_and_quotes_are_read_too(high):
     values = pictures() / 255 * high
-    found = forms.read_sets(re.sub(rb"(?<=,)0\.0(?=,)", b'"0.0"', csv(values, names())))
+    found = readers.read_sets(re.sub(rb"(?<=,)0\.0(?=,)", b'"0.0"', csv(values, names())))
     assert 1 >= np.abs(found.train.images.astype(int) - pictures()).max()
     assert 1 == len(found.notes) or high == 255.0
 
@@ -127,13 +128,15 @@ def test_fractions_and_quotes_are_read_too(high):
 def test_whole_numbers_up_to_16_are_stretched_and_it_is_said():
     small = pictures() % 17
     small[0, 0, 0] = 16
-    found = forms.read_sets(csv(small, names()))
+    found = readers.read_sets(csv(small, names()))
     assert ("Pixels were from 0 to 16: stretched to 0 to 255.",) == found.notes
     assert np.array_equal(np.rint(small * np.float32(255 / 16)), found.train.images)
 
 
 def test_a_packed_table_is_unpacked():
-    assert same(forms.read_sets(gzip.compress(csv(pictures(), names()))).train, pictures(), names())
+    assert same(
+        readers.read_sets(gzip.compress(csv(pictures(), names()))).train, pictures(), names()
+    )
 
 
 @settings(max_examples=40, deadline=None)
@@ -145,7 +148,7 @@ def test_a_table_does_not_depend_on_where_its_blocks_are_cut(rows, columns, seed
     before, table.BLOCK = table.BLOCK, block
     try:
         header = ",".join(["label"] + ["p"] * columns)
-        found = forms.read_sets(csv(images, labels, header=header)).train
+        found = readers.read_sets(csv(images, labels, header=header)).train
     finally:
         table.BLOCK = before
     assert np.array_equal(images.reshape(rows, -1), found.images.reshape(rows, -1))
@@ -156,18 +159,18 @@ def test_a_table_that_was_cut_short_offers_its_whole_rows():
     raw = csv(pictures(), names())
     cut = raw[: raw.rfind(b"\n", 0, -1) + 9]
     with pytest.raises(FormatError, match="cut.csv: row 12 is cut off") as caught:
-        forms.read(cut, name="cut.csv")
+        readers.read(cut, name="cut.csv")
     assert 11 == caught.value.whole_items
-    kept = forms.read(cut, keep_whole=True).train
+    kept = readers.read(cut, keep_whole=True).train
     assert same(kept, pictures()[:11], names()[:11])
 
 
 def test_a_packed_table_that_breaks_off_offers_its_whole_rows():
     raw = gzip.compress(csv(pictures(400), names(400)), compresslevel=0)
     with pytest.raises(FormatError, match="the gzip data break off") as caught:
-        forms.read(raw[:-4000])
+        readers.read(raw[:-4000])
     assert 0 < caught.value.whole_items < 400
-    assert caught.value.whole_items == len(forms.read(raw[:-4000], keep_whole=True).train)
+    assert caught.value.whole_items == len(readers.read(raw[:-4000], keep_whole=True).train)
 
 
 @pytest.mark.parametrize(
@@ -187,20 +190,20 @@ def test_a_packed_table_that_breaks_off_offers_its_whole_rows():
 )
 def test_what_is_wrong_with_a_table_is_said_with_its_place(raw, message):
     with pytest.raises(FormatError, match=message):
-        forms.read_sets(raw, name="t.csv")
+        readers.read_sets(raw, name="t.csv")
 
 
 def test_a_table_without_an_end_is_refused_before_it_fills_the_memory():
     endless = gzip.compress(b"1," * 5_000_000)
     with pytest.raises(FormatError, match="more than 1,048,576 characters"):
-        forms.read_sets(endless)
+        readers.read_sets(endless)
     with pytest.raises(FormatError, match="more than the 1,000 bytes"):
-        forms.read_sets(csv(pictures(100), names(100)), max_bytes=1000)
+        readers.read_sets(csv(pictures(100), names(100)), max_bytes=1000)
 
 
 def test_mnist_as_a_table_is_mnist(mnist_files):
     images, labels = (read_idx(mnist_files[f"test_{kind}"]) for kind in ("images", "labels"))
-    assert same(forms.read_sets(csv(images, labels)).train, images, labels)
+    assert same(readers.read_sets(csv(images, labels)).train, images, labels)
 
 
 # Arrays ----------------------------------------------------------------------------------
@@ -208,7 +211,7 @@ def test_mnist_as_a_table_is_mnist(mnist_files):
 
 def test_the_names_that_keras_gives_are_known():
     raw = npz(x_train=pictures(), y_train=names(), x_test=pictures(6, 5, 1), y_test=names(6))
-    found = forms.read_sets(raw, name="mnist.npz")
+    found = readers.read_sets(raw, name="mnist.npz")
     assert same(found.train, pictures(), names())
     assert same(found.test, pictures(6, 5, 1), names(6))
     assert ("mnist.npz", 3, 3) == (found.train.name, found.train.classes, found.test.classes)
@@ -216,25 +219,27 @@ def test_the_names_that_keras_gives_are_known():
 
 @pytest.mark.parametrize(("one", "two"), [("images", "labels"), ("X", "y"), ("arr_0", "arr_1")])
 def test_a_single_set_goes_by_many_names(one, two):
-    assert same(forms.read_sets(npz(**{one: pictures(), two: names()})).train, pictures(), names())
+    assert same(
+        readers.read_sets(npz(**{one: pictures(), two: names()})).train, pictures(), names()
+    )
 
 
 def test_three_parts_keep_the_test_part():
     parts = {f"{part}_images": pictures(9, 5, i) for i, part in enumerate(("train", "val", "test"))}
     parts |= {f"{part}_labels": names(9)[:, None] for part in ("train", "val", "test")}
-    found = forms.read_sets(npz(**parts))
+    found = readers.read_sets(npz(**parts))
     assert same(found.test, parts["test_images"], names(9))
     assert "validation part is left out" in found.notes[0]
 
 
 def test_one_hot_rows_become_labels_and_long_numbers_bytes():
-    found = forms.read_sets(npz(x=pictures().astype(np.int64), y=np.eye(3)[names()]))
+    found = readers.read_sets(npz(x=pictures().astype(np.int64), y=np.eye(3)[names()]))
     assert same(found.train, pictures(), names())
 
 
 def test_fractions_become_bytes_by_the_scale_of_both_parts():
     train, test = pictures() / 255, pictures(6, 5, 1) / 510
-    found = forms.read_sets(npz(x_train=train, y_train=names(), x_test=test, y_test=names(6)))
+    found = readers.read_sets(npz(x_train=train, y_train=names(), x_test=test, y_test=names(6)))
     assert np.array_equal(pictures(), found.train.images)
     assert 128 >= found.test.images.max()
     assert ("Pixels were fractions from 0 to 1: stretched to 0 to 255.",) == found.notes
@@ -243,18 +248,18 @@ def test_fractions_become_bytes_by_the_scale_of_both_parts():
 @pytest.mark.parametrize("axis", [1, 3])
 def test_colours_become_grey_wherever_their_channels_stand(axis):
     colours = np.stack([pictures(), pictures(), pictures()], axis=axis)
-    found = forms.read_sets(npz(images=colours, labels=names()))
+    found = readers.read_sets(npz(images=colours, labels=names()))
     assert same(found.train, pictures(), names())
     assert "mean of red, green and blue" in found.notes[0]
 
 
 def test_arrays_that_stand_alone_wait_for_their_partner():
-    images = forms.read(npz(arr_0=pictures()))
-    labels = forms.read(_npy(names().astype(np.int64)), name="labels.npy")
+    images = readers.read(npz(arr_0=pictures()))
+    labels = readers.read(_npy(names().astype(np.int64)), name="labels.npy")
     assert np.array_equal(pictures(), images.images) and images.labels is None
     assert np.array_equal(names(), labels.labels) and labels.train is None
     with pytest.raises(FormatError, match="holds images and no labels"):
-        forms.read_sets(npz(arr_0=pictures()))
+        readers.read_sets(npz(arr_0=pictures()))
 
 
 def _npy(array) -> bytes:
@@ -280,13 +285,13 @@ def _npy(array) -> bytes:
 )
 def test_what_is_wrong_with_arrays_is_said(arrays, message):
     with pytest.raises(FormatError, match=message):
-        forms.read_sets(npz(**arrays), name="a.npz")
+        readers.read_sets(npz(**arrays), name="a.npz")
 
 
 def test_a_trained_network_is_not_taken_for_data():
     raw = npz(header=np.zeros(3, np.uint8), weights_1=np.ones((4, 2)), biases_1=np.ones(2))
     with pytest.raises(FormatError, match="a trained network, not data"):
-        forms.read(raw)
+        readers.read(raw)
 
 
 # Pictures --------------------------------------------------------------------------------
@@ -295,7 +300,7 @@ def test_a_trained_network_is_not_taken_for_data():
 def test_pictures_in_folders_named_by_class():
     files = {f"set/train/{k}/{i}.png": png(pictures(12)[i]) for i, k in enumerate(names())}
     files |= {f"set/test/{k}/{i}.png": png(pictures(6, 5, 1)[i]) for i, k in enumerate(names(6))}
-    found = forms.read_sets(zipped(files))
+    found = readers.read_sets(zipped(files))
     order = sorted(range(12), key=lambda i: f"{names()[i]}/{i}.png")
     images = pictures()[order]
     light = np.median(np.hstack([images[:, 0], images[:, -1], images[:, :, 0], images[:, :, -1]]))
@@ -308,7 +313,7 @@ def test_pictures_that_begin_with_their_class(tmp_path):
         (tmp_path / f"{(10, 9, 'z')[i % 3]}_{i:03}.png").write_bytes(png(pictures()[i] // 4))
     (tmp_path / "readme.txt").write_text("how they were made")
     (tmp_path / ".DS_Store").write_bytes(b"clutter")
-    found = forms.read_sets(tmp_path)
+    found = readers.read_sets(tmp_path)
     assert ("9", "10", "z") == found.train.class_names
     assert [0, 0, 1, 1, 2, 2] == sorted(found.train.labels)
     assert ("One other file was left out, such as readme.txt.",) == found.notes
@@ -317,7 +322,7 @@ def test_pictures_that_begin_with_their_class(tmp_path):
 def test_dark_on_light_becomes_light_on_dark():
     paper = np.full((6, 6), 250, np.uint8)
     paper[2:4, 2:4] = 10
-    found = forms.read_sets(zipped({f"{i}/a.png": png(paper) for i in range(3)}))
+    found = readers.read_sets(zipped({f"{i}/a.png": png(paper) for i in range(3)}))
     assert (5, 245) == (found.train.images[0, 0, 0], found.train.images[0, 2, 2])
     assert ("Dark on light became light on dark, as MNIST is.",) == found.notes
 
@@ -327,14 +332,14 @@ def test_strokes_on_nothing_are_light_on_dark_whatever_their_colour():
         picture = np.full((6, 6, 4), level, np.uint8)
         picture[..., 3] = 0
         picture[2:4, 2:4, 3] = 255
-        found = forms.read_sets(zipped({"1/a.png": png(picture), "2/b.png": png(picture)}))
+        found = readers.read_sets(zipped({"1/a.png": png(picture), "2/b.png": png(picture)}))
         assert (0, 255) == (found.train.images[0, 0, 0], found.train.images[0, 2, 2])
 
 
 def test_pictures_of_several_sizes_are_framed_whole():
     wide = np.zeros((40, 120), np.uint8)
     wide[:, 60:] = 200
-    found = forms.read_sets(zipped({"1/a.png": png(wide), "2/b.jpg": png(wide[:20], "JPEG")}))
+    found = readers.read_sets(zipped({"1/a.png": png(wide), "2/b.jpg": png(wide[:20], "JPEG")}))
     assert (28, 28) == found.train.image_shape
     rows = np.flatnonzero(found.train.images[0].max(axis=1) > 100)
     assert (9, 9) == (rows[0], len(rows))  # 28 wide, so 28 * 40 / 120 high, in the middle
@@ -343,14 +348,14 @@ def test_pictures_of_several_sizes_are_framed_whole():
 
 def test_a_picture_whose_class_nothing_tells_is_named():
     with pytest.raises(FormatError, match=r"all/7.png: nothing tells its class"):
-        forms.read_sets(zipped({"all/7.png": png(pictures()[0])}))
+        readers.read_sets(zipped({"all/7.png": png(pictures()[0])}))
 
 
 def test_a_picture_that_is_cut_short_is_named():
     raw = png(pictures(1, 40)[0])
     files = {"1/good.png": raw, "2/bad.png": raw[: len(raw) // 2]}
     with pytest.raises(FormatError, match=r"2/bad.png: not a whole PNG"):
-        forms.read_sets(zipped(files))
+        readers.read_sets(zipped(files))
 
 
 def test_a_picture_that_claims_a_vast_size_is_refused_unopened():
@@ -358,14 +363,14 @@ def test_a_picture_that_claims_a_vast_size_is_refused_unopened():
     bomb = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk
     bomb += struct.pack(">I", zlib.crc32(chunk))
     with pytest.raises(FormatError, match="1/a.png"):
-        forms.read_sets(zipped({"1/a.png": bomb, "2/a.png": bomb}))
+        readers.read_sets(zipped({"1/a.png": bomb, "2/a.png": bomb}))
 
 
 def test_without_pillow_pictures_are_refused_in_plain_words(monkeypatch):
     raw = zipped({f"{k}/a.png": png(pictures()[k]) for k in range(2)})
     monkeypatch.setitem(sys.modules, "PIL", None)
     with pytest.raises(FormatError, match="pictures need Pillow"):
-        forms.read_sets(raw)
+        readers.read_sets(raw)
 
 
 # Archives --------------------------------------------------------------------------------
@@ -374,17 +379,17 @@ def test_without_pillow_pictures_are_refused_in_plain_words(monkeypatch):
 def test_what_is_exported_comes_back_and_is_the_same_each_time():
     one = Dataset(pictures(), names(), name="one")
     two = Dataset(pictures(6, 5, 1), names(6), classes=3)
-    raw = forms.idx_zip(one, two)
-    assert raw == forms.idx_zip(one, two)
-    found = forms.read_sets(raw)
+    raw = readers.idx_zip(one, two)
+    assert raw == readers.idx_zip(one, two)
+    found = readers.read_sets(raw)
     assert (one.digest, two.digest) == (found.train.digest, found.test.digest)
     assert ["train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"] == zipfile.ZipFile(
-        io.BytesIO(forms.idx_zip(one))
+        io.BytesIO(readers.idx_zip(one))
     ).namelist()
 
 
 def test_a_folder_of_published_files_is_read(mnist_files):
-    found = forms.read_sets(mnist_files["test_images"].parent)
+    found = readers.read_sets(mnist_files["test_images"].parent)
     assert (60_000, 10_000) == (len(found.train), len(found.test))
 
 
@@ -393,14 +398,14 @@ def test_tables_in_an_archive_are_told_apart_by_name():
         "mnist_train.csv": csv(pictures(), names()),
         "mnist_test.csv": csv(pictures(6), names(6)),
     }
-    found = forms.read_sets(zipped(files))
+    found = readers.read_sets(zipped(files))
     assert same(found.train, pictures(), names()) and same(found.test, pictures(6), names(6))
 
 
 def test_an_archive_of_many_sets_asks_for_one():
     files = {f"{kind}-train-images-idx3": idx(pictures()) for kind in ("letters", "digits")}
     with pytest.raises(FormatError, match="give one set at a time"):
-        forms.read_sets(zipped(files))
+        readers.read_sets(zipped(files))
 
 
 @pytest.mark.parametrize(
@@ -413,13 +418,13 @@ def test_an_archive_of_many_sets_asks_for_one():
 )
 def test_an_archive_without_data_says_what_it_holds(files, message):
     with pytest.raises(FormatError, match=message):
-        forms.read_sets(zipped(files))
+        readers.read_sets(zipped(files))
 
 
 def test_a_zip_that_unpacks_to_too_much_is_refused():
     raw = npz(x=np.zeros((3000, 28, 28), np.uint8), y=names(3000))
     with pytest.raises(FormatError, match="more than the 100,000 allowed"):
-        forms.read_sets(raw, max_bytes=100_000)
+        readers.read_sets(raw, max_bytes=100_000)
 
 
 def test_a_member_that_claims_more_than_it_can_hold_is_refused():
@@ -427,24 +432,24 @@ def test_a_member_that_claims_more_than_it_can_hold_is_refused():
     at = raw.rfind(b"PK\x01\x02")
     raw[at + 24 : at + 28] = struct.pack("<L", 2**31)
     with pytest.raises(FormatError, match="no zip can hold"):
-        forms.read_sets(bytes(raw))
+        readers.read_sets(bytes(raw))
 
 
 def test_a_shape_that_promises_more_than_the_member_holds_is_refused():
     raw = _npy(np.zeros((10, 10, 10), np.uint8)).replace(b"(10, 10, 10)", b"(90, 90, 90)")
     with pytest.raises(FormatError, match="promises 729,000 bytes of values and cannot hold"):
-        forms.read_sets(zipped({"x.npy": raw, "y.npy": _npy(names(90))}, zipfile.ZIP_STORED))
+        readers.read_sets(zipped({"x.npy": raw, "y.npy": _npy(names(90))}, zipfile.ZIP_STORED))
 
 
 def test_a_directory_too_large_for_memory_is_refused_unread():
     end = b"PK\x05\x06" + struct.pack("<HHHHLLH", 0, 0, 9, 9, 2**25, 4, 0)
     with pytest.raises(FormatError, match="the directory of the zip alone has 33,554,432 bytes"):
-        forms.read_sets(b"PK\x03\x04" + bytes(100) + end)
+        readers.read_sets(b"PK\x03\x04" + bytes(100) + end)
 
 
 GOOD = {
     "npz": npz(x=pictures(), y=names()),
-    "zip": forms.idx_zip(Dataset(pictures(), names())),
+    "zip": readers.idx_zip(Dataset(pictures(), names())),
     "csv": csv(pictures(), names()),
     "npy": _npy(pictures()),
     "gz": gzip.compress(csv(pictures(), names())),
@@ -460,7 +465,7 @@ def test_whatever_happens_to_a_file_only_format_errors_come_of_it(kind, seed, cu
     for at in rng.integers(0, max(len(raw), 1), 3 * (not cut)):
         raw[at] = rng.integers(0, 256)
     try:
-        found = forms.read(bytes(raw), max_bytes=10**6)
+        found = readers.read(bytes(raw), max_bytes=10**6)
     except FormatError as error:
         assert str(error).startswith("the data: ")
     else:
@@ -472,26 +477,26 @@ def test_a_file_that_is_cut_short_anywhere_is_refused(kind):
     raw = GOOD[kind]
     for end in range(0, len(raw), 7):
         with pytest.raises(FormatError):
-            forms.read(raw[:end])
+            readers.read(raw[:end])
 
 
 def test_a_kind_is_told_by_content_and_a_file_stays_where_it_stood(tmp_path):
     expected = {"npz": "zip", "zip": "zip", "csv": "csv", "npy": "npy", "gz": "csv"}
-    assert expected == {kind: forms.recognise(raw) for kind, raw in GOOD.items()}
-    assert "idx" == forms.recognise(gzip.compress(idx(pictures())))
-    assert "folder" == forms.recognise(tmp_path)
-    assert (None, None) == (forms.recognise(b""), forms.recognise(b"<html>,"))
+    assert expected == {kind: readers.recognise(raw) for kind, raw in GOOD.items()}
+    assert "idx" == readers.recognise(gzip.compress(idx(pictures())))
+    assert "folder" == readers.recognise(tmp_path)
+    assert (None, None) == (readers.recognise(b""), readers.recognise(b"<html>,"))
     file = io.BytesIO(b"skip" + GOOD["csv"])
     file.seek(4)
-    forms.recognise(file)
+    readers.recognise(file)
     assert 4 == file.tell()
 
 
 def test_other_files_are_named_for_what_they_are():
     with pytest.raises(FormatError, match="page: an HTML page, not a data set"):
-        forms.read_sets(b"<!DOCTYPE html><title>404</title>", name="page")
+        readers.read_sets(b"<!DOCTYPE html><title>404</title>", name="page")
     with pytest.raises(FormatError, match="an IDX file, which holds images or labels alone"):
-        forms.read_sets(idx(pictures()))
+        readers.read_sets(idx(pictures()))
 
 
 # Turned ----------------------------------------------------------------------------------
@@ -499,31 +504,31 @@ def test_other_files_are_named_for_what_they_are():
 
 def test_exchanged_rows_and_columns_are_noticed_and_put_right():
     good = digits(1000, seed=3)
-    bad = Dataset(forms.turned(good.images), good.labels)
-    assert (False, True) == (forms.looks_turned(good), forms.looks_turned(bad))
-    assert np.array_equal(good.images, forms.turned(bad.images))
+    bad = Dataset(readers.turned(good.images), good.labels)
+    assert (False, True) == (readers.looks_turned(good), readers.looks_turned(bad))
+    assert np.array_equal(good.images, readers.turned(bad.images))
 
 
 def test_turning_is_worked_out_by_hand():
-    assert [[[1, 3, 5], [2, 4, 6]]] == forms.turned(np.array([[[1, 2], [3, 4], [5, 6]]])).tolist()
+    assert [[[1, 3, 5], [2, 4, 6]]] == readers.turned(np.array([[[1, 2], [3, 4], [5, 6]]])).tolist()
 
 
 def test_a_file_sorted_by_class_is_judged_as_well():
     good = digits(3000, seed=4)
     order = np.argsort(good.labels, kind="stable")
-    bad = Dataset(forms.turned(good.images[order]), good.labels[order])
-    assert forms.looks_turned(bad)
+    bad = Dataset(readers.turned(good.images[order]), good.labels[order])
+    assert readers.looks_turned(bad)
 
 
 @pytest.mark.parametrize("folder", ["mnist", "fashion-mnist"])
 def test_published_sets_are_asked_about_only_when_they_are_turned(data_dir, folder):
-    test = forms.read_sets(data_dir / folder).test
-    turned = Dataset(forms.turned(test.images), test.labels)
-    assert (False, folder == "mnist") == (forms.looks_turned(test), forms.looks_turned(turned))
+    test = readers.read_sets(data_dir / folder).test
+    turned = Dataset(readers.turned(test.images), test.labels)
+    assert (False, folder == "mnist") == (readers.looks_turned(test), readers.looks_turned(turned))
 
 
 def test_letters_are_asked_about_by_name_or_labels():
     images, labels = pictures(60, 28), np.arange(60) % 26 + 1
-    assert forms.looks_turned(Dataset(images, labels))
-    assert not forms.looks_turned(Dataset(images, labels - 1))
-    assert forms.looks_turned(Dataset(images, labels - 1), name="emnist-letters-train")
+    assert readers.looks_turned(Dataset(images, labels))
+    assert not readers.looks_turned(Dataset(images, labels - 1))
+    assert readers.looks_turned(Dataset(images, labels - 1), name="emnist-letters-train")

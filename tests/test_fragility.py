@@ -14,7 +14,7 @@ from nnengine import (
     TrainingConfig,
     training,
 )
-from nnengine.fragility import DISTORTIONS, distort, fragility, remedy
+from nnengine.analysis.robustness import DISTORTIONS, distort, fragility, remedy
 
 
 def crosses_and_bars(n=600, seed=1):

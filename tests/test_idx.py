@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from nnengine.data.idx import Idx1, Idx3, describe, read_idx, write_idx
 from nnengine.errors import ConfigError, FormatError
-from nnengine.idx import Idx1, Idx3, describe, read_idx, write_idx
 
 FAMILIES = ["u1", "i1", "i2", "i4", "f4", "f8"]
 TWO_IMAGES = bytes([0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 3]) + bytes(range(12))
@@ -620,7 +620,7 @@ def test_a_machine_without_enough_memory_says_so(monkeypatch):
     def refuse(*_):
         raise MemoryError
 
-    monkeypatch.setattr("nnengine.idx.np.empty", refuse)
+    monkeypatch.setattr("nnengine.data.idx.np.empty", refuse)
     said = r"2 images of 2x3 \(28 bytes\) do not fit into this machine's memory"
     with pytest.raises(FormatError, match=said):
         read_idx(gzip.compress(TWO_IMAGES))

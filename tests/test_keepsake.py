@@ -9,16 +9,17 @@ import numpy as np
 import pytest
 
 import nnengine
-from dashboard import browser, keepsake
-from dashboard.keepsake import Damaged, Reader, Writer, pack, unpack
-from dashboard.recipe import Bounds, Recipe
-from dashboard.runs import Scheduler
+from dashboard.host import browser
+from dashboard.runs.recipe import Bounds, Recipe
+from dashboard.runs.scheduler import Scheduler
 from dashboard.state import session
 from dashboard.state.keeping import Keeper
-from dashboard.visits import HeldNetwork, Kept, Registry
-from nnengine.augment import GENTLE
-from nnengine.dataset import Dataset
-from nnengine.teaching import Lesson
+from dashboard.store import keepsake
+from dashboard.store.keepsake import Damaged, Reader, Writer, pack, unpack
+from dashboard.store.visits import HeldNetwork, Kept, Registry
+from nnengine.analysis.finetuning import Lesson
+from nnengine.data.augment import GENTLE
+from nnengine.data.dataset import Dataset
 from tests.pages import idx
 
 QUICK = Recipe(hidden=(12,), epochs=4, batch_size=32, validation="none")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
@@ -10,9 +11,9 @@ import numpy as np
 import pytest
 
 from nnengine import kernels
-from nnengine.augment import affine_numbers, stroke_number
+from nnengine.data.augment import affine_numbers, stroke_number
 from nnengine.errors import ConfigError
-from nnengine.grouped import BLOCK, group
+from nnengine.fast.sliced import BLOCK, group
 from nnengine.kernels import numpy_
 
 WIDTHS = [1, 10, 16, 17, 64, 128]  # below, at and above the vectors' sixteen lanes
@@ -24,7 +25,7 @@ def k(request):
     reason = kernels.available()[request.param]
     if reason:
         pytest.skip(f"{request.param} kernels: {reason}")
-    return __import__(f"nnengine.kernels.{request.param}_", fromlist=["_"])
+    return importlib.import_module(kernels._MODULES[request.param], kernels.__name__)
 
 
 @pytest.fixture(params=[np.float32, np.float64])
@@ -228,7 +229,7 @@ def test_steps_in_one_call_are_those_of_the_formulas(k, sizes, rule, lists):
 @pytest.mark.parametrize("rule", [numpy_.MOMENTUM, numpy_.ADAM])
 def test_what_compiled_steps_remember_of_an_unused_pixel_fades_to_nothing(rule):
     """Numbers below float32's ordinary ones would stay for ever, and slow every step down."""
-    k = pytest.importorskip("nnengine.kernels.numba_", reason="numba is not installed")
+    k = pytest.importorskip("nnengine.kernels.compiled", reason="numba is not installed")
     x = np.full((4, 3), 255, np.uint8)
     x[:, 1] = 0
     sizes, kinds, theta, _ = whole_network(np.random.default_rng(3), (3, 17, 2), numpy_.TANH)

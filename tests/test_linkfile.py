@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nnengine
-from nnengine import ConfigError, FormatError, Network, linkfile, read_idx
+from nnengine import ConfigError, FormatError, Network, read_idx
+from nnengine.storage import links
 
 
 def link_of(body: bytes, bits: int = 8, version: int = 1) -> str:
@@ -34,7 +35,7 @@ def test_weights_of_whole_steps_come_back_exactly():
     weights = np.array([[63.5, -0.5], [0.0, 1.5], [-63.5, 7.0]], np.float32)
     parameters = {"weights_1": weights, "biases_1": np.array([0.1, -3e8], np.float32)}
     network = Network.from_parameters(parameters, activations=("identity",))
-    found = linkfile.decode(linkfile.encode(network)).network.parameters()
+    found = links.decode(links.encode(network)).network.parameters()
     assert weights.tolist() == found["weights_1"].tolist()
     assert parameters["biases_1"].tolist() == found["biases_1"].tolist()
 
@@ -43,13 +44,13 @@ def test_at_4_bits_every_unit_has_a_scale_of_its_own():
     weights = np.array([[7e-6, 7e6], [-3e-6, 2e6], [1e-6, 0.0]], np.float32)
     parameters = {"weights_1": weights, "biases_1": np.zeros(2, np.float32)}
     network = Network.from_parameters(parameters, activations=("identity",))
-    found = linkfile.decode(linkfile.encode(network, 4)).network.layers[0].weights
+    found = links.decode(links.encode(network, 4)).network.layers[0].weights
     assert np.allclose(weights, found, rtol=1e-6, atol=0)
 
 
 def test_at_8_bits_no_weight_moves_by_more_than_half_a_step():
     network = Network.build([784, 10, 10], rng=1, initialisation="uniform")
-    found = linkfile.decode(linkfile.encode(network)).network
+    found = links.decode(links.encode(network)).network
     for before, after in zip(network.layers, found.layers, strict=True):
         step = np.abs(before.weights).max() / 127
         assert np.abs(before.weights - after.weights).max() <= 0.501 * step
@@ -60,7 +61,7 @@ def test_at_4_bits_clipping_costs_less_than_a_scale_that_reaches_the_largest_wei
     weights = rng.normal(size=(500, 4)).astype(np.float32)
     parameters = {"weights_1": weights, "biases_1": np.zeros(4, np.float32)}
     network = Network.from_parameters(parameters, activations=("identity",))
-    found = linkfile.decode(linkfile.encode(network, 4)).network.layers[0].weights
+    found = links.decode(links.encode(network, 4)).network.layers[0].weights
     step = np.abs(weights).max(axis=0) / 7
     plain = np.rint(weights / step) * step
     assert np.square(found - weights).sum() < 0.9 * np.square(plain - weights).sum()
@@ -72,8 +73,8 @@ def test_all_that_is_said_of_a_network_travels_with_it():
         class_names=("Hose", "Hemd", "Schürze"), image_shape=(3, 4),
     )  # fmt: skip
     network.training = ({"steps": 40}, {"steps": 2})
-    text = linkfile.encode(network, name="Kleider", accuracy=0.91237, judged_on="mein Test")
-    link = linkfile.decode(text)
+    text = links.encode(network, name="Kleider", accuracy=0.91237, judged_on="mein Test")
+    link = links.decode(text)
     assert ("Kleider", 0.9124, "mein Test", 8) == (
         link.name, link.accuracy, link.judged_on, link.bits,
     )  # fmt: skip
@@ -84,50 +85,50 @@ def test_all_that_is_said_of_a_network_travels_with_it():
 
 def test_the_original_fits_into_10_000_characters():
     for bits, most in ((8, 10_000), (4, 6_000)):
-        assert most > len(linkfile.encode(nnengine.shipped("original"), bits, name="The original"))
+        assert most > len(links.encode(nnengine.shipped("original"), bits, name="The original"))
 
 
 def test_the_original_answers_in_8_bits_as_it_did(mnist_files):
     images, labels = (read_idx(mnist_files[f"test_{part}"]) for part in ("images", "labels"))
     network = nnengine.shipped("original")
-    eight, four = (linkfile.decode(linkfile.encode(network, b)).network for b in (8, 4))
+    eight, four = (links.decode(links.encode(network, b)).network for b in (8, 4))
     before = network.accuracy(images, labels)
     assert 0.002 > before - eight.accuracy(images, labels)
     assert 0.04 > before - four.accuracy(images, labels)
 
 
 def test_the_same_network_gives_the_same_link_twice_over():
-    text = linkfile.encode(nnengine.shipped("original"))
-    again = linkfile.encode(linkfile.decode(text).network)
-    assert text == linkfile.encode(nnengine.shipped("original"))
+    text = links.encode(nnengine.shipped("original"))
+    again = links.encode(links.decode(text).network)
+    assert text == links.encode(nnengine.shipped("original"))
     assert len(again) == len(text)  # rounded weights round to themselves
 
 
 def test_a_unit_without_weights_stays_without():
     zeros = {"weights_1": np.zeros((3, 2), np.float32), "biases_1": np.ones(2, np.float32)}
     network = Network.from_parameters(zeros, activations=("identity",))
-    for bits in linkfile.BITS:
-        found = linkfile.decode(linkfile.encode(network, bits)).network
+    for bits in links.BITS:
+        found = links.decode(links.encode(network, bits)).network
         assert not found.layers[0].weights.any()
 
 
 def test_what_cannot_be_sent_is_refused_with_the_way_out():
     with pytest.raises(ConfigError, match="save the network as a file"):
-        linkfile.encode(nnengine.shipped("drawing"))
+        links.encode(nnengine.shipped("drawing"))
     with pytest.raises(ConfigError, match="64,000"):
-        linkfile.encode(Network.build([784, 128, 10]))
+        links.encode(Network.build([784, 128, 10]))
     with pytest.raises(ConfigError, match="choose 8 or 4"):
-        linkfile.encode(Network.build([4, 2]), 6)
+        links.encode(Network.build([4, 2]), 6)
     broken = Network.build([4, 2])
     broken.theta[0] = np.inf
     with pytest.raises(ConfigError, match="not finite"):
-        linkfile.encode(broken)
+        links.encode(broken)
 
 
 def test_white_space_and_signs_of_a_chat_do_not_matter():
-    text = linkfile.encode(Network.build([4, 3, 2]))
+    text = links.encode(Network.build([4, 3, 2]))
     cut = "\n".join(text[i : i + 40] for i in range(0, len(text), 40))
-    assert (4, 3, 2) == linkfile.decode(f"  {cut}>.\r\n").network.sizes
+    assert (4, 3, 2) == links.decode(f"  {cut}>.\r\n").network.sizes
 
 
 @pytest.mark.parametrize(
@@ -147,7 +148,7 @@ def test_white_space_and_signs_of_a_chat_do_not_matter():
 )
 def test_a_link_that_is_no_more_whole_says_what_is_wrong(spoil, words):
     with pytest.raises(FormatError, match=words):
-        linkfile.decode(spoil(linkfile.encode(Network.build([784, 10, 10]))))
+        links.decode(spoil(links.encode(Network.build([784, 10, 10]))))
 
 
 GOOD = {"sizes": [2, 3], "activations": []}
@@ -156,7 +157,7 @@ REST = struct.pack("<f", 0.5) + bytes(12) + bytes(6)
 
 def test_a_body_made_by_hand_is_read():
     rest = struct.pack("<f3f6b", 0.5, 1, 2, 3, 1, -2, 3, 4, 5, -127)
-    network = linkfile.decode(link_of(body_of(GOOD, rest))).network
+    network = links.decode(link_of(body_of(GOOD, rest))).network
     assert [[0.5, 1.5, 2.5], [-1, 2, -63.5]] == network.layers[0].weights.tolist()
     assert [1, 2, 3] == network.layers[0].biases.tolist()
 
@@ -187,20 +188,20 @@ def test_a_body_made_by_hand_is_read():
 )
 def test_a_header_that_cannot_be_is_refused(fields):
     with pytest.raises(FormatError):
-        linkfile.decode(link_of(body_of(fields, REST)))
+        links.decode(link_of(body_of(fields, REST)))
 
 
 def test_weights_that_are_not_finite_are_refused():
     rest = struct.pack("<f3f6b", np.inf, 1, 2, 3, 1, 2, 3, 4, 5, 6)
     with pytest.raises(FormatError, match="not finite"):
-        linkfile.decode(link_of(body_of(GOOD, rest)))
+        links.decode(link_of(body_of(GOOD, rest)))
 
 
 def test_a_bomb_is_not_unpacked():
     text = link_of(body_of({"sizes": [200, 900]}, bytes(40_000_000)))
     tracemalloc.start()
     with pytest.raises(FormatError, match="more"):
-        linkfile.decode(text)
+        links.decode(text)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 8_000_000
@@ -211,7 +212,7 @@ def test_a_bomb_is_not_unpacked():
 def test_any_body_gives_a_network_or_a_format_error(body):
     for bits in (8, 4, 3):
         try:
-            found = linkfile.decode(link_of(body, bits))
+            found = links.decode(link_of(body, bits))
         except FormatError:
             continue
         assert isinstance(found.network, Network)
@@ -221,17 +222,17 @@ def test_any_body_gives_a_network_or_a_format_error(body):
 @settings(max_examples=300, deadline=None)
 def test_any_text_gives_a_network_or_a_format_error(text):
     with pytest.raises(FormatError):
-        linkfile.decode(text)
+        links.decode(text)
 
 
 @given(st.data())
 @settings(max_examples=200, deadline=None)
 def test_one_wrong_sign_is_always_noticed(data):
-    text = linkfile.encode(Network.build([6, 4, 3], rng=5), 4)
+    text = links.encode(Network.build([6, 4, 3], rng=5), 4)
     at = data.draw(st.integers(0, len(text) - 1))
     sign = data.draw(st.sampled_from("ABCxyz019_-"))
     spoilt = text[:at] + sign + text[at + 1 :]
     raw, same = (base64.urlsafe_b64decode(t + "=" * (-len(t) % 4)) for t in (spoilt, text))
     if raw != same:
         with pytest.raises(FormatError):
-            linkfile.decode(spoilt)
+            links.decode(spoilt)

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from dashboard import links
-from dashboard.links import NotThere, Pull, Unreachable, addresses, pull
+from dashboard.store import links
+from dashboard.store.links import NotThere, Pull, Unreachable, addresses, pull
 from nnengine.errors import ConfigError
 
 HOME = "https://class.example.org/nn/"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nnengine import Dataset, FormatError, Network, metrics
+from nnengine import Dataset, FormatError, Network
+from nnengine.core import metrics
 
 LABELS = np.array([0, 0, 0, 1, 1, 2], np.uint8)
 ANSWERS = np.array([0, 1, 0, 1, 1, 0])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nnengine import ConfigError, Dataset, FormatError, Idx3, Network, NNetworkMinimal
-from nnengine.idx import Idx1, write_idx
+from nnengine.data.idx import Idx1, write_idx
 
 KEYS = ("IHW", "HB", "HOW", "OB")
 

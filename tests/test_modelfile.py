@@ -14,8 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import nnengine
-from nnengine import ConfigError, FormatError, Network, modelfile, modelheader
-from nnengine.modelfile import describe_model, load, save, to_bytes
+from nnengine import ConfigError, FormatError, Network
+from nnengine.storage import modelfile, modelheader
+from nnengine.storage.modelfile import describe_model, load, save, to_bytes
 
 RECORD = {
     "data_digest": "ab",

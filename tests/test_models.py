@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 import nnengine
-from nnengine import ConfigError, Dataset, drawing, models, pen, read_idx, synthetic
-from nnengine.calibration import calibration_error
+from nnengine import ConfigError, Dataset, models, read_idx
+from nnengine.analysis.calibration import calibration_error
+from nnengine.data import framing, pen, synthetic
 
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 
@@ -87,7 +88,7 @@ def test_the_drawing_network_reads_pen_strokes_of_people_it_never_saw(data_dir, 
     strokes, labels = pen.read_unipen(data_dir / measure.FILE)
     sheets = [pen.draw(measure._placed(digit, place)) for digit in strokes[::5]]
     network = models.shipped("drawing")
-    found = network.predict_proba(drawing.to_images(sheets))
+    found = network.predict_proba(framing.to_images(sheets))
     assert (found.argmax(axis=1) == labels[::5]).mean() >= 0.96
     assert calibration_error(found, labels[::5]) < 0.025
 
@@ -96,7 +97,7 @@ def test_the_drawing_network_reads_pen_strokes_of_people_it_never_saw(data_dir, 
 def test_a_drawn_seven_is_read_whatever_the_pen(pen_px):
     seven = [np.array([(90, 70), (190, 70), (130, 215)], float)]
     answer = models.shipped("drawing").predict_proba(
-        drawing.to_image(pen.draw(seven, pen_px=pen_px))
+        framing.to_image(pen.draw(seven, pen_px=pen_px))
     )
     assert 7 == answer.argmax()
     assert answer.max() > 0.9

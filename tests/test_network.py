@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from nnengine import ConfigError, Dataset, FormatError, Network, kernels
-from nnengine.activations import ACTIVATIONS
-from nnengine.packed import pack
+from nnengine.core.activations import ACTIVATIONS
+from nnengine.fast.sparse import pack
 
 
 def small_batch(inputs=12, classes=3, count=7):

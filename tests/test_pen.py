@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nnengine import ConfigError, FormatError
-from nnengine.pen import draw, read_unipen
+from nnengine.data.pen import draw, read_unipen
 
 UNIPEN = """.VERSION 1.0
 .HIERARCHY DIGIT

@@ -16,8 +16,8 @@ if reason := kernels.available()["numba"]:
 
 import numba  # noqa: E402
 
-from nnengine.kernels import queues  # noqa: E402
-from nnengine.kernels.plan import pieces_of  # noqa: E402
+from nnengine.kernels.compiled import queues  # noqa: E402
+from nnengine.kernels.compiled.plan import pieces_of  # noqa: E402
 
 
 @numba.njit(nogil=True)

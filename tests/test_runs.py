@@ -8,16 +8,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dashboard import pace
-from dashboard.pace import Pace
-from dashboard.recipe import Bounds, Recipe, parameter_count, parse_hidden
-from dashboard.run import LIVE
-from dashboard.runs import Scheduler
-from dashboard.units import record_rows
-from nnengine.augment import GENTLE, STRONG, Augmentation
-from nnengine.dataset import Dataset
+from dashboard.present.units import record_rows
+from dashboard.runs import estimate
+from dashboard.runs.estimate import Pace
+from dashboard.runs.recipe import Bounds, Recipe, parameter_count, parse_hidden
+from dashboard.runs.run import LIVE
+from dashboard.runs.scheduler import Scheduler
+from nnengine.data.augment import GENTLE, STRONG, Augmentation
+from nnengine.data.dataset import Dataset
 from nnengine.errors import ConfigError
-from nnengine.events import Evaluated, Progressed, StepFinished
+from nnengine.training.events import Evaluated, Progressed, StepFinished
 
 SMALL = Recipe(hidden=(8,), epochs=3, batch_size=32, learning_rate=0.01, validation="none")
 LONG = Recipe(hidden=(8,), epochs=200, batch_size=16, learning_rate=0.001, validation="none")
@@ -389,7 +389,7 @@ def test_what_is_prepared_before_the_first_step_is_no_part_of_the_measured_speed
         clock.now += 1
         yield StepFinished(step=1, epoch=1.0, loss=1.0, accuracy=0.1, images=4096)
 
-    monkeypatch.setattr(pace, "training", slow_to_begin)
+    monkeypatch.setattr(estimate, "training", slow_to_begin)
     for _ in measured.calibrate(clock):
         clock.now += 1000  # of others, between two pieces
     full = Recipe(hidden=(10,), optimiser="sgd", batch_size=None, epochs=None, iterations=10)

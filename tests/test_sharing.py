@@ -9,10 +9,13 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import nnengine
-from dashboard import address, sharing, state
-from dashboard.recipe import PRESETS
-from dashboard.visits import HeldNetwork
-from nnengine import Network, linkfile
+from dashboard import state
+from dashboard.runs import address
+from dashboard.runs.recipe import PRESETS
+from dashboard.sections import sharing
+from dashboard.store.visits import HeldNetwork
+from nnengine import Network
+from nnengine.storage import links
 from tests.pages import APP, click, component, idx, new_visit, open_page, words
 
 
@@ -178,7 +181,7 @@ def test_what_is_hidden_keeps_the_value_of_the_link():
 
 def test_a_network_in_a_link_is_in_hand_and_introduced():
     network = Network.build([784, 12, 10], rng=3)
-    sent = linkfile.encode(network, name="Ours <b>", accuracy=0.9321, judged_on="my test")
+    sent = links.encode(network, name="Ours <b>", accuracy=0.9321, judged_on="my test")
     at = follow(f"net={sent}")
     assert "Draw" == at.title[0].value
     assert "Ours <b>" in words(at)
@@ -188,11 +191,11 @@ def test_a_network_in_a_link_is_in_hand_and_introduced():
     assert "net" not in at.query_params
     found = state.registry().find(at.query_params["run"]).held
     assert "link" == found.source
-    assert np.array_equal(linkfile.decode(sent).network.theta, found.network.theta)
+    assert np.array_equal(links.decode(sent).network.theta, found.network.theta)
 
 
 def test_a_network_from_a_link_can_be_let_go():
-    at = follow(f"net={linkfile.encode(Network.build([784, 3, 10]), name='Sent')}", "models")
+    at = follow(f"net={links.encode(Network.build([784, 3, 10]), name='Sent')}", "models")
     assert any("Sent (from a link)" in box.options for box in at.selectbox)
     at = click(at, "Let go of this network from a link")
     assert not any("Sent (from a link)" in box.options for box in at.selectbox)
@@ -201,7 +204,7 @@ def test_a_network_from_a_link_can_be_let_go():
 @pytest.mark.parametrize(
     ("sent", "said"),
     [
-        (linkfile.encode(Network.build([784, 3, 10]))[:-40], "cut short"),
+        (links.encode(Network.build([784, 3, 10]))[:-40], "cut short"),
         ("iVBORw0KGgo", "holds no network"),
         ("", "holds no network"),
     ],
@@ -224,7 +227,7 @@ def test_the_cost_of_a_link_is_told_before_it_is_made(visit, stripes):
     link = component(at, "share.network")["link"]
     text = link.removeprefix("draw#net=")
     assert f"{len(text):,} characters" in options[0]
-    found = linkfile.decode(text)
+    found = links.decode(text)
     assert ("mine.npz", 8) == (found.name, found.bits)
     after = f"{100 * found.network.accuracy(images[:60], truth[:60]):.2f} %"
     assert f"becomes {after}" in options[0]
@@ -234,7 +237,7 @@ def test_choosing_4_bits_gives_a_link_of_4_bits(visit):
     visit.held = HeldNetwork(Network.build([64, 6, 3], rng=2).snapshot(), "mine.npz", "file")
     at = click(open_page("models", visit), "Prepare a link")
     at.radio(key="share.bits").set_value(4).run()
-    found = linkfile.decode(component(at, "share.network")["link"].removeprefix("draw#net="))
+    found = links.decode(component(at, "share.network")["link"].removeprefix("draw#net="))
     assert 4 == found.bits
 
 
@@ -257,7 +260,7 @@ def test_a_network_that_fits_no_data_in_hand_is_sent_unmeasured():
     found = sharing.prepare(held, None)
     assert [8, 4] == [one.bits for one in found]
     assert "not measured" in found[0].words
-    assert "measured nothing" in sharing.claims(linkfile.decode(found[0].text))
+    assert "measured nothing" in sharing.claims(links.decode(found[0].text))
 
 
 def test_the_original_is_measured_on_the_digits_where_nothing_else_is_in_hand():

@@ -17,16 +17,17 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard import files as files_module
-from dashboard.files import Shelf, pair
-from dashboard.library import Library
-from dashboard.recipe import Recipe
-from dashboard.runs import Scheduler
-from dashboard.visits import Registry
-from nnengine import catalogue, kernels
-from nnengine.dataset import Dataset
+from dashboard.runs.recipe import Recipe
+from dashboard.runs.scheduler import Scheduler
+from dashboard.store import files as files_module
+from dashboard.store.files import Shelf, pair
+from dashboard.store.library import Library
+from dashboard.store.visits import Registry
+from nnengine import kernels
+from nnengine.data import catalogue
+from nnengine.data.dataset import Dataset
+from nnengine.data.idx import write_idx
 from nnengine.errors import ConfigError, FetchError
-from nnengine.idx import write_idx
 
 SMALL = Recipe(hidden=(4,), epochs=2, batch_size=32, validation="none")
 
@@ -442,7 +443,7 @@ def page():
     if st.button("files", key="files"):
         state.use_source(state.FILES)
     if st.button("start", key="start"):
-        from dashboard.recipe import Recipe
+        from dashboard.runs.recipe import Recipe
 
         state.start_run(Recipe(hidden=(4,), epochs=1, batch_size=32, validation=0.1), name="first")
 

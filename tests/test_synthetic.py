@@ -8,10 +8,11 @@ import time
 import numpy as np
 import pytest
 
-from nnengine import Dataset, Network, TrainingConfig, drawing, read_idx, synthetic, training
+from nnengine import Dataset, Network, TrainingConfig, read_idx, training
+from nnengine.core.metrics import accuracy, evaluate
+from nnengine.data import framing, synthetic
+from nnengine.data.synthetic import hands, ink, models
 from nnengine.errors import ConfigError
-from nnengine.metrics import accuracy, evaluate
-from nnengine.synthetic import hands, ink, models
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +143,7 @@ def test_the_centre_of_mass_lies_within_the_middle_pixel(sample):
 
 
 def test_framing_a_digit_again_leaves_it_as_it_is(sample):
-    same = [np.array_equal(image, drawing.to_image(image)) for image in sample.images[:1000]]
+    same = [np.array_equal(image, framing.to_image(image)) for image in sample.images[:1000]]
     assert np.mean(same) > 0.98
 
 

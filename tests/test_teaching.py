@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from nnengine import ConfigError, Dataset, FormatError, Network, TrainingConfig, training
-from nnengine import teaching as teaching_module
-from nnengine.modelfile import load
-from nnengine.synthetic import digits
-from nnengine.teaching import Lesson, LessonStep, teach, teaching
+from nnengine.analysis import finetuning as teaching_module
+from nnengine.analysis.finetuning import Lesson, LessonStep, teach, teaching
+from nnengine.data.synthetic import digits
+from nnengine.storage.modelfile import load
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def test_one_digit_alone_does_not_become_the_fashion(network, odd, memory, held_
 
 
 def test_variants_of_the_taught_digit_are_read_as_well(network, odd, memory):
-    from nnengine.augment import GENTLE, augmented
+    from nnengine.data.augment import GENTLE, augmented
 
     mine = odd.take([0])
     variants = augmented(np.repeat(mine.images, 100, axis=0), GENTLE, rng=99)

@@ -24,12 +24,12 @@ from nnengine import (
     TrainingConfig,
     TrainingDiverged,
     TrainingFinished,
-    grouped,
     kernels,
     load,
     training,
 )
-from nnengine.training import batches, sides, signs
+from nnengine.fast import sliced
+from nnengine.training import batches, heartbeat, splits
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def easy(stripes):
 @pytest.fixture
 def restless(monkeypatch):
     """A sign of life wherever there can be one."""
-    monkeypatch.setattr(signs, "PACE_S", 0.0)
+    monkeypatch.setattr(heartbeat, "PACE_S", 0.0)
 
 
 def build(seed=1, **settings):
@@ -419,8 +419,8 @@ def test_a_step_of_gradient_descent_moves_as_central_differences_say(pixels, bac
 @pytest.fixture
 def grouping(monkeypatch):
     """Full batches of few images in few steps are grouped too."""
-    monkeypatch.setattr(sides, "GROUPED_FEWEST", 1)
-    monkeypatch.setattr(sides, "GROUPED_STEPS", 1)
+    monkeypatch.setattr(splits, "GROUPED_FEWEST", 1)
+    monkeypatch.setattr(splits, "GROUPED_STEPS", 1)
 
 
 @pytest.fixture(scope="module")
@@ -488,11 +488,11 @@ def alternately(*works):
 
 
 def test_who_comes_while_images_are_being_grouped_goes_on_with_that_work(many):
-    (alone,), asked = alternately(grouped.grouping(many.images.copy()))
+    (alone,), asked = alternately(sliced.grouping(many.images.copy()))
     images = many.images.copy()
-    given_up = grouped.grouping(images)
+    given_up = sliced.grouping(images)
     next(given_up)
-    first, second = grouped.grouping(images), grouped.grouping(images)
+    first, second = sliced.grouping(images), sliced.grouping(images)
     next(first)
     given_up.close()
     (one, other), together = alternately(first, second)
@@ -503,17 +503,17 @@ def test_who_comes_while_images_are_being_grouped_goes_on_with_that_work(many):
 
 
 def test_grouping_that_failed_for_one_begins_anew_for_the_next(many, monkeypatch):
-    images, whole = many.images.copy(), grouped._lists
-    first, second = grouped.grouping(images), grouped.grouping(images)
+    images, whole = many.images.copy(), sliced._lists
+    first, second = sliced.grouping(images), sliced.grouping(images)
     next(first)
 
     def full(*_):
         raise MemoryError
 
-    monkeypatch.setattr(grouped, "_lists", full)
+    monkeypatch.setattr(sliced, "_lists", full)
     with pytest.raises(MemoryError):
         alternately(first)
-    monkeypatch.setattr(grouped, "_lists", whole)
+    monkeypatch.setattr(sliced, "_lists", whole)
     (found,), _ = alternately(second)
     assert len(images) == len(found)
 
@@ -548,7 +548,7 @@ def test_runs_on_one_data_set_share_the_lists_they_are_measured_on(many, groupin
 
 
 def test_runs_are_measured_on_the_sample_of_their_own_seed(many, grouping, monkeypatch):
-    monkeypatch.setattr(sides, "SAMPLE", 1000)
+    monkeypatch.setattr(splits, "SAMPLE", 1000)
     (one, first), (other, second), (third, last) = (begun(many, seed) for seed in (0, 1, 0))
     assert first == last
     assert first.train_loss != second.train_loss
@@ -670,7 +670,7 @@ def test_a_closed_run_distorts_nothing_behind_anybodys_back(easy, threads, monke
     if kernels.name == "numpy":
         pytest.skip("NumPy's kernels have no helpers")
     monkeypatch.setenv("NNENGINE_THREADS", threads)
-    from nnengine.augment import Distorter
+    from nnengine.data.augment import Distorter
 
     at_work, calls = threading.Event(), []
     distort = Distorter.distort

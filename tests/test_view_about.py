@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dashboard import hosting
+from dashboard.present import hosting
 from tests.pages import open_page, words
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard import anatomy, samples, state
-from dashboard.visits import Kept
-from nnengine import catalogue, forms
-from nnengine.dataset import Dataset
+from dashboard import state
+from dashboard.present import anatomy, samples
+from dashboard.store.visits import Kept
+from nnengine.data import catalogue, readers
+from nnengine.data.dataset import Dataset
+from nnengine.data.idx import describe
+from nnengine.data.synthetic import digits
 from nnengine.errors import FetchError
-from nnengine.idx import describe
-from nnengine.synthetic import digits
 from tests.pages import APP, click, component, idx, new_visit, open_page, words
 
 
@@ -183,7 +184,7 @@ def test_a_table_is_one_file_with_images_and_labels(stripes):
 
 def test_turned_images_are_asked_about_and_put_right():
     good = digits(600, seed=5)
-    files = {"x": idx(forms.turned(good.images)), "y": idx(good.labels)}
+    files = {"x": idx(readers.turned(good.images)), "y": idx(good.labels)}
     at = open_page("data", new_visit(files))
     assert "x: these look turned. Turn them?" in words(at)
     click(at, "Turn them")
@@ -199,7 +200,7 @@ def test_the_set_looked_at_is_exported_as_an_idx_pair(pair):
     visit = new_visit(pair)
     at = open_page("data", visit)
     assert "Download as IDX" in [b.proto.label for b in at.get("download_button")]
-    raw = forms.idx_zip(state.registry().shelf.dataset(*visit.files))
+    raw = readers.idx_zip(state.registry().shelf.dataset(*visit.files))
     again = open_page("data", new_visit({"export.zip": raw}))
     assert "Training set: export.zip, 90 images." in words(again)
 

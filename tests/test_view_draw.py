@@ -13,15 +13,17 @@ import pytest
 from PIL import Image
 
 import nnengine
-from dashboard import answers, state
-from dashboard.picturefile import read_picture
-from dashboard.recipe import Recipe
-from dashboard.visits import HeldNetwork, Kept
-from dashboard.words import share
-from nnengine import Dataset, FormatError, Network, TrainingConfig, forms, read_idx, training
-from nnengine.calibration import fit_temperature, tempered
-from nnengine.drawing import fit, to_image
-from nnengine.synthetic import digits
+from dashboard import state
+from dashboard.present.words import share
+from dashboard.runs.recipe import Recipe
+from dashboard.sections import answers
+from dashboard.store.picturefile import read_picture
+from dashboard.store.visits import HeldNetwork, Kept
+from nnengine import Dataset, FormatError, Network, TrainingConfig, read_idx, training
+from nnengine.analysis.calibration import fit_temperature, tempered
+from nnengine.data import readers
+from nnengine.data.framing import fit, to_image
+from nnengine.data.synthetic import digits
 from tests.pages import click, component, idx, new_visit, open_page, words
 
 
@@ -425,8 +427,8 @@ def test_drawings_of_other_classes_are_kept_without_a_mark():
 
 def test_the_download_is_a_pair_of_idx_files(tmp_path):
     images = np.arange(3 * 28 * 28).reshape(3, 28, 28).astype(np.uint8)
-    raw = forms.idx_files({"my-digits": Dataset(images, [7, 0, 9])})
-    assert raw == forms.idx_files({"my-digits": Dataset(images, [7, 0, 9])})
+    raw = readers.idx_files({"my-digits": Dataset(images, [7, 0, 9])})
+    assert raw == readers.idx_files({"my-digits": Dataset(images, [7, 0, 9])})
     zipfile.ZipFile(io.BytesIO(raw)).extractall(tmp_path)
     np.testing.assert_array_equal(images, read_idx(tmp_path / "my-digits-images-idx3-ubyte.gz"))
     np.testing.assert_array_equal([7, 0, 9], read_idx(tmp_path / "my-digits-labels-idx1-ubyte.gz"))

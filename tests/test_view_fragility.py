@@ -7,14 +7,15 @@ import time
 import numpy as np
 import pytest
 
-from dashboard import endurance, state
-from dashboard.endurance import KINDS, Watch
-from dashboard.recipe import PRESETS, Recipe
-from dashboard.visits import HeldNetwork
-from nnengine.augment import NONE, Augmentation
-from nnengine.dataset import Dataset
-from nnengine.fragility import distort
-from nnengine.network import Network
+from dashboard import state
+from dashboard.runs.recipe import PRESETS, Recipe
+from dashboard.sections import endurance
+from dashboard.sections.endurance import KINDS, Watch
+from dashboard.store.visits import HeldNetwork
+from nnengine.analysis.robustness import distort
+from nnengine.core.network import Network
+from nnengine.data.augment import NONE, Augmentation
+from nnengine.data.dataset import Dataset
 from nnengine.training import TrainingConfig, training
 from tests.pages import click, component, idx, new_visit, open_page, words
 

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 import nnengine
-from dashboard import judging, units
-from dashboard.visits import HeldNetwork
-from nnengine import Dataset, Network, TrainingConfig, metrics, training
-from nnengine.modelfile import to_bytes
+from dashboard.present import judging, units
+from dashboard.store.visits import HeldNetwork
+from nnengine import Dataset, Network, TrainingConfig, training
+from nnengine.core import metrics
+from nnengine.storage.modelfile import to_bytes
 from tests.pages import click, component, idx, new_visit, open_page, words
 
 

@@ -12,11 +12,12 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from dashboard import augment_form, state
+from dashboard import state
+from dashboard.sections import augment_form
 from nnengine import kernels
-from nnengine.augment import PRESETS, STRONG, Augmentation
-from nnengine.fragility import DISTORTIONS
-from nnengine.idx import write_idx
+from nnengine.analysis.robustness import DISTORTIONS
+from nnengine.data.augment import PRESETS, STRONG, Augmentation
+from nnengine.data.idx import write_idx
 from tests.pages import component
 
 APP = Path(__file__).resolve().parent.parent / "dashboard" / "app.py"

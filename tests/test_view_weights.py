@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import nnengine
-from dashboard.visits import HeldNetwork
+from dashboard.store.visits import HeldNetwork
 from nnengine import Network
 from tests.pages import component, new_visit, open_page, words
 

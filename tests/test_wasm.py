@@ -16,11 +16,11 @@ from hypothesis import given, strategies
 
 from nnengine import kernels
 from nnengine.errors import ConfigError
-from nnengine.kernels import ahead_of_time, entries
+from nnengine.kernels.wasm import ahead_of_time, entries
 
 ROOT = Path(__file__).resolve().parent.parent
 # Everything that runs on each back end in turn, but for what starts processes or takes long.
-TESTS = ("test_kernels", "test_network", "test_augment", "test_training", "test_wasm_alone")
+TESTS = ("test_kernels", "test_network", "test_augment", "test_training", "test_digests", "test_wasm_alone")
 NEEDS = ("pytest", "_pytest", "pluggy", "iniconfig", "packaging", "pygments", "py")
 
 
@@ -92,7 +92,7 @@ def test_in_pyodide_the_kernels_in_numpy_still_answer(in_pyodide):
 def test_every_compiled_kernel_is_listed_for_browsers():
     if reason := kernels.available()["numba"]:
         pytest.skip(f"numba kernels: {reason}")
-    from nnengine.kernels.compiling import KERNELS
+    from nnengine.kernels.compiled.compiling import KERNELS
 
     assert set(KERNELS) == set(entries.ENTRIES)
 
@@ -125,10 +125,10 @@ def test_what_networks_use_is_compiled_for_the_types_they_use_it_with():
 
 def check_types() -> None:
     """Fail where a kernel was compiled for types that browsers have no entry for."""
-    from nnengine.kernels import numba_
-    from nnengine.kernels.compiling import KERNELS
+    from nnengine.kernels import compiled
+    from nnengine.kernels.compiled.compiling import KERNELS
 
-    numba_.warm_up()
+    compiled.warm_up()
     for name, kernel in KERNELS.items():
         known = [as_numba_sees(types) for types in entries.ENTRIES[name]]
         for signature in kernel.signatures:
@@ -165,4 +165,4 @@ def test_on_a_server_they_cannot_be_had():
     with pytest.raises(ConfigError, match="choose auto, numba or numpy"):
         kernels.use("wasm")
     with pytest.raises(ImportError, match="in a browser alone"):
-        importlib.import_module("nnengine.kernels.wasm_")
+        importlib.import_module("nnengine.kernels.wasm.module")

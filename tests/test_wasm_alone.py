@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 
 import numpy as np
 import pytest
 
 from nnengine import kernels
-from nnengine.kernels import entries
+from nnengine.kernels.wasm import entries
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "emscripten", reason="these kernels run in a browser: see test_wasm"
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.skipif(
 def wasm_():
     """The back end, or a failure that says why it cannot be had."""
     assert kernels.available()["wasm"] is None
-    return __import__("nnengine.kernels.wasm_", fromlist=["_"])
+    return importlib.import_module("nnengine.kernels.wasm.module")
 
 
 def test_in_a_browser_they_are_what_auto_takes(wasm_):

@@ -21,14 +21,15 @@ from pathlib import Path
 
 import pytest
 
-from dashboard import tab, tempo
-from dashboard.runs import Scheduler
+from dashboard.host import tab
+from dashboard.runs.scheduler import Scheduler
+from dashboard.sections import tempo
 from dashboard.state import session
 from dashboard.web import __main__ as command
 from dashboard.web import build, gather, pieces, serve, wheels
-from nnengine import catalogue
-from nnengine.catalogue import drawn
-from nnengine.kernels import ahead_of_time
+from nnengine.data import catalogue
+from nnengine.data.catalogue import drawn
+from nnengine.kernels.wasm import ahead_of_time
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -69,19 +70,19 @@ def settings(folder: Path) -> dict:
 def test_the_app_travels_byte_for_byte(site):
     with zipfile.ZipFile(site / "app.zip") as archive:
         names = set(archive.namelist())
-        for name in names - {".streamlit/config.toml", "nnengine/catalogue/digits.npz"}:
+        for name in names - {".streamlit/config.toml", "nnengine/data/catalogue/digits.npz"}:
             assert (ROOT / name).read_bytes() == archive.read(name)
     own = {p.relative_to(ROOT).as_posix() for p in (ROOT / "nnengine").rglob("*.py")}
     assert own <= names
     assert {"dashboard/app.py", "nnengine/models/drawing.npz", ".streamlit/config.toml"} <= names
     assert not [name for name in names if name.startswith("dashboard/web/")]
-    assert ("nnengine/kernels/kernels.wasm" in names) == ahead_of_time.current()
+    assert ("nnengine/kernels/wasm/kernels.wasm" in names) == ahead_of_time.current()
 
 
 def test_the_built_in_digits_travel_as_they_are_drawn(site, tmp_path, monkeypatch):
     drawn_here = [digits.digest for digits in drawn.draw()]
     with zipfile.ZipFile(site / "app.zip") as archive:
-        file = archive.extract("nnengine/catalogue/digits.npz", tmp_path)
+        file = archive.extract("nnengine/data/catalogue/digits.npz", tmp_path)
     monkeypatch.setattr(drawn, "FILE", Path(file))
     monkeypatch.setattr(drawn, "draw", None)
     assert drawn_here == [digits.digest for digits in catalogue.load("digits")]
@@ -172,7 +173,7 @@ def test_a_site_without_compiled_kernels_is_made_and_the_way_to_them_told(
     assert 0 == command.main(["build", "--out", str(tmp_path / "site")])
     assert "by NumPy alone" in (told := capsys.readouterr().err) and "install one" in told
     with zipfile.ZipFile(tmp_path / "site" / "app.zip") as archive:
-        assert "nnengine/kernels/kernels.wasm" not in archive.namelist()
+        assert "nnengine/kernels/wasm/kernels.wasm" not in archive.namelist()
 
 
 def test_an_empty_wheel_is_one_that_installers_read():

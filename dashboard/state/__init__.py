@@ -11,14 +11,7 @@ from __future__ import annotations
 
 from nnengine.errors import ConfigError
 
-from .drawings import (
-    DIGITS,
-    MOST_KEPT,
-    delete_kept,
-    keep,
-    kept,
-    my_digits,
-)
+from .drawings import DIGITS, MOST_KEPT, delete_kept, keep, kept, my_digits
 from .held import (
     LESSON_WAIT_S,
     SHIPPED,
@@ -35,13 +28,7 @@ from .held import (
     shipped,
     undo_lesson,
 )
-from .keeping import (
-    came_back,
-    come_back,
-    forget_everything,
-    keep_up,
-    what_is_kept,
-)
+from .keeping import came_back, come_back, forget_everything, keep_up, what_is_kept
 from .session import (
     KEEP,
     address,
@@ -89,15 +76,7 @@ from .sets import (
     turn_file,
     use_source,
 )
-from .training import (
-    current_run,
-    delete_run,
-    rename_run,
-    runs,
-    select_run,
-    split_for,
-    start_run,
-)
+from .training import current_run, delete_run, rename_run, runs, select_run, split_for, start_run
 
 Refused = ConfigError  # what a page may catch and show
 

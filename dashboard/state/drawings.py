@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dashboard.visits import Kept
-from nnengine.dataset import Dataset
+from dashboard.store.visits import Kept
+from nnengine.data.dataset import Dataset
 from nnengine.errors import ConfigError
 
 from .session import this_visit, visit_or_new

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import nnengine
-from dashboard.runs import Run
-from dashboard.visits import HeldNetwork
+from dashboard.runs.scheduler import Run
+from dashboard.store.visits import HeldNetwork
+from nnengine.analysis.finetuning import Lesson
+from nnengine.core.network import Network
 from nnengine.errors import ConfigError, EngineError
-from nnengine.network import Network
-from nnengine.teaching import Lesson
 
 from .drawings import delete_kept
 from .session import get, put, registry, this_visit, visit_or_new

@@ -11,12 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from dashboard.browser import Store, told
-from dashboard.keepsake import Reader, Writer
-from dashboard.runs import Run
-from dashboard.tab import IN_TAB
-from dashboard.visits import Registry, Visit
-from nnengine.dataset import Dataset
+from dashboard.host.browser import Store, told
+from dashboard.host.tab import IN_TAB
+from dashboard.runs.scheduler import Run
+from dashboard.store.keepsake import Reader, Writer
+from dashboard.store.visits import Registry, Visit
+from nnengine.data.dataset import Dataset
 from nnengine.errors import EngineError
 
 from . import session, sets, training

@@ -8,12 +8,12 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard.browser import told
-from dashboard.links import is_link
-from dashboard.recipe import Bounds
-from dashboard.runs import Scheduler
-from dashboard.tab import IN_TAB
-from dashboard.visits import Registry, Visit, keep_big_blocks_apart
+from dashboard.host.browser import told
+from dashboard.host.tab import IN_TAB
+from dashboard.runs.recipe import Bounds
+from dashboard.runs.scheduler import Scheduler
+from dashboard.store.links import is_link
+from dashboard.store.visits import Registry, Visit, keep_big_blocks_apart
 
 _NEVER_S = 100 * 365 * 86_400
 _TOKEN, _MEMORY, _NOTICE = "nn.token", "nn.memory", "nn.notice"

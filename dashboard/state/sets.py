@@ -8,12 +8,12 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard.files import MAX_VISIT_BYTES, LoadedFile, Pairing, pair
-from dashboard.library import Fetch, Sets
-from dashboard.tab import IN_TAB
-from dashboard.visits import Visit
-from nnengine import catalogue
-from nnengine.dataset import Dataset
+from dashboard.host.tab import IN_TAB
+from dashboard.store.files import MAX_VISIT_BYTES, LoadedFile, Pairing, pair
+from dashboard.store.library import Fetch, Sets
+from dashboard.store.visits import Visit
+from nnengine.data import catalogue
+from nnengine.data.dataset import Dataset
 from nnengine.errors import EngineError
 
 from .drawings import digits_of, my_digits

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dashboard.recipe import Recipe
-from dashboard.runs import Run
-from dashboard.tab import HERE
-from nnengine.dataset import Dataset
+from dashboard.host.tab import HERE
+from dashboard.runs.recipe import Recipe
+from dashboard.runs.scheduler import Run
+from nnengine.data.dataset import Dataset
 from nnengine.errors import ConfigError
 
 from .session import bounds, registry, scheduler, select, selected, this_visit, visit_or_new

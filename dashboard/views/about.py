@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import anatomy, hosting
-from dashboard.tab import IN_TAB
+from dashboard.host.tab import IN_TAB
+from dashboard.present import anatomy, hosting
 
 
 def where() -> None:

@@ -7,10 +7,12 @@ from functools import partial
 import numpy as np
 import streamlit as st
 
-from dashboard import chooser, figures, file_cards, samples, state, units, words
+from dashboard import state
 from dashboard.components.live_plot import live_plot
 from dashboard.components.tiles import tiles
-from nnengine import forms
+from dashboard.present import figures, samples, units, words
+from dashboard.sections import chooser, file_cards
+from nnengine.data import readers
 
 NUMBERS = (20, 50, 100, 200)
 COLUMNS = 20  # of the sheet the tiles are cut from
@@ -82,7 +84,7 @@ def download(dataset, part: str) -> None:
 
 def export(dataset, part: str) -> bytes:
     """Return a zip of two IDX files."""
-    return forms.idx_zip(dataset) if part == "Training set" else forms.idx_zip(None, dataset)
+    return readers.idx_zip(dataset) if part == "Training set" else readers.idx_zip(None, dataset)
 
 
 def grid(dataset) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from dashboard import answers, figures, lesson, sharing, state, tempo, units
+from dashboard import state
 from dashboard.components.drawing_pad import clear_pad, drawing_pad
 from dashboard.components.tiles import tiles
-from dashboard.picturefile import read_picture
-from nnengine import drawing, forms
+from dashboard.present import figures, units
+from dashboard.sections import answers, lesson, sharing, tempo
+from dashboard.store.picturefile import read_picture
+from nnengine.data import framing, readers
 from nnengine.errors import EngineError, FormatError
 
 TICK_S = 1.0
@@ -83,9 +85,9 @@ def from_file() -> np.ndarray | None:
 
 def frame(pixels: np.ndarray | None) -> np.ndarray | None:
     """Return what is drawn as an image, uint8 (28, 28), or None for a blank sheet."""
-    if pixels is None or drawing.is_empty(pixels):
+    if pixels is None or framing.is_empty(pixels):
         return None
-    return drawing.to_image(pixels)
+    return framing.to_image(pixels)
 
 
 # What is answered ------------------------------------------------------------------------
@@ -335,7 +337,7 @@ def actions(held, found: list[lesson.Mark], chosen: lesson.Mark | None) -> None:
         data = state.my_digits() or state.my_digits(held.network.class_names)
         if data is not None:
             st.download_button(
-                "Download as IDX", lambda: forms.idx_files({"my-digits": data}),
+                "Download as IDX", lambda: readers.idx_files({"my-digits": data}),
                 file_name="my-digits.zip", mime="application/zip", on_click="ignore",
                 key="draw.download", icon=":material/download:",
                 help="A zip of two gzipped IDX files, images and labels. As a data set of its "

@@ -6,11 +6,13 @@ from html import escape
 
 import streamlit as st
 
-from dashboard import answers, endurance, figures, recipe_form, state, tempo, units, words
+from dashboard import state
 from dashboard.components.live_plot import live_plot
-from dashboard.endurance import KINDS, Kind, Watch
+from dashboard.present import figures, units, words
+from dashboard.sections import answers, endurance, recipe_form, tempo
+from dashboard.sections.endurance import KINDS, Kind, Watch
+from nnengine.analysis.robustness import remedy
 from nnengine.errors import EngineError
-from nnengine.fragility import remedy
 
 TICK_S, SLICE_S = 0.35, 0.1  # with 30 ms for the charts it stays within 150
 OTHERS = 2  # beside the network in hand: three lines can be told apart

@@ -6,13 +6,16 @@ import io
 
 import streamlit as st
 
-from dashboard import answers, figures, judging, sharing, state, units
+from dashboard import state
 from dashboard.components.live_plot import live_plot
 from dashboard.components.table import table
 from dashboard.components.tiles import tiles
-from nnengine import demo, modelfile
+from dashboard.present import figures, judging, units
+from dashboard.sections import answers, sharing
+from nnengine import demo
+from nnengine.core.metrics import evaluate
 from nnengine.errors import EngineError
-from nnengine.metrics import evaluate
+from nnengine.storage import modelfile
 
 GALLERY = 40  # images of a page behind a cell
 PER_ROW = 10  # tiles of a sheet's row; on screen they wrap

@@ -7,13 +7,15 @@ import time
 import plotly.graph_objects as go
 import streamlit as st
 
-from dashboard import figures, recipe_form, sharing, state, tempo
+from dashboard import state
 from dashboard.components.live_plot import live_plot
-from dashboard.pace import compact, in_words
-from dashboard.run_list import run_list
-from dashboard.runs import Run
-from dashboard.tab import IN_TAB
-from dashboard.units import plain
+from dashboard.host.tab import IN_TAB
+from dashboard.present import figures
+from dashboard.present.units import plain
+from dashboard.runs.estimate import compact, in_words
+from dashboard.runs.scheduler import Run
+from dashboard.sections import recipe_form, sharing, tempo
+from dashboard.sections.run_list import run_list
 
 TICK_S = 0.5
 TILE_PX = 156  # two in a row on a phone

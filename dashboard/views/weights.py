@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from dashboard import figures, state, tempo, units
+from dashboard import state
 from dashboard.components.live_plot import live_plot
 from dashboard.components.tiles import tiles
+from dashboard.present import figures, units
+from dashboard.sections import tempo
 
 TICK_S = 0.5
 COLUMNS = 12  # of the sheet and of the downloaded picture

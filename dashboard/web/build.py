@@ -14,8 +14,8 @@ from importlib import metadata
 from pathlib import Path
 
 from dashboard.web import gather, pieces, wheels
-from nnengine.catalogue import drawn
-from nnengine.kernels import ahead_of_time, entries
+from nnengine.data.catalogue import drawn
+from nnengine.kernels.wasm import ahead_of_time, entries
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = Path(__file__).with_name("page")

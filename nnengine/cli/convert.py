@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from .. import modelfile, report
+from ..storage import modelfile
+from . import report
 from .options import add_command, answer
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import sys
 
-from .. import catalogue, forms
-from ..dataset import Dataset
+from ..data import catalogue, readers
+from ..data.dataset import Dataset
+from ..data.idx import Idx1, Idx3
 from ..errors import ConfigError
-from ..idx import Idx1, Idx3
-from ..progress import FetchProgress
+from .progress import FetchProgress
 
 NAMES = ", ".join(catalogue.NAMES[:-1]) + " or " + catalogue.NAMES[-1]
 
@@ -59,14 +59,14 @@ def dataset(words: list[str], *, classes: int | None = None) -> Dataset:
     return Dataset(data.images, data.labels, classes=classes, name=data.name)
 
 
-def by_name(name: str) -> catalogue.Sets | forms.Sets:
+def by_name(name: str) -> catalogue.Sets | readers.Sets:
     """Return the set called ``name``, or the one in the file or folder of that name."""
     if not catalogue.knows(name) and os.path.exists(name):
         if not is_whole(name):
             raise ConfigError(
                 f"{name} is a file by itself: images need their labels, IMAGES LABELS"
             )
-        found = forms.read_sets(name)
+        found = readers.read_sets(name)
         for note in found.notes:
             print(f"{name}: {note}", file=sys.stderr)
         return found
@@ -78,4 +78,4 @@ def is_whole(word: str) -> bool:
     """Return whether one word stands for images with their labels: a name, a table, a zip, ..."""
     if catalogue.knows(word):
         return True
-    return os.path.exists(word) and forms.recognise(word) not in (None, "idx")
+    return os.path.exists(word) and readers.recognise(word) not in (None, "idx")

@@ -6,8 +6,10 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from .. import demo, modelfile, report
+from .. import demo
 from ..errors import ConfigError
+from ..storage import modelfile
+from . import report
 from .options import add_command, answer
 
 

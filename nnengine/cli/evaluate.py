@@ -6,8 +6,10 @@ import argparse
 import math
 from typing import Any
 
-from .. import kernels, modelfile, report
-from ..metrics import evaluate
+from .. import kernels
+from ..core.metrics import evaluate
+from ..storage import modelfile
+from . import report
 from .data import dataset
 from .options import add_command, add_data, answer
 

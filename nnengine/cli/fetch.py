@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from .. import catalogue, report
+from ..data import catalogue
 from ..errors import ConfigError
-from ..progress import FetchProgress
+from . import report
 from .data import NAMES
 from .options import add_command, answer
+from .progress import FetchProgress
 
 
 def add(commands: Any) -> None:

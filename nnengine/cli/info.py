@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from .. import modelfile, report
-from ..idx import LABELS_MAGIC, describe, read_idx
+from ..data.idx import LABELS_MAGIC, describe, read_idx
+from ..storage import modelfile
+from . import report
 from .options import add_command, answer
 
 

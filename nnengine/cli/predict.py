@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from .. import modelfile, report
+from ..data.idx import Idx3
 from ..errors import ConfigError
-from ..idx import Idx3
+from ..storage import modelfile
+from . import report
 from .data import NAMES, dataset, is_whole
 from .options import add_command, answer
 

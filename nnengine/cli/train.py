@@ -12,16 +12,19 @@ from typing import Any
 
 import numpy as np
 
-from .. import augment, kernels, modelfile, report
-from ..activations import ACTIVATIONS
-from ..dataset import Dataset
+from .. import kernels
+from ..core.activations import ACTIVATIONS
+from ..core.network import INITIALISATIONS, Network
+from ..core.optimizers import OPTIMISERS
+from ..data import augment
+from ..data.dataset import Dataset
 from ..errors import ConfigError
-from ..network import INITIALISATIONS, Network
-from ..optimisers import OPTIMISERS
-from ..progress import Progress
+from ..storage import modelfile
 from ..training import SCHEDULES, TrainingConfig, TrainingDiverged, TrainingFinished, training
+from . import report
 from .data import train_data, untangled
 from .options import add_command, add_data, answer
+from .progress import Progress
 
 
 class Interrupted(Exception):

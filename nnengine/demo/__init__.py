@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from .._version import __version__
+from ..core.network import Network
 from ..errors import ConfigError
-from ..network import Network
 
 MAX_PARAMETERS = 2_000_000  # 10.7 MB of text: what a phone opens in seconds
 READABLE_PX = (8, 64)  # sides of images that a drawing can be brought to and still be read

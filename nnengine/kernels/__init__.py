@@ -56,6 +56,7 @@ __all__ = [
 ]
 T = TypeVar("T")
 # In the order `auto` prefers them: numba compiles for this machine, or has compiled for a browser.
+_MODULES = {"numba": ".compiled", "wasm": ".wasm.module", "numpy": ".numpy_"}
 BACK_ENDS = ("wasm" if sys.platform == "emscripten" else "numba", "numpy")
 
 name: str  # the back end in use
@@ -66,7 +67,7 @@ warm: bool  # False while a first call may still have to wait for the compiler
 
 def _module(back_end: str) -> ModuleType:
     """Import one back end; raises ImportError, or what numba says when it cannot start."""
-    return importlib.import_module(f".{back_end}_", __package__)
+    return importlib.import_module(_MODULES[back_end], __package__)
 
 
 def available() -> dict[str, str | None]:

@@ -7,9 +7,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from ..core.network import Network
 from ..errors import ConfigError
-from ..modelfile import load
-from ..network import Network
+from ..storage.modelfile import load
 
 FILES = {"original": "original.nnm", "drawing": "drawing.npz"}
 NAMES = tuple(FILES)

@@ -15,12 +15,16 @@ from collections.abc import Generator, Iterator
 from contextlib import closing
 
 from .. import kernels
-from ..augment import Distorter
-from ..cost import PREPARING, Cost
-from ..course import Course
-from ..dataset import Dataset, check_labels
+from ..core.network import Network
+from ..data.augment import Distorter
+from ..data.dataset import Dataset, check_labels
 from ..errors import ConfigError
-from ..events import (
+from ..fast.sparse import density
+from ..fast.steps import GoodWeights, Stepper, optimiser_of
+from .batches import Part, parts_of
+from .config import SCHEDULES, TrainingConfig
+from .evaluation import Watch
+from .events import (
     EpochFinished,
     Evaluated,
     Event,
@@ -30,15 +34,11 @@ from ..events import (
     TrainingDiverged,
     TrainingFinished,
 )
-from ..network import Network
-from ..packed import density
-from .batches import Part, parts_of
-from .config import SCHEDULES, TrainingConfig
+from .heartbeat import Signs
 from .record import Record
-from .sides import Side, groups_pay, in_groups, path_of, samples, sides_of
-from .signs import Signs
-from .steps import GoodWeights, Stepper, optimiser_of
-from .watch import Watch
+from .splits import Side, groups_pay, in_groups, path_of, samples, sides_of
+from .state import Course
+from .timings import PREPARING, Cost
 
 __all__ = [
     "SCHEDULES",

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import kernels
-from ..augment import Distorter
-from ..grouped import BLOCK, Grouped
-from ..network import Network
-from ..packed import pack_once, whole
+from ..core.network import Network
+from ..data.augment import Distorter
+from ..fast.sliced import BLOCK, Grouped
+from ..fast.sparse import pack_once, whole
 from .config import TrainingConfig
-from .sides import Side, lists_pay
+from .splits import Side, lists_pay
 
 AHEAD_PIXELS = 1 << 20  # distorted at once: some milliseconds, 1,337 images of MNIST's size
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ..augment import Augmentation
+from ..core.optimizers import check_optimiser
+from ..data.augment import Augmentation
 from ..errors import ConfigError
-from ..events import EpochFinished, Evaluated
-from ..optimisers import check_optimiser
+from .events import EpochFinished, Evaluated
 
 SCHEDULES = ("constant", "cosine")
 _POINTS = 200  # of a full-batch run's curve, unless asked otherwise

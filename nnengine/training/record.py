@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from .. import kernels
-from ..cost import Cost
-from ..dataset import Dataset
-from ..events import Evaluated, Event, History, TrainingFinished
-from ..network import Network
+from ..core.network import Network
+from ..data.dataset import Dataset
 from .config import TrainingConfig
+from .events import Evaluated, Event, History, TrainingFinished
+from .timings import Cost
 
 
 class Record:

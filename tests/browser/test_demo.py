@@ -10,7 +10,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 import nnengine
-from nnengine import Dataset, Network, TrainingConfig, demo, drawing, pen, read_idx, training
+from nnengine import Dataset, Network, TrainingConfig, demo, read_idx, training
+from nnengine.data import framing, pen
 from tests.browser.strokes import SEVEN, Stroke, draw_on, places_on
 
 PIXELS = "Array.from(document.getElementById('{}').getContext('2d').getImageData(0, 0, {}).data)"
@@ -141,7 +142,7 @@ def test_people_s_strokes_are_framed_as_the_engine_frames_them(open_demo, data_d
     network = nnengine.shipped("drawing")
     page = open_demo(network)
     found = np.array(page.evaluate(FRAME, packed(sheets))).reshape(-1, 28, 28)
-    expected = drawing.to_images(sheets)
+    expected = framing.to_images(sheets)
     apart = np.abs(found - expected.astype(int)).reshape(len(sheets), -1)
     assert 1 >= apart.max()
     assert 3 >= np.count_nonzero(apart)
@@ -156,7 +157,7 @@ def test_a_picture_without_ink_and_ink_on_paper_are_told_apart(open_demo):
     dark_on_light = 255 - pen.draw([np.array([(80, 60), (200, 60), (130, 220)])])
     empty, seven = page.evaluate(FRAME, packed(np.stack([blank, dark_on_light])))
     assert empty is None
-    expected = drawing.to_image(dark_on_light)
+    expected = framing.to_image(dark_on_light)
     assert 1 >= np.abs(np.array(seven).reshape(28, 28) - expected.astype(int)).max()
 
 
@@ -164,7 +165,7 @@ def test_a_seven_drawn_with_the_mouse_is_answered_as_the_engine_answers_it(open_
     network = nnengine.shipped("original")
     page = open_demo(network)
     draw(page, SEVEN)
-    image = drawing.to_image(sheet(page))
+    image = framing.to_image(sheet(page))
     assert 1 >= np.abs(seen(page) - image.astype(int)).max()
     shares = page.evaluate(ANSWER, packed(seen(page)))[0]
     assert 1e-5 > np.abs(network.predict_proba(seen(page))[0] - shares).max()
@@ -178,7 +179,7 @@ def test_a_network_of_other_images_sees_the_drawing_at_their_size(open_demo):
     network = Network.build([10 * 14, 6, 3], rng=1, image_shape=(10, 14))
     page = open_demo(network)
     draw(page, SEVEN)
-    expected = drawing.fit(drawing.to_image(sheet(page)), (10, 14))
+    expected = framing.fit(framing.to_image(sheet(page)), (10, 14))
     assert 1 >= np.abs(seen(page, 10, 14) - expected.astype(int)).max()
 
 

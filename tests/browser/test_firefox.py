@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import nnengine
-from nnengine import demo, drawing
+from nnengine import demo
+from nnengine.data import framing
 from tests.browser import firefox
 from tests.browser.conftest import OPENED_S, needed
 from tests.browser.looking import STEP, button, says
@@ -42,7 +43,7 @@ def test_firefox_opens_a_page_of_one_s_own_which_answers_a_seven_as_the_engine_d
     assert "7" == fox.wait("document.querySelector('#answer b')?.innerText")
     sheet = pixels(fox.look(SHEET), 280, 280)
     seen = pixels(fox.look(SEEN.format(28, 28)), 28, 28)[..., 0]
-    assert 1 >= np.abs(seen - drawing.to_image(sheet).astype(int)).max()
+    assert 1 >= np.abs(seen - framing.to_image(sheet).astype(int)).max()
     shares = fox.look(f"({ANSWER})('{packed(seen)}')")[0]
     assert 1e-5 > np.abs(network.predict_proba(seen)[0] - shares).max()
     clean(fox, file.as_uri())

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 import nnengine
-from nnengine import linkfile
+from nnengine.storage import links
 from tests.browser.conftest import settle
 from tests.browser.strokes import SEVEN
 from tests.browser.test_draw import answer, draw
@@ -21,7 +21,7 @@ def box(page: Page, label: str) -> str:
 
 
 def original(**said) -> str:
-    return linkfile.encode(nnengine.shipped("original"), name="The original", **said)
+    return links.encode(nnengine.shipped("original"), name="The original", **said)
 
 
 def test_a_recipe_is_sent_and_opened_by_somebody_else(visit, server):

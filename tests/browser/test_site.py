@@ -16,8 +16,9 @@ from playwright.sync_api import Page, expect
 import nnengine
 from dashboard.web import build
 from dashboard.web import pieces as pieces_
-from nnengine import linkfile, read_idx
-from nnengine.kernels import ahead_of_time
+from nnengine import read_idx
+from nnengine.kernels.wasm import ahead_of_time
+from nnengine.storage import links
 from tests.browser.conftest import OPENED_S, PHONE, ROOT, note_foreign, served, settle
 from tests.browser.strokes import SEVEN
 from tests.browser.test_draw import answer, draw
@@ -103,7 +104,7 @@ def first_answer(page: Page) -> str:
 def test_the_form_that_takes_python_from_the_cdn_answers_a_link_trains_and_gives_its_model(
     tab, far_site, pieces, mnist_files, tmp_path
 ):
-    text = linkfile.encode(nnengine.shipped("original"), name="The original")
+    text = links.encode(nnengine.shipped("original"), name="The original")
     assert len(text) < 10_000
     page = tab(far_site, f"/draw#net={text}", "Draw", far=pieces)
     expect(page.get_by_text("a network that was sent to you in a link")).to_be_visible()

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 import nnengine
-import nnengine.forms
+import nnengine.data.readers
 from tests.browser.conftest import settle
 from tests.browser.strokes import SEVEN
 from tests.browser.test_draw import answer, draw

@@ -33,7 +33,7 @@ ROOT = Path(__file__).resolve().parents[2]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from nnengine.idx import write_idx  # noqa: E402
+from nnengine.data.idx import write_idx  # noqa: E402
 from tests.conftest import find_data  # noqa: E402
 from tests.load.visitor import Visitor  # noqa: E402
 

@@ -1,0 +1,1 @@
+"""Host: the server or the browser tab that the app runs in."""

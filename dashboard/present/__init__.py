@@ -1,0 +1,1 @@
+"""Present: arrays and records become figures, pictures and words. No Streamlit."""

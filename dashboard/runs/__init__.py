@@ -1,0 +1,1 @@
+"""Runs: what a visitor asks to be trained, and the one thread that trains it."""

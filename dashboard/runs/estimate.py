@@ -1,0 +1,137 @@
+"""Pace: about how long a recipe will take, from what this machine has been seen to do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator
+from dataclasses import replace
+
+import numpy as np
+
+from dashboard.runs.recipe import Recipe, parameter_count
+from nnengine.data.augment import GENTLE, NONE
+from nnengine.data.dataset import Dataset
+from nnengine.training import Evaluated, StepFinished, training
+
+CALIBRATION_S = 0.12
+# Beside one multiply-add a parameter, an image costs its share of softmax and look-up, and a
+# step costs the optimiser's passes over all parameters and one turn of the event loop.
+_IMAGE_UNITS = 2_000
+_STEP_UNITS = 20_000
+# Changing an image costs the same beside any network: 2 to 4 us for one of 784 pixels, where a
+# full batch of 784-10-10 does 13,000 units in a microsecond.
+_CHANGED_PIXEL_UNITS = 45
+
+
+class Pace:
+    """Units of work a second, for each kind of run apart; better with every run.
+
+    A unit is about one multiply-add. Full batches and mini-batches differ, and so do images as
+    they are and changed ones, which a second thread prepares where there is one. Written by the
+    engine thread, read by pages.
+    """
+
+    def __init__(self) -> None:
+        self._units_per_s: dict[tuple[bool, bool], float] = {}
+
+    def note(
+        self, recipe: Recipe, sizes: tuple[int, ...], images: int, steps: int, seconds: float
+    ) -> None:
+        """Learn from a run that did `images` in `steps` with `seconds` of the engine to itself."""
+        if steps < 1 or seconds < CALIBRATION_S / 2:
+            return
+        kind = _kind(recipe)
+        rate = _units(recipe, sizes, images, steps) / seconds
+        known = self._units_per_s.get(kind)
+        self._units_per_s[kind] = rate if known is None else 0.5 * known + 0.5 * rate
+
+    def estimate_s(self, recipe: Recipe, dataset: Dataset) -> float | None:
+        """Return the seconds the recipe would take alone; None before anything was measured."""
+        rate = self._units_per_s.get(_kind(recipe))
+        if rate is None:
+            return None
+        config = recipe.config(dataset.count)
+        steps = config.total_steps(dataset.count)
+        images = steps * min(config.batch_size or dataset.count, dataset.count)
+        return _units(recipe, recipe.sizes(dataset), images, steps) / rate
+
+    def calibrate(
+        self, clock: Callable[[], float] = time.perf_counter
+    ) -> Generator[None, None, None]:
+        """Measure each kind for about 0.12 s on made-up images as sparse as digits.
+
+        In pieces of some 50 ms, so that whoever has no thread for it can do other things between.
+        """
+        data = yield from _made_up()
+        full = Recipe(
+            hidden=(10,), optimiser="sgd", batch_size=None, epochs=None, iterations=100_000
+        )
+        for recipe in (full, Recipe(epochs=200)):
+            for augmentation in (NONE, GENTLE):
+                changed = replace(recipe, augmentation=augmentation)
+                yield from self._measure(changed, data, clock)
+
+    def _measure(
+        self, recipe: Recipe, data: Dataset, clock: Callable[[], float]
+    ) -> Generator[None, None, None]:
+        steps = seen = 0
+        seconds, last = 0.0, None  # by the clock while this is at work; None before the first step
+        for event in training(recipe.build(data), data, recipe.config(data.count)):
+            if last is not None:
+                seconds += clock() - last
+            if isinstance(event, StepFinished):
+                steps, seen = steps + 1, seen + event.images
+            if steps and seconds > CALIBRATION_S:
+                break
+            yield
+            # What comes before the first evaluation is done once a run, and may take seconds.
+            if last is not None or isinstance(event, Evaluated):
+                last = clock()
+        self.note(recipe, recipe.sizes(data), seen, steps, seconds)
+
+
+def _made_up() -> Generator[None, None, Dataset]:
+    """Return 4,096 images as sparse as digits, made a portion at a time."""
+    rng, portions = np.random.default_rng(0), []
+    # Digits that are alike share pixels, which full batches gain by: 35 % hold all that sixteen
+    # neighbours use, of which each uses about half.
+    alike = rng.random((8, 28, 28)) < 0.35
+    for _ in range(8):
+        # Bytes and short floats: as 64-bit numbers they were 50 MB, half of which stayed.
+        images = rng.integers(1, 256, (512, 28, 28), np.uint8)
+        inked = alike[np.arange(len(images)) % len(alike)]
+        images[~inked | (rng.random(images.shape, np.float32) > 0.55)] = 0
+        portions.append(images)
+        yield
+    images = np.concatenate(portions)
+    return Dataset(images, np.arange(len(images)) % 10)
+
+
+def _kind(recipe: Recipe) -> tuple[bool, bool]:
+    return recipe.batch_size is None, bool(recipe.augmentation)
+
+
+def _units(recipe: Recipe, sizes: tuple[int, ...], images: int, steps: int) -> float:
+    count = parameter_count(sizes)
+    changed = _CHANGED_PIXEL_UNITS * sizes[0] if recipe.augmentation else 0
+    return images * (count + _IMAGE_UNITS + changed) + steps * (3 * count + _STEP_UNITS)
+
+
+def in_words(seconds: float) -> str:
+    """Return a length of time as people say it: "8 s", "2 min 30 s", "1 h 5 min"."""
+    whole = max(1, round(seconds))
+    if whole < 90:
+        return f"{whole} s"
+    if whole < 600:
+        return f"{whole // 60} min {whole % 60 // 10 * 10} s".replace(" 0 s", "")
+    if whole < 5400:
+        return f"{round(whole / 60)} min"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def compact(number: float) -> str:
+    """Return a number in at most five characters and a letter: "942 k", "1.42 M"."""
+    for size, letter in ((1e6, " M"), (1e3, " k")):
+        if number >= size:
+            return f"{number / size:.3g}{letter}"
+    return f"{number:.0f}"

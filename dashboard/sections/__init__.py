@@ -1,0 +1,1 @@
+"""Sections: parts of pages that know what a visitor has in hand."""

@@ -1,0 +1,68 @@
+"""Kept here: what the visitor's own browser keeps of a visit in a tab, and the way to clear it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import state
+from dashboard.host.tab import IN_TAB
+from dashboard.present import words
+
+
+def welcome_back() -> None:
+    """Say once what came back from the last time, and what could not be read."""
+    found = state.came_back()
+    if found is None:
+        return
+    kept, lost = found
+    if not kept.nothing:
+        st.info(f"Here again, as you left it: {in_words(kept)}. This browser kept it for you.")
+    if lost:
+        st.warning(
+            f"{lost} of the things this browser kept could not be read and were left out: "
+            "the storage was damaged."
+        )
+
+
+def in_words(kept) -> str:
+    """Return what is kept as a list in words."""
+    counts = (
+        (kept.runs, "run"),
+        (kept.taught, "taught network"),
+        (kept.drawings, "drawing"),
+        (kept.files, "file"),
+    )
+    return ", ".join(f"{n} {what}{'s' * (n != 1)}" for n, what in counts if n) or "nothing"
+
+
+def line() -> None:
+    """Say beneath every page of a tab what is kept, and let it be deleted."""
+    if not IN_TAB:
+        return
+    kept = state.what_is_kept()
+    with st.container(horizontal=True, vertical_alignment="center", key="kept.here"):
+        st.caption(sentence(kept), width="content")
+        if not kept.nothing:
+            with st.popover("Delete it all", type="tertiary"):
+                st.write(
+                    "Runs, networks you taught, your drawings and files are deleted from this "
+                    "browser. What you downloaded stays."
+                )
+                st.button(
+                    "Delete everything kept here", on_click=state.forget_everything, key="kept.all"
+                )
+
+
+def sentence(kept) -> str:
+    """Return what is kept where, in one sentence or two."""
+    if kept.fault:
+        return (
+            f"Nothing is kept when this tab is closed: {kept.fault}. "
+            "Download what you want to have for good."
+        )
+    if kept.nothing:
+        return "Runs, taught networks and drawings are kept in this browser, and nowhere else."
+    said = f"Kept in this browser, and nowhere else: {in_words(kept)} ({words.size(kept.bytes)})."
+    if kept.left_out:
+        said += f" There is no room for {kept.left_out} more runs: delete some, or download them."
+    return said

@@ -1,0 +1,1 @@
+"""Store: what visitors have on the server: files, sets, networks, runs. No Streamlit."""

@@ -1,0 +1,1 @@
+"""Analysis: what a trained network is, and what it is not."""

@@ -1,0 +1,1 @@
+"""Core: what a network is and how it learns, in NumPy alone. An evening's reading."""

@@ -1,0 +1,130 @@
+"""Archives: a zip or a folder is a list of named members, none of them trusted for its size."""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from ...errors import EngineError, FormatError
+from ..sources import DEFLATE_RATIO
+
+MAX_DIRECTORY_BYTES = 1 << 24  # of a zip: each entry becomes an object of some 500 bytes
+MAX_FILES = 300_000
+_END, _LOCATOR = b"PK\x05\x06", b"PK\x06\x07"
+_CLUTTER = {"thumbs.db", "desktop.ini", "__macosx"}
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One file inside: its path with slashes, its size as claimed, and how to open it."""
+
+    path: str
+    size: int
+    open: Callable[[], BinaryIO]
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+        return PurePosixPath(self.path).name
+
+    def head(self, count: int) -> bytes:
+        """Return its first bytes."""
+        with self.open() as file:
+            return file.read(count)
+
+
+@contextmanager
+def zip_members(file: BinaryIO) -> Iterator[list[Member]]:
+    """Yield the members of an open, seekable zip in the order of their paths.
+
+    Raises FormatError, in the block too, for a zip that is damaged, cut short or encrypted.
+    """
+    _check_directory(file)
+    with zip_faults(), zipfile.ZipFile(file) as archive:
+        infos = [info for info in archive.infolist() if not info.is_dir()]
+        yield [
+            Member(info.filename, _checked(info).file_size, partial(archive.open, info))
+            for info in sorted(infos, key=lambda info: info.filename)
+            if not _is_clutter(info.filename)
+        ]
+
+
+def _checked(info: zipfile.ZipInfo) -> zipfile.ZipInfo:
+    if info.flag_bits & 1:
+        raise FormatError("the zip is locked with a password: unpack it and pack it without one")
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise FormatError("the zip is packed by an unusual method: pack it as an ordinary zip")
+    if info.file_size > info.compress_size * DEFLATE_RATIO + 64:
+        raise FormatError(
+            f"{info.filename[:60]} claims {info.file_size:,} bytes from {info.compress_size:,} "
+            "packed ones, which no zip can hold: it is damaged; download or pack it again"
+        )
+    return info
+
+
+def folder_members(folder: Path) -> list[Member]:
+    """Return the files in a folder and those beneath it, in the order of their paths."""
+    found = []
+    for at, below, names in os.walk(folder):
+        below[:] = sorted(name for name in below if not _is_clutter(name))
+        for name in sorted(names):
+            path = Path(at) / name
+            inside = path.relative_to(folder).as_posix()
+            if not _is_clutter(inside) and path.is_file():
+                found.append(Member(inside, path.stat().st_size, partial(open, path, "rb")))
+        if len(found) > MAX_FILES:
+            raise FormatError(f"{folder.name}: more than {MAX_FILES:,} files: give a smaller part")
+    return sorted(found, key=lambda member: member.path)
+
+
+def _is_clutter(path: str) -> bool:
+    parts = PurePosixPath(path.lower()).parts
+    return any(part.startswith(".") or part in _CLUTTER for part in parts)
+
+
+def _check_directory(file: BinaryIO) -> None:
+    """Raise FormatError where the directory of a zip is missing or would fill the memory."""
+    size = file.seek(0, io.SEEK_END)
+    start = file.seek(max(0, size - (1 << 16) - 64))
+    tail = file.read()
+    at = tail.rfind(_END)
+    if at < 0 or len(tail) - at < 22:
+        raise FormatError("the end of the zip is missing: it was cut short; download it again")
+    (directory,) = struct.unpack_from("<L", tail, at + 12)
+    if directory == 0xFFFFFFFF:  # a large zip keeps the number elsewhere, and says where
+        locator = tail.rfind(_LOCATOR, 0, at)
+        if locator < 0 or len(tail) - locator < 20:
+            raise FormatError("the directory of the zip is damaged: download or pack it again")
+        (place,) = struct.unpack_from("<Q", tail, locator + 8)
+        file.seek(min(place, start + locator))
+        record = file.read(56)
+        directory = struct.unpack_from("<Q", record, 40)[0] if len(record) == 56 else size
+    if directory > MAX_DIRECTORY_BYTES:
+        raise FormatError(
+            f"the directory of the zip alone has {directory:,} bytes: pack fewer files, or give "
+            "the images as one array"
+        )
+
+
+@contextmanager
+def zip_faults() -> Iterator[None]:
+    """Turn whatever `zipfile` raises on damaged bytes into one FormatError."""
+    try:
+        yield
+    except EngineError:
+        raise
+    except (
+        zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, EOFError,
+        struct.error, NotImplementedError, RuntimeError, ValueError, OSError, OverflowError,
+        LookupError,
+    ) as error:  # fmt: skip
+        raise FormatError(f"the zip is damaged ({error}): download or pack it again") from None

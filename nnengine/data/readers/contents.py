@@ -1,0 +1,207 @@
+"""Contents: what a file of any form comes down to, bytes for images and small numbers for labels.
+
+Whoever made the file may have kept pixels as fractions, as whole numbers up to 16, in colour or
+with channels first: here they become what `Dataset` takes, and whatever was done is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import isqrt
+
+import numpy as np
+
+from ...errors import FormatError
+from ..dataset import MAX_CLASSES, Dataset
+
+MAX_BYTES = 2**31  # of a file's values, unpacked
+_BLOCK = 1 << 22  # values converted at a time: the wide numbers never stand beside all the bytes
+_FEW_LEVELS = 16  # the UCI digits count ink from 0 to 16; nothing that uses a byte stops so low
+CHANNELS = (1, 3, 4)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, weakref_slot=True)
+class Contents:
+    """What was found: a training set and perhaps a test set, or images or labels alone.
+
+    `images`: read-only uint8 (n, h, w) and `labels`: read-only uint8 (n,) are set only where the
+    file holds one without the other. `notes` are sentences about what was changed or left out.
+    """
+
+    form: str
+    train: Dataset | None = None
+    test: Dataset | None = None
+    images: np.ndarray | None = None
+    labels: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def nbytes(self) -> int:
+        """How much memory the arrays take."""
+        sets = [array for d in (self.train, self.test) if d for array in (d.images, d.labels)]
+        return sum(a.nbytes for a in (*sets, self.images, self.labels) if a is not None)
+
+
+def grey(images: np.ndarray, what: str) -> tuple[np.ndarray, str | None]:
+    """Return images as (n, h, w) and what was done: channels averaged, rows made square.
+
+    Takes (n, pixels), (n, h, w), and colour with its channels last or first. Raises FormatError.
+    """
+    if images.ndim == 2:
+        side = isqrt(images.shape[1])
+        square = (side, side) if side * side == images.shape[1] else (1, images.shape[1])
+        return images.reshape(len(images), *square), None
+    if images.ndim == 3:
+        return images, None
+    if images.ndim != 4 or not (images.shape[3] in CHANNELS or images.shape[1] in CHANNELS):
+        shape = " x ".join(f"{n:,}" for n in images.shape)
+        raise FormatError(
+            f"{what} has shape {shape}: images come as (count, height, width), with one, three or "
+            "four channels last or first, or as one row of pixels each"
+        )
+    if images.shape[3] not in CHANNELS:
+        images = np.moveaxis(images, 1, 3)
+    if images.shape[3] == 1:
+        return images[..., 0], None
+    colours = images[..., :3]  # a fourth channel is how opaque a pixel is, not how bright
+    mean = np.empty(images.shape[:3], np.uint8 if images.dtype == np.uint8 else np.float32)
+    step = max(1, _BLOCK // max(1, int(np.prod(images.shape[1:]))))
+    for start in range(0, len(images), step):
+        part = colours[start : start + step].mean(axis=3, dtype=np.float32)
+        mean[start : start + step] = np.rint(part) if mean.dtype == np.uint8 else part
+    return mean, "Colours became grey: the mean of red, green and blue."
+
+
+def as_bytes(arrays: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], list[str]]:
+    """Return images as uint8 with sentences about it; one scale for all, so that sets compare.
+
+    Whole numbers and fractions in 0 to 255 are kept (rounded), those in 0 to 1 and whole numbers
+    up to 16 are stretched to 0 to 255. Raises FormatError for any others.
+    """
+    if all(array.dtype == np.uint8 and array.size for array in arrays.values()):
+        high = max(int(array.max()) for array in arrays.values())
+        if high > _FEW_LEVELS or high == 0:
+            return dict(arrays), []
+    low, high, whole = _extent(arrays)
+    notes = []
+    scale = 1.0
+    if high <= 1 or (whole and high <= _FEW_LEVELS):
+        scale = 255 / (high if whole and high else 1)
+        top = f"{high:g}" if whole and high else "1"
+        kind = "" if whole else "fractions "
+        notes.append(f"Pixels were {kind}from 0 to {top}: stretched to 0 to 255.")
+    elif not whole:
+        notes.append("Pixels were fractions up to 255: rounded to whole numbers.")
+    return {name: _scaled(array, scale) for name, array in arrays.items()}, notes
+
+
+def _extent(arrays: Mapping[str, np.ndarray]) -> tuple[float, float, bool]:
+    """Return (lowest, highest, whether all are whole); FormatError outside 0 to 255."""
+    lows, highs, whole = [], [], True
+    for name, array in arrays.items():
+        if array.dtype.kind not in "biuf":
+            raise FormatError(f"{name} holds {array.dtype}: pixels are numbers from 0 to 255")
+        if array.size == 0:
+            raise FormatError(f"{name} holds no image: one is the least")
+        lows.append(float(array.min()))
+        highs.append(float(array.max()))
+        if array.dtype.kind == "f":
+            whole = whole and all(bool((part == np.rint(part)).all()) for part in _blocks(array))
+        if not (0 <= lows[-1] and highs[-1] <= 255):  # NaN fails as well
+            raise FormatError(
+                f"{name} goes from {lows[-1]:g} to {highs[-1]:g}: pixels lie in 0 to 255 or in "
+                "0 to 1; give them as they were before they were centred or scaled"
+            )
+    return min(lows), max(highs), whole
+
+
+def _scaled(array: np.ndarray, scale: float) -> np.ndarray:
+    if array.dtype == np.uint8 and scale == 1:
+        return array
+    out = np.empty(array.shape, np.uint8)
+    for source, target in zip(_blocks(array), _blocks(out), strict=True):
+        target[...] = np.rint(source.astype(np.float32) * np.float32(scale))
+    return out
+
+
+def _blocks(array: np.ndarray) -> list[np.ndarray]:
+    step = max(1, _BLOCK // max(1, int(np.prod(array.shape[1:]))))
+    return [array[start : start + step] for start in range(0, len(array), step)]
+
+
+def as_labels(array: np.ndarray, what: str) -> np.ndarray:
+    """Return labels as uint8 (n,): whole numbers, a column of them, or one-hot rows.
+
+    Raises FormatError for any others, with the first offender.
+    """
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim == 2 and array.shape[1] <= MAX_CLASSES and _is_one_hot(array):
+        array = array.argmax(axis=1)
+    if array.ndim != 1:
+        shape = " x ".join(f"{n:,}" for n in array.shape)
+        raise FormatError(f"{what} has shape {shape}: labels are one number an image")
+    if array.dtype.kind not in "biuf":
+        raise FormatError(f"{what} holds {array.dtype}: labels are whole numbers from 0 to 255")
+    with np.errstate(invalid="ignore"):
+        bad = np.flatnonzero(~((array >= 0) & (array < MAX_CLASSES) & (array == np.rint(array))))
+    if bad.size:
+        raise FormatError(
+            f"{what}: {array[bad[0]]:g} at index {bad[0]:,} is no label: labels are whole numbers "
+            f"from 0 to {MAX_CLASSES - 1}"
+        )
+    return array.astype(np.uint8)
+
+
+def _is_one_hot(array: np.ndarray) -> bool:
+    ones, zeros = np.count_nonzero(array == 1, axis=1), np.count_nonzero(array == 0, axis=1)
+    return bool((ones == 1).all() and (zeros == array.shape[1] - 1).all())
+
+
+def part_of(name: str) -> str | None:
+    """Return "train", "test" or "val" where a name says so, else None."""
+    lower = name.lower()
+    for part, words in (
+        ("train", ("train", "learn")),
+        ("test", ("test", "t10k")),
+        ("val", ("val", "dev")),
+    ):
+        if any(word in lower for word in words):
+            return part
+    return None
+
+
+def datasets(
+    parts: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    *,
+    form: str,
+    name: str,
+    notes: Sequence[str] = (),
+    class_names: Sequence[str] | None = None,
+) -> Contents:
+    """Return Contents of (images, labels) by part; either may come as any numbers.
+
+    A part without a name of its own trains; "val" is the test set where there is no "test".
+    Raises FormatError.
+    """
+    images, said = as_bytes({part: pictures for part, (pictures, _) in parts.items()})
+    notes = [*notes, *said]
+    labels = {p: as_labels(named, f"the labels of {p}") for p, (_, named) in parts.items()}
+    if "test" in parts and "val" in parts:
+        notes.append("The validation part is left out: the test part is used to judge.")
+    order = [part for part in ("train", "", "test", "val") if part in parts][:2]
+    classes = len(class_names) if class_names else 1 + max(int(labels[p].max()) for p in order)
+    found = [
+        Dataset(images[p], labels[p], classes=classes, class_names=class_names, name=name)
+        for p in order
+    ]
+    if len(found) == 2 and found[0].image_shape != found[1].image_shape:
+        sizes = [" x ".join(map(str, d.image_shape)) for d in found]
+        raise FormatError(f"training images are {sizes[0]}, test images {sizes[1]} pixels")
+    return Contents(
+        form=form,
+        train=found[0],
+        test=found[1] if len(found) > 1 else None,
+        notes=tuple(dict.fromkeys(notes)),
+    )

@@ -1,0 +1,288 @@
+"""Sources: a path, bytes or an open file becomes one stream of bytes, with gzip already unpacked.
+
+A stream hands out pieces of bounded size, so whoever reads decides how much memory to spend: a
+decompression bomb is just a stream that is longer than anybody wants. Faults are FormatErrors that
+begin with the file's name where there is one.
+"""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import io
+import os
+import re
+import stat
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from ..errors import FormatError
+
+Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
+
+GZIP = b"\x1f\x8b"
+DEFLATE_RATIO = 1032  # most bytes that one deflated byte can stand for: 258 from two bits
+PACKED_CHUNK = 1 << 16
+_SPELLING = re.compile(r"[-.](idx\d-ubyte)(\.gz)?$")
+
+_PICTURE = "put pictures into folders named by class, and give a zip of them"
+_UNPACK = "unpack it and give the file inside"
+_REPACK = "unpack it, or pack it with gzip instead"
+_CONVERT = "convert an array with write_idx(target, numpy.load(file))"
+_MODEL = "; a trained network opens with nnengine.load, and on the Models page"
+_LOOKS = (
+    (GZIP, "gzip inside gzip", "it was compressed twice: unpack it once and give the result"),
+    (b"PK\x03\x04", "a zip archive (.zip or .npz)", _UNPACK + _MODEL),
+    (b"PK\x05\x06", "an empty zip archive", "give the data file itself"),
+    (b"\x89PNG", "a PNG picture", _PICTURE),
+    (b"\xff\xd8\xff", "a JPEG picture", _PICTURE),
+    (b"GIF8", "a GIF picture", _PICTURE),
+    (b"%PDF", "a PDF document", "give the data file itself"),
+    (b"\x93NUMPY", "a NumPy .npy file (or an .nnm model)", _CONVERT + _MODEL),
+    (b"\x89HDF", "an HDF5 file", "export its arrays with write_idx"),
+    (b"PAR1", "a Parquet table", "export its columns with write_idx"),
+    (b"BZh", "a bzip2 file", _REPACK),
+    (b"\xfd7zXZ", "an xz file", _REPACK),
+    (b"\x28\xb5\x2f\xfd", "a Zstandard file", _REPACK),
+    (b"7z\xbc\xaf", "a 7z archive", _UNPACK),
+    (b"Rar!", "a RAR archive", _UNPACK),
+    (b"\x80\x04\x95", "a Python pickle", "none is opened here: export its arrays with write_idx"),
+    (b"version https://git-lfs", "a Git LFS pointer, not the data", "fetch it with: git lfs pull"),
+)
+
+
+def fault(name: str | None, text: str, *, whole_items: int | None = None) -> FormatError:
+    """Return a FormatError that begins with the file's name where it is known."""
+    return FormatError(f"{name}: {text}" if name else text, whole_items=whole_items)
+
+
+def looks_like(head: bytes) -> tuple[str, str] | None:
+    """Recognise a file by its first bytes (some hundred): what it is and the way out, or None."""
+    for prefix, what, remedy in _LOOKS:
+        if head.startswith(prefix):
+            return what, remedy
+    if head[257:262] == b"ustar":
+        return "a tar archive", _UNPACK
+    text = head.decode("utf-8-sig", errors="ignore").strip()
+    # A character may be cut in half where the head ends: up to 3 bytes may fail to decode.
+    lossless = len(text.encode()) >= len(head.removeprefix(codecs.BOM_UTF8).strip()) - 3
+    readable = all(char.isprintable() or char in "\r\n\t\f" for char in text)
+    return _looks_like_text(text) if text and lossless and readable else None
+
+
+def _looks_like_text(text: str) -> tuple[str, str]:
+    if text.startswith("<"):
+        return "an HTML page", "the download gave a web page, not the file: download it again"
+    if text.startswith(("{", "[")):
+        return "JSON text", "turn it into an array and write that with write_idx"
+    if re.search(r"[,;\t]", text.partition("\n")[0]):
+        return "a CSV table", "a table of images opens with nnengine.forms.read_sets"
+    return "plain text", "give the data file itself"
+
+
+class Stream:
+    """Bytes in order, with a look ahead. Subclasses say where further ones come from."""
+
+    gzipped = False
+    cut = False  # gzip ended before its end marker
+    left: int | None = None  # bytes still to come, where that is known without reading them
+    most: int | None = None  # an upper bound on all of them, where there is one
+    packed_bytes: int | None = None  # size of the gzip data, where it is known
+    borrowed = False  # the caller's own open file, which may have been read before
+
+    def __init__(self, name: str | None) -> None:
+        self.name = name
+        self._ahead = b""
+
+    def _more(self, limit: int) -> bytes:
+        raise NotImplementedError
+
+    def read(self, limit: int) -> bytes:
+        """Return 1 to ``limit`` bytes, or none at the end."""
+        part = self._ahead[:limit] or self._more(limit)
+        self._ahead = self._ahead[limit:]
+        if self.left is not None:
+            self.left -= len(part)
+        return part
+
+    def peek(self, count: int) -> bytes:
+        """Return the next ``count`` bytes, fewer at the end, without passing them."""
+        while len(self._ahead) < count and (part := self._more(count - len(self._ahead))):
+            self._ahead += part
+        return self._ahead[:count]
+
+    def take_rest(self) -> memoryview | None:
+        """Pass over and return all the rest without a copy, where it is in immutable memory."""
+        return None
+
+    def fault(self, text: str, *, whole_items: int | None = None) -> FormatError:
+        """Return a FormatError that begins with the name of this stream's file."""
+        return fault(self.name, text, whole_items=whole_items)
+
+
+class _Plain(Stream):
+    """The bytes of an open binary file as they stand."""
+
+    def __init__(self, file: Any, name: str | None, size: int | None) -> None:
+        super().__init__(name)
+        self._file = file
+        self.left = self.most = size
+
+    def _more(self, limit: int) -> bytes:
+        try:
+            part = self._file.read(limit)
+        except (EOFError, ValueError, zlib.error, gzip.BadGzipFile) as error:
+            # Not our own gunzip: the caller's GzipFile, a file opened as text, a closed one.
+            raise self.fault(f"cannot be read: {error}; open the file with mode 'rb'") from error
+        if not isinstance(part, (bytes, bytearray)):
+            raise self.fault(f"gives {type(part).__name__}, not bytes: open it with mode 'rb'")
+        return bytes(part)
+
+
+class _Memory(Stream):
+    """Bytes that are in memory already: nothing needs to be read, let alone copied."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(None)
+        self._data = data
+        self._at = 0
+        self.left = self.most = len(data)
+
+    def _more(self, limit: int) -> bytes:
+        part = self._data[self._at : self._at + limit]
+        self._at += len(part)
+        return part
+
+    def take_rest(self) -> memoryview:
+        start = len(self._data) - (self.left or 0)
+        self._at, self._ahead, self.left = len(self._data), b"", 0
+        return memoryview(self._data)[start:]
+
+
+class _Gunzip(Stream):
+    """The content of a gzip stream: every member, each with its checksum and length verified."""
+
+    gzipped = True
+
+    def __init__(self, packed: Stream) -> None:
+        super().__init__(packed.name)
+        self._packed = packed
+        self._inflate = zlib.decompressobj(zlib.MAX_WBITS | 16)
+        self._input = b""
+        self._ended = False
+        self.most = None if packed.most is None else packed.most * DEFLATE_RATIO
+        self.packed_bytes = packed.most
+        self.borrowed = packed.borrowed
+
+    def _more(self, limit: int) -> bytes:
+        while not self._ended:
+            part = self._unpack(limit)
+            if part:
+                return part
+            if self._inflate.eof:
+                self._ended = not self._next_member()
+            elif not self._input:
+                self._input = self._packed.read(PACKED_CHUNK)
+                self._ended = self.cut = not self._input
+        return b""
+
+    def _unpack(self, limit: int) -> bytes:
+        if self._inflate.eof:
+            return b""
+        try:
+            part = self._inflate.decompress(self._input, limit)
+        except zlib.error as error:
+            reason = str(error).rpartition(": ")[2]
+            if reason in ("incorrect data check", "incorrect length check"):
+                reason = "the checksum does not match"
+            raise self.fault(
+                f"the gzip data are damaged ({reason}): download or copy the file again"
+            ) from error
+        self._input = self._inflate.unused_data or self._inflate.unconsumed_tail
+        return part
+
+    def _next_member(self) -> bool:
+        """Step over zero padding to a further member; False where the file ends."""
+        rest = self._input.lstrip(b"\0")
+        while len(rest) < 2 and (more := self._packed.read(PACKED_CHUNK)):
+            rest = (rest + more).lstrip(b"\0")
+        if not rest:
+            return False
+        if not rest.startswith(GZIP):
+            raise self.fault(
+                "trailing bytes after the end of the gzip data: the file was joined "
+                "with something else or damaged; download it again"
+            )
+        self._inflate = zlib.decompressobj(zlib.MAX_WBITS | 16)
+        self._input = rest
+        return True
+
+
+@contextmanager
+def opened(source: Source) -> Iterator[Stream]:
+    """Open ``source`` as a Stream; closes what it opened itself, leaves the caller's file open.
+
+    Raises FormatError for a folder or a special file, OSError where a path cannot be opened,
+    TypeError for what is no source at all.
+    """
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        yield _unpacked(_Memory(bytes(source)))
+    elif isinstance(source, (str, os.PathLike)):
+        path = _find(Path(source))
+        with _open(path) as file:
+            yield _unpacked(_Plain(file, path.name, _size_left(file)))
+    elif hasattr(source, "read"):
+        name = getattr(source, "name", None)
+        name = Path(name).name if isinstance(name, str) and name else None
+        stream = _Plain(source, name, _size_left(source))
+        stream.borrowed = True
+        yield _unpacked(stream)
+    else:
+        raise TypeError(f"expected a path, bytes or a binary file, got {type(source).__name__}")
+
+
+def _unpacked(stream: Stream) -> Stream:
+    return _Gunzip(stream) if stream.peek(2) == GZIP else stream
+
+
+def _open(path: Path) -> BinaryIO:
+    if path.is_dir():
+        raise fault(path.name or str(path), "is a folder: give one of the files in it")
+    try:
+        return open(path, "rb")
+    except ValueError as error:  # a NUL inside the name
+        raise FormatError(f"{str(path)!r} cannot be the name of a file: {error}") from error
+
+
+def _find(path: Path) -> Path:
+    """Return ``path``, or where it is missing the same data file in another ordinary spelling."""
+    match = _SPELLING.search(path.name)
+    if match is None or path.exists():
+        return path
+    stem = path.name[: match.start()]
+    for ending in ("", ".gz"):
+        for joint in "-.":
+            other = path.with_name(f"{stem}{joint}{match[1]}{ending}")
+            if other.is_file():
+                return other
+    return path
+
+
+def _size_left(file: Any) -> int | None:
+    """Return the bytes ahead in ``file``, or None where finding out could cost more than asking.
+
+    Only kinds whose seek is known to be cheap are asked: a GzipFile would unpack itself whole.
+    """
+    if getattr(file, "closed", False):
+        return None
+    if isinstance(file, io.BytesIO):
+        with file.getbuffer() as view:
+            return max(0, view.nbytes - file.tell())
+    raw = getattr(file, "raw", file)
+    if not isinstance(raw, io.FileIO):
+        return None
+    status = os.fstat(raw.fileno())
+    return max(0, status.st_size - file.tell()) if stat.S_ISREG(status.st_mode) else None

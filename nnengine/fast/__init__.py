@@ -1,0 +1,1 @@
+"""Fast: the same steps taken quickly. The textbook is in `nnengine.core`."""

@@ -1,0 +1,1 @@
+"""Storage: networks and runs as bytes, and back; nothing is unpickled."""

@@ -1,0 +1,82 @@
+"""Checkpoint: a run under way as bytes and back, so that it can go on after its program has ended.
+
+A zip like a model's: ``network.npz``, the model itself with its training record; ``course.json``,
+{"step": ..., "cost": ...}, for a model keeps no cost; and one .npy for each array the optimiser
+carries. Nothing is unpickled.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+
+import numpy as np
+
+from ..core.network import Network
+from ..data.npy import npy_bytes, read_head, read_values
+from ..errors import FormatError
+from ..training.state import Course
+from . import modelfile
+
+_MOST_ARRAYS = 8
+_DAY_ONE = (1980, 1, 1, 0, 0, 0)
+_DAMAGED = (zipfile.BadZipFile, OSError, EOFError, RuntimeError, ValueError, LookupError, TypeError)
+
+
+def to_bytes(network: Network, course: Course) -> bytes:
+    """Return a run as it stands between two events of `training`.
+
+    Raises ConfigError where weights are not finite.
+    """
+    cost = network.training[-1].get("cost") if network.training else None
+    members = {
+        "network.npz": modelfile.to_bytes(network),
+        "course.json": json.dumps({"step": course.step, "cost": cost}).encode(),
+        **{f"{name}.npy": npy_bytes(array) for name, array in course.arrays.items()},
+    }
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
+        for name, data in members.items():
+            archive.writestr(zipfile.ZipInfo(name, _DAY_ONE), data)
+    return stream.getvalue()
+
+
+def from_bytes(data: bytes) -> tuple[Network, Course]:
+    """Return network and course, to be given to `training` with the data and settings of before.
+
+    Raises FormatError for anything but a whole checkpoint.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            parts = {info.filename: archive.read(info) for info in _members(archive, len(data))}
+        about = json.loads(parts.pop("course.json"))
+        network = modelfile.load(parts.pop("network.npz"))
+        step, cost = about["step"], about["cost"]
+    except FormatError:
+        raise
+    except _DAMAGED as error:
+        raise FormatError(f"a damaged checkpoint ({error}): begin the run anew") from None
+    if type(step) is not int or step < 0:
+        raise FormatError(f"a checkpoint of step {step!r}: begin the run anew")
+    if network.training and isinstance(cost, dict):
+        network.training = (*network.training[:-1], {**network.training[-1], "cost": cost})
+    arrays = {name.removesuffix(".npy"): _array(raw, name) for name, raw in parts.items()}
+    return network, Course(step, arrays)
+
+
+def _members(archive: zipfile.ZipFile, most: int) -> list[zipfile.ZipInfo]:
+    """Return the members, which are stored as they are and no larger than the whole."""
+    found = archive.infolist()
+    packed = [i for i in found if i.compress_type != zipfile.ZIP_STORED or i.file_size > most]
+    if len(found) > _MOST_ARRAYS + 2 or packed:
+        raise FormatError("a zip that is no checkpoint: begin the run anew")
+    return found
+
+
+def _array(raw: bytes, name: str) -> np.ndarray:
+    stream = io.BytesIO(raw)
+    array = read_values(stream, read_head(stream, name, kinds=("f4", "f8")), name)
+    if not np.isfinite(array).all():
+        raise FormatError(f"{name} holds values that are not finite: begin the run anew")
+    return array

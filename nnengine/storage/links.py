@@ -1,0 +1,321 @@
+"""Link files: a trained network as text short enough for an address, and back.
+
+The text is base64url of ``nn``, version, bits a weight, the CRC-32 and the length of what follows,
+and a deflated body: the length of a JSON header, the header, and for each layer its scales, its
+biases (both float32) and its weights as whole numbers, unit by unit. A weight is its whole number
+times a scale: at 8 bits one scale a layer, at 4 bits one a unit, for a shared one would cost
+accuracy there.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import struct
+import zlib
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from ..core.activations import ACTIVATIONS
+from ..core.network import Network
+from ..core.shapes import count_parameters
+from ..errors import ConfigError, FormatError
+
+MARK, VERSION = b"nn", 1
+BITS = (8, 4)
+MAX_CHARACTERS = 64_000  # Safari keeps 80,000 in an address, other browsers far more
+_MAX_PARAMETERS = 200_000  # what compresses to so little is hardly a network
+_MAX_HEADER = 8_000
+_MAX_BODY = 9 * _MAX_PARAMETERS + _MAX_HEADER + 2  # nothing longer is ever unpacked
+_HEAD = struct.Struct("<2sBBII")  # mark, version, bits, CRC-32, length
+_BYTE_SCALE = 1 / 255
+_CLIPS = np.linspace(0.4, 1, 25, dtype=np.float32)  # of the largest weight, tried in turn
+_MOST_NAMES, _MOST_TEXT = 1_000, 80
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """What a link holds: a float32 network, and what whoever made it says of it.
+
+    bits: 8 or 4, for each weight. accuracy: share in [0, 1] before rounding, or None, on the
+    images that `judged_on` names: claims, for nobody has measured them here.
+    """
+
+    network: Network
+    bits: int
+    name: str = ""
+    accuracy: float | None = None
+    judged_on: str = ""
+
+
+def encode(
+    network: Network,
+    bits: int = 8,
+    *,
+    name: str = "",
+    accuracy: float | None = None,
+    judged_on: str = "",
+) -> str:
+    """Return the network as letters, digits, - and _, its weights rounded to `bits` bits.
+
+    `name`, `accuracy` in [0, 1] and `judged_on` travel with it; see `Link`. Raises ConfigError for
+    other bits than 8 and 4, weights that are not finite, and a network whose text would be longer
+    than 64,000 characters.
+    """
+    if bits not in BITS:
+        raise ConfigError(f"{bits!r} bits a weight: choose 8 or 4")
+    if not np.isfinite(network.theta.astype(np.float32)).all():
+        raise ConfigError("this network holds values that are not finite: train it again")
+    if network.parameter_count > _MAX_PARAMETERS:
+        raise _too_large(network, "")
+    parts = [_header(network, name, accuracy, judged_on)]
+    for layer in network.layers:
+        codes, scales = _quantise(layer.weights.T.astype(np.float32), bits)
+        parts += [scales.tobytes(), layer.biases.astype("<f4").tobytes(), _packed(codes, bits)]
+    packed = zlib.compress(b"".join(parts), 9)
+    head = _HEAD.pack(MARK, VERSION, bits, zlib.crc32(packed), len(packed))
+    text = base64.urlsafe_b64encode(head + packed).decode().rstrip("=")
+    if len(text) > MAX_CHARACTERS:
+        raise _too_large(network, f", these would be {len(text):,}")
+    return text
+
+
+def decode(text: str) -> Link:
+    """Return what `encode` was given; white space and signs that chat programs add do not matter.
+
+    Raises FormatError that says whether the text is foreign, cut short, damaged or of a newer
+    version. Nothing is believed before it is checked, and no more is unpacked than a link may hold.
+    """
+    bits, packed = _opened(text)
+    unpacker = zlib.decompressobj()
+    try:
+        body = unpacker.decompress(packed, _MAX_BODY)
+    except zlib.error as error:
+        raise FormatError(f"this link is damaged ({error}): ask for it again") from None
+    if not unpacker.eof or unpacker.unused_data:
+        raise FormatError("this link unpacks to more, or to less, than it may hold")
+    return _read(body, bits)
+
+
+def _too_large(network: Network, found: str) -> ConfigError:
+    return ConfigError(
+        f"{network.parameter_count:,} parameters do not fit into a link of {MAX_CHARACTERS:,} "
+        f"characters{found}: save the network as a file and send that, or train one with fewer "
+        "hidden units"
+    )
+
+
+# Weights ---------------------------------------------------------------------------------
+
+
+def _quantise(weights: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return (int8 codes, float32 scales (1,) or (units,)) of weights (units, inputs)."""
+    top = 2 ** (bits - 1) - 1
+    if bits == 8:
+        largest = np.abs(weights).max(keepdims=True)
+        scales = largest / top
+    else:
+        largest = np.abs(weights).max(axis=1, keepdims=True)
+        scales = _best_scales(weights, largest, top)
+    scales = np.maximum(scales, np.finfo(np.float32).tiny)  # of a unit without any weight
+    codes = np.clip(np.rint(weights / scales), -top, top).astype(np.int8)
+    return codes, scales.ravel().astype("<f4")
+
+
+def _best_scales(weights: np.ndarray, largest: np.ndarray, top: int) -> np.ndarray:
+    """Return (units, 1): the scales of least squared error; a few rare weights may be cut off."""
+    best, least = largest / top, np.full(largest.shape, np.inf)
+    for clip in _CLIPS:
+        scales = np.maximum(clip * largest / top, np.finfo(np.float32).tiny)
+        rounded = np.clip(np.rint(weights / scales), -top, top) * scales
+        error = np.square(weights - rounded, dtype=np.float64).sum(axis=1, keepdims=True)
+        better = error < least
+        best, least = np.where(better, scales, best), np.where(better, error, least)
+    return best
+
+
+def _packed(codes: np.ndarray, bits: int) -> bytes:
+    if bits == 8:
+        return codes.tobytes()
+    nibbles = (codes.ravel() + 8).astype(np.uint8)
+    if nibbles.size % 2:
+        nibbles = np.append(nibbles, np.uint8(8))
+    return (nibbles[::2] << 4 | nibbles[1::2]).tobytes()
+
+
+def _unpacked(raw: bytes, bits: int, count: int) -> np.ndarray:
+    if bits == 8:
+        return np.frombuffer(raw, np.int8)
+    pairs = np.frombuffer(raw, np.uint8)
+    return np.stack([pairs >> 4, pairs & 15], axis=1).ravel()[:count].astype(np.int8) - 8
+
+
+# Head and header -------------------------------------------------------------------------
+
+
+def _header(network: Network, name: str, accuracy: float | None, judged_on: str) -> bytes:
+    """Return the length of the JSON header and the header; what goes without saying is left out."""
+    height, width = network.image_shape
+    classes = list(network.class_names)
+    fields = {
+        "sizes": list(network.sizes),
+        "activations": list(network.activations[:-1]),
+        "scale": None if network.input_scale == _BYTE_SCALE else network.input_scale,
+        "shape": None if height == width else [height, width],
+        "classes": None if classes == [str(i) for i in range(len(classes))] else classes,
+        "name": name[:_MOST_TEXT],
+        "steps": network.trained_steps,
+        "accuracy": None if accuracy is None else round(float(accuracy), 4),
+        "on": judged_on[:_MOST_TEXT],
+    }
+    kept = {key: value for key, value in fields.items() if value}
+    text = json.dumps(kept, ensure_ascii=False, separators=(",", ":")).encode()
+    if len(text) > _MAX_HEADER:
+        raise ConfigError(
+            f"sizes and class names take {len(text):,} bytes, a link has room for {_MAX_HEADER:,}: "
+            "save the network as a file and send that"
+        )
+    return struct.pack("<H", len(text)) + text
+
+
+def _opened(text: str) -> tuple[int, bytes]:
+    """Return (bits, the deflated body) of a link's text, after checking it whole."""
+    text = re.sub(r"\s", "", text[: 2 * MAX_CHARACTERS]).rstrip(".,;:!?)>]}\"'=")
+    if len(text) > MAX_CHARACTERS:
+        raise FormatError(f"more than {MAX_CHARACTERS:,} characters: no link of ours is so long")
+    if not re.fullmatch("[A-Za-z0-9_-]+", text):
+        raise FormatError("this link holds no network: it has signs that none of ours has")
+    # One character alone stands for no byte: it is what a cut has left of three.
+    whole = text[:-1] if len(text) % 4 == 1 else text
+    raw = base64.urlsafe_b64decode(whole + "=" * (-len(whole) % 4))
+    if raw[:2] != MARK:
+        raise FormatError("this link holds no network: it does not begin as ours do")
+    if len(raw) < _HEAD.size:
+        raise FormatError("this link was cut short: copy the whole of it")
+    _, version, bits, checksum, length = _HEAD.unpack_from(raw)
+    packed = raw[_HEAD.size :]
+    if version != VERSION:
+        raise FormatError(
+            f"this link is of version {version}, and version {VERSION} is read here: a newer "
+            "nnengine may open it"
+        )
+    if len(packed) < length:
+        raise FormatError(
+            f"this link was cut short: {len(packed):,} of {length:,} bytes arrived; copy the whole "
+            "of it"
+        )
+    if bits not in BITS or len(packed) > length or zlib.crc32(packed) != checksum:
+        raise FormatError("this link is damaged: its checksum does not fit; ask for it again")
+    return bits, packed
+
+
+def _read(body: bytes, bits: int) -> Link:
+    (length,) = struct.unpack_from("<H", body.ljust(2, b"\0"))
+    fields = _checked(body[2 : 2 + length])
+    sizes = fields["sizes"]
+    parameters, at = {}, 2 + length
+    expected = at + sum(sum(_lengths(a, b, bits)) for a, b in pairwise(sizes))
+    if expected != len(body):
+        raise FormatError(
+            f"a network of {'-'.join(map(str, sizes))} needs {expected:,} bytes, this link holds "
+            f"{len(body):,}"
+        )
+    for number, (inputs, units) in enumerate(pairwise(sizes), 1):
+        raw = []
+        for count in _lengths(inputs, units, bits):
+            raw.append(body[at : at + count])
+            at += count
+        codes = _unpacked(raw[2], bits, inputs * units).reshape(units, inputs)
+        with np.errstate(all="ignore"):  # a sum that is not finite is told below
+            weights = codes * np.frombuffer(raw[0], "<f4")[:, np.newaxis]
+        parameters[f"weights_{number}"] = np.ascontiguousarray(weights.T, np.float32)
+        parameters[f"biases_{number}"] = np.frombuffer(raw[1], "<f4").astype(np.float32)
+    return _made(parameters, fields, bits)
+
+
+def _lengths(inputs: int, units: int, bits: int) -> tuple[int, int, int]:
+    """Return the bytes of a layer's scales, biases and weights."""
+    return 4 * (1 if bits == 8 else units), 4 * units, (inputs * units * bits + 7) // 8
+
+
+def _made(parameters: dict[str, np.ndarray], fields: dict[str, Any], bits: int) -> Link:
+    if not all(np.isfinite(array).all() for array in parameters.values()):
+        raise FormatError("this link holds values that are not finite: no network of use")
+    try:
+        network = Network.from_parameters(
+            parameters,
+            activations=(*fields["activations"], "identity"),
+            input_scale=fields["scale"],
+            image_shape=fields["shape"],
+            class_names=fields["classes"],
+            training=({"steps": fields["steps"]},) if fields["steps"] else (),
+        )
+    except ConfigError as error:
+        raise FormatError(f"this link makes no network: {error}") from None
+    return Link(
+        network=network,
+        bits=bits,
+        name=fields["name"],
+        accuracy=fields["accuracy"],
+        judged_on=fields["on"],
+    )
+
+
+def _checked(text: bytes) -> dict[str, Any]:
+    """Return every field of the header, or raise FormatError naming the first that is off."""
+    try:
+        given = json.loads(text.decode())
+        json.dumps(given, ensure_ascii=False).encode()  # half a surrogate breaks every printer
+    except (ValueError, RecursionError):
+        raise FormatError("this link's header cannot be read: ask for it again") from None
+    if not isinstance(given, dict):
+        raise FormatError("this link's header is no table: ask for it again")
+    found = {}
+    for name, (default, good) in _FIELDS.items():
+        value = found[name] = given.get(name, default)
+        if not good(value):
+            raise FormatError(f"this link says {name} is {repr(value)[:60]}, which cannot be")
+    return found
+
+
+def _list_of(kind: type, value: Any, most: int) -> bool:
+    # type() and not isinstance: to Python, true is a whole number.
+    return isinstance(value, list) and len(value) <= most and all(type(v) is kind for v in value)
+
+
+def _sides(value: Any, least: int, most: int) -> bool:
+    return (
+        _list_of(int, value, most)
+        and len(value) >= least
+        and all(1 <= side <= _MAX_PARAMETERS for side in value)
+    )
+
+
+def _fits(sizes: Any) -> bool:
+    return _sides(sizes, 2, 100) and count_parameters(sizes) <= _MAX_PARAMETERS
+
+
+def _number(value: Any, least: float, most: float) -> bool:
+    return type(value) in (int, float) and least <= value <= most  # NaN is neither
+
+
+def _short(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= _MOST_TEXT
+
+
+# Name: what it is where nothing is said, and what it may be.
+_FIELDS = {
+    "sizes": (None, _fits),
+    "activations": ([], lambda v: _list_of(str, v, 100) and set(v) <= set(ACTIVATIONS)),
+    "scale": (_BYTE_SCALE, lambda v: _number(v, 1e-30, 1e30)),
+    "shape": (None, lambda v: v is None or _sides(v, 2, 2)),
+    "classes": (None, lambda v: v is None or _list_of(str, v, _MOST_NAMES)),
+    "name": ("", _short),
+    "steps": (0, lambda v: type(v) is int and 0 <= v < 2**53),
+    "accuracy": (None, lambda v: v is None or _number(v, 0, 1)),
+    "on": ("", _short),
+}
