@@ -64,7 +64,7 @@ def engine_options(full: bool) -> list[str]:
     words = ["--layers", ",".join(map(str, sizes)), "--learning-rate"]
     if full:
         return [*words, f"{FULL_RATE}", "--batch-size", "all", "--iterations", f"{FULL_STEPS}"]
-    more = ["--batch-size", str(BATCH), "--epochs", "1", "--optimiser", "adam"]
+    more = ["--batch-size", str(BATCH), "--epochs", "1", "--optimizer", "adam"]
     return [*words, f"{RATE}", *more]
 
 

@@ -26,11 +26,11 @@ QUARTER = 4  # of an epoch: long enough that handing over does not count
 
 
 def steps(dataset: Dataset, batch: int, augmentation: Augmentation | None) -> Iterator[None]:
-    """Train for ever, a `next` an optimiser step."""
+    """Train for ever, a `next` an optimizer step."""
     config = TrainingConfig(
         iterations=10**9,
         batch_size=batch,
-        optimiser="adam",
+        optimizer="adam",
         learning_rate=0.001,
         augmentation=augmentation,
         evaluate_every=10**9,

@@ -16,9 +16,9 @@ from nnengine import (
     training,
 )
 
-MINI = {"sizes": [784, 128, 10], "epochs": 1, "batch_size": 128, "optimiser": "adam",
+MINI = {"sizes": [784, 128, 10], "epochs": 1, "batch_size": 128, "optimizer": "adam",
         "learning_rate": 0.001}  # fmt: skip
-FULL = {"sizes": [784, 10, 10], "batch_size": None, "optimiser": "sgd", "learning_rate": 0.1}
+FULL = {"sizes": [784, 10, 10], "batch_size": None, "optimizer": "sgd", "learning_rate": 0.1}
 
 
 def steps(data: Dataset, sizes: list[int], **settings) -> tuple[float, int, float]:

@@ -23,7 +23,7 @@ def trained(train: Dataset, epochs: int, seed: int) -> Network:
     """Return a network trained by the dashboard's quick recipe for so many epochs."""
     network = Network.build([train.inputs, 128, train.classes], rng=seed)
     config = TrainingConfig(
-        epochs=epochs, optimiser="adam", learning_rate=0.001, seed=seed, evaluate_every=10**9
+        epochs=epochs, optimizer="adam", learning_rate=0.001, seed=seed, evaluate_every=10**9
     )
     for _ in training(network, train, config):
         pass

@@ -80,7 +80,7 @@ def main() -> None:
     folder = arguments.data / "mnist"
     images = read_idx(folder / "train-images-idx3-ubyte.gz")
     labels = read_idx(folder / "train-labels-idx1-ubyte.gz")
-    start = Network.build([784, 10, 10], initialisation="uniform", rng=0)
+    start = Network.build([784, 10, 10], initializer="uniform", rng=0)
     sides = [
         transcription(images, labels, start),
         engine(Dataset(images, labels), start),

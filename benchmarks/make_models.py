@@ -41,7 +41,7 @@ HANDS = Augmentation(
 DRAWING = TrainingConfig(
     epochs=24,
     batch_size=128,
-    optimiser="adam",
+    optimizer="adam",
     learning_rate=0.001,
     schedule="cosine",
     augmentation=HANDS,
@@ -50,7 +50,7 @@ DRAWING = TrainingConfig(
 
 def make_original(folder: Path) -> tuple[bytes, dict]:
     """Return the file of the original 784-10-10 network, and how it was made."""
-    network = Network.build([784, 10, 10], initialisation="uniform", rng=0)
+    network = Network.build([784, 10, 10], initializer="uniform", rng=0)
     seconds = run(network, load_set(folder / "mnist", "train"), ORIGINAL)
     recipe = "5,000 steps of gradient descent at rate 0.5 on all 60,000 training images of MNIST"
     return modelfile.to_bytes(network, "nnm"), {"recipe": recipe, "training_seconds": seconds}

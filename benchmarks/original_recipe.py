@@ -45,7 +45,7 @@ def main() -> None:
     )
     reached = []
     for seed in range(arguments.seeds):
-        network = Network.build([784, 10, 10], initialisation=arguments.init, rng=seed)
+        network = Network.build([784, 10, 10], initializer=arguments.init, rng=seed)
         for event in training(network, train, config, test):
             if isinstance(event, TrainingFinished):
                 reached.append((event.train_accuracy, event.val_accuracy))

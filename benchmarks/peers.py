@@ -25,14 +25,14 @@ class Problem:
     """What is to be learnt, and how: ReLU between dense layers, mean cross-entropy.
 
     images: uint8 (n, height, width); labels: uint8 (n,) below the last size; batch_size None: the
-    full batch; optimiser: "sgd" or "adam"; rate: of step 1, 2, ... is `schedule(step)` if given.
+    full batch; optimizer: "sgd" or "adam"; rate: of step 1, 2, ... is `schedule(step)` if given.
     """
 
     images: np.ndarray
     labels: np.ndarray
     sizes: tuple[int, ...]
     batch_size: int | None
-    optimiser: str
+    optimizer: str
     rate: float
     seed: int = 0
     schedule: Callable[[int], float] | None = field(default=None, compare=False)
@@ -207,7 +207,7 @@ class Float32(Learner):
 
     def _descend(self, rate: float) -> None:
         g, spare, move = self.gradient, self.spare, self.move
-        if self.problem.optimiser == "sgd":
+        if self.problem.optimizer == "sgd":
             self.theta -= np.multiply(g, np.float32(rate), out=spare)
             return
         self.mean += np.multiply(np.subtract(g, self.mean, out=spare), 1 - BETA1, out=spare)
@@ -267,7 +267,7 @@ class Torch(Learner):
     """PyTorch as its tutorials have it but for the DataLoader: nn layers, autograd, fused steps."""
 
     name = "PyTorch nn"
-    note = "nn.Sequential, autograd, fused optimiser, batches by index_select"
+    note = "nn.Sequential, autograd, fused optimizer, batches by index_select"
 
     def __init__(self, problem: Problem) -> None:
         import torch
@@ -287,11 +287,11 @@ class Torch(Learner):
                 layer.bias.copy_(torch.from_numpy(b))
             layers += [layer, torch.nn.ReLU()]
         self.model = torch.nn.Sequential(*layers[:-1])
-        self.optimiser = self._optimiser(self.model.parameters())
+        self.optimizer = self._optimizer(self.model.parameters())
 
-    def _optimiser(self, parameters):
+    def _optimizer(self, parameters):
         kind = {"sgd": self.torch.optim.SGD, "adam": self.torch.optim.Adam}
-        return kind[self.problem.optimiser](parameters, lr=self.problem.rate, fused=True)
+        return kind[self.problem.optimizer](parameters, lr=self.problem.rate, fused=True)
 
     def _batch(self, rows: np.ndarray | None):
         """Return the images and the truth of a step."""
@@ -302,14 +302,14 @@ class Torch(Learner):
 
     def _set_rate(self, rate: float) -> None:
         if self.problem.schedule:
-            self.optimiser.param_groups[0]["lr"] = rate
+            self.optimizer.param_groups[0]["lr"] = rate
 
     def step(self, rows: np.ndarray | None, rate: float) -> None:
         x, y = self._batch(rows)
         self._set_rate(rate)
-        self.optimiser.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad(set_to_none=True)
         self.torch.nn.functional.cross_entropy(self.model(x), y).backward()
-        self.optimiser.step()
+        self.optimizer.step()
 
     def weights(self) -> Weights:
         found = [p.detach().numpy().copy() for p in self.model.parameters()]
@@ -332,7 +332,7 @@ class TorchByHand(Torch):
     """PyTorch's products with the gradient written out, as a careful hand would."""
 
     name = "PyTorch by hand"
-    note = "gradient written out, products into buffers, fused optimiser on one flat vector"
+    note = "gradient written out, products into buffers, fused optimizer on one flat vector"
 
     def _build(self) -> None:
         torch, problem = self.torch, self.problem
@@ -344,7 +344,7 @@ class TorchByHand(Torch):
         most = problem.batch_size or len(problem)
         self.batch = torch.empty(most if problem.batch_size else 0, problem.sizes[0])
         self.rooms = [torch.empty(most, width) for width in problem.sizes[1:]]
-        self.optimiser = self._optimiser([self.theta])
+        self.optimizer = self._optimizer([self.theta])
 
     def _batch(self, rows: np.ndarray | None):
         if rows is None:
@@ -370,7 +370,7 @@ class TorchByHand(Torch):
                     da = torch.mm(dz, self.layers[n][0].t())
                     dz = torch.ops.aten.threshold_backward(da, inputs[n], 0)
             self._set_rate(rate)
-            self.optimiser.step()
+            self.optimizer.step()
 
     def weights(self) -> Weights:
         return [(w.numpy().copy(), b.numpy().copy()) for w, b in self.layers]
@@ -400,7 +400,7 @@ class ScikitLearn(Learner):
 
         super().__init__(problem)
         self.model = MLPClassifier(
-            problem.sizes[1:-1], solver=problem.optimiser, learning_rate_init=problem.rate,
+            problem.sizes[1:-1], solver=problem.optimizer, learning_rate_init=problem.rate,
             batch_size=problem.batch_size or len(problem), alpha=0, momentum=0,
             nesterovs_momentum=False, shuffle=False, warm_start=True, n_iter_no_change=10**9,
             beta_1=BETA1, beta_2=BETA2, epsilon=EPSILON,

@@ -49,7 +49,7 @@ def _placed(strokes: list[np.ndarray], place: str) -> list[np.ndarray]:
 def plain(folder: Path) -> Network:
     """Return a 784-128-10 network as many a tutorial trains it: MNIST, Adam, five epochs."""
     network = Network.build([784, 128, 10], rng=1)
-    config = TrainingConfig(epochs=5, optimiser="adam", learning_rate=0.001)
+    config = TrainingConfig(epochs=5, optimizer="adam", learning_rate=0.001)
     for _ in training(network, load_set(folder / "mnist", "train"), config):
         pass
     return network

@@ -40,7 +40,7 @@ def need(problem: Problem) -> Need:
     first = 2 * 2 * sizes[0] * sizes[1] * n
     rest = sum(3 * 2 * a * b * n for a, b in zip(sizes[1:], sizes[2:], strict=False))
     parameters = sum((a + 1) * b for a, b in zip(sizes, sizes[1:], strict=False))
-    step = (12 if problem.optimiser == "adam" else 2) * parameters * problem.steps_per_epoch
+    step = (12 if problem.optimizer == "adam" else 2) * parameters * problem.steps_per_epoch
     density = np.count_nonzero(problem.images) / problem.images.size
     return Need(first + rest + step, first * density + rest + step, float(problem.images.nbytes))
 

@@ -35,7 +35,7 @@ def trained(recipe: str, seed: int) -> Network:
     count, epochs, rates = RECIPES[recipe]
     network = Network.build([784, 128, 10], rng=seed, image_shape=(28, 28))
     for number, rate in enumerate(rates):
-        config = TrainingConfig(epochs=epochs, optimiser="adam", learning_rate=rate, seed=seed)
+        config = TrainingConfig(epochs=epochs, optimizer="adam", learning_rate=rate, seed=seed)
         digits = synthetic.digits(count, seed=seed * len(rates) + number)
         for _ in training(network, digits, config):
             pass

@@ -1,5 +1,9 @@
 """nnengine: a neural network engine written from scratch, from IDX bytes to an answer."""
 
+import importlib
+from typing import Any
+
+from . import renamed
 from ._version import __version__
 from .compat import NNetworkMinimal
 from .core.network import Network
@@ -48,3 +52,13 @@ __all__ = [
     "training",
     "write_idx",
 ]
+
+
+renamed.find_moved_modules()
+
+
+def __getattr__(name: str) -> Any:
+    """Return a module by the name it had in earlier versions."""
+    if name in renamed.MODULES:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,5 @@
-"""NNetworkMinimal: the original three-layer class by its own names, on this engine's one loop.
+"""Compat: the original three-layer class by its own names, on this engine's one loop; and settings
+by the names that earlier versions gave them.
 
 What it kept: pixels by images, always divided by 255; coefficients IHW, HB, HOW, OB drawn from
 [-0.5, 0.5); full-batch gradient descent with the mean gradient over all images; ``.nnm`` files.
@@ -11,11 +12,13 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Mapping
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from . import renamed
 from .core.network import Network
 from .data.dataset import Dataset
 from .errors import ConfigError, FormatError
@@ -23,6 +26,14 @@ from .storage import modelfile
 from .training import TrainingConfig, TrainingDiverged, training
 
 _BLOCK = 4096  # images turned at a time: 3 MB of bytes for MNIST
+
+
+# What earlier versions called settings may still be said, and asked for.
+Network.build = classmethod(renamed.takes_old_names(Network.build.__func__))
+TrainingConfig.__init__ = renamed.takes_old_names(TrainingConfig.__init__)
+for _old, _new in renamed.SETTINGS.items():
+    if _new in TrainingConfig.__dataclass_fields__:
+        setattr(TrainingConfig, _old, property(attrgetter(_new)))
 
 
 class _OnClassToo:
@@ -180,7 +191,7 @@ class NNetworkMinimal:
         return TrainingConfig(
             iterations=self.maxiterations,
             batch_size=None,
-            optimiser="sgd",
+            optimizer="sgd",
             learning_rate=self.alpha,
             evaluate_every=self.maxiterations,
         )

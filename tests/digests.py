@@ -32,8 +32,8 @@ def _dense() -> Dataset:
     return Dataset(images, labels)
 
 
-def _config(optimiser: str, rate: float, **settings) -> TrainingConfig:
-    return TrainingConfig(optimiser=optimiser, learning_rate=rate, **settings)
+def _config(optimizer: str, rate: float, **settings) -> TrainingConfig:
+    return TrainingConfig(optimizer=optimizer, learning_rate=rate, **settings)
 
 
 def kinds() -> dict[str, Callable[[], Network]]:
@@ -48,7 +48,7 @@ def kinds() -> dict[str, Callable[[], Network]]:
             pass
         return made
 
-    adam = {"optimiser": "adam", "rate": 1e-3}
+    adam = {"optimizer": "adam", "rate": 1e-3}
     return {
         "adam 64": lambda: run(some, [128], _config(**adam, epochs=2)),
         "adam 100, two layers, tanh": lambda: run(

@@ -12,8 +12,8 @@ from dashboard.runs import address
 from dashboard.runs.recipe import PRESETS, VALIDATION_SHARES, Bounds, Recipe
 from dashboard.sections import augment_form
 from nnengine.core.activations import ACTIVATIONS
-from nnengine.core.network import INITIALISATIONS
-from nnengine.core.optimizers import OPTIMISERS
+from nnengine.core.network import INITIALIZERS
+from nnengine.core.optimizers import OPTIMIZERS
 from nnengine.data.augment import GENTLE, NONE, STRONG, Augmentation
 from nnengine.training import SCHEDULES
 
@@ -38,7 +38,7 @@ def test_an_address_without_such_keys_asks_for_nothing():
 def test_a_link_says_what_decides_most_and_what_is_not_usual():
     said = address.link(PRESETS["The original: 784-10-10, full batch"], "mnist", ("seed",))
     assert said == (
-        "data=mnist&hidden=10&activation=relu&initialisation=uniform&optimiser=sgd&rate=0.1"
+        "data=mnist&hidden=10&activation=relu&initializer=uniform&optimizer=sgd&rate=0.1"
         "&batch=full&iterations=5000&seed=0&hide=seed"
     )
 
@@ -60,8 +60,8 @@ recipes = st.builds(
     ),
     hidden=st.lists(st.integers(1, BOUNDS.width), max_size=BOUNDS.hidden_layers).map(tuple),
     activation=st.sampled_from(ACTIVATIONS),
-    initialisation=st.sampled_from(INITIALISATIONS),
-    optimiser=st.sampled_from(tuple(OPTIMISERS)),
+    initializer=st.sampled_from(INITIALIZERS),
+    optimizer=st.sampled_from(tuple(OPTIMIZERS)),
     batch_size=st.none() | st.integers(1, BOUNDS.batch_size),
     learning_rate=st.sampled_from([1e-6, 0.001, 0.5, 0.123456789, 100.0]),
     momentum=st.sampled_from([0.0, 0.9, 0.999]),
@@ -100,8 +100,8 @@ def test_every_recipe_of_the_form_comes_back_as_it_was(recipe):
         ("hidden=1,1,1,1,1,1,1", "at most 6 hidden layers"),
         ("hidden=" + "9" * 5000, "at most"),
         ("activation=step", "choose relu, leaky_relu"),
-        ("initialisation=", "choose he"),
-        ("optimiser=lion", "choose sgd"),
+        ("initializer=", "choose he"),
+        ("optimizer=lion", "choose sgd"),
         ("schedule=never", "choose constant or cosine"),
         ("batch=0", "whole number from 1 to 8,192, or full"),
         ("batch=Full", "or full"),

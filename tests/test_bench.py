@@ -49,8 +49,8 @@ def some_images(count: int, seed: int = 5) -> tuple[np.ndarray, np.ndarray]:
     return np.where(marks[labels], noise, 0).astype(np.uint8), labels
 
 
-def problem(batch_size, optimiser, rate, sizes=(784, 16, 12, 10), count=330, **more):
-    return peers.Problem(*some_images(count), sizes, batch_size, optimiser, rate, 3, **more)
+def problem(batch_size, optimizer, rate, sizes=(784, 16, 12, 10), count=330, **more):
+    return peers.Problem(*some_images(count), sizes, batch_size, optimizer, rate, 3, **more)
 
 
 def present(kind):

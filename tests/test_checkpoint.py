@@ -51,15 +51,15 @@ def taken_up(raw: bytes, data, config, validation=None) -> tuple[Network, list]:
     return network, list(training(network, data, config, validation, course=course))
 
 
-@pytest.mark.parametrize("optimiser", ["sgd", "momentum", "adam"])
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
 @pytest.mark.parametrize("batch_size", [32, None])
 @pytest.mark.parametrize("augmentation", [None, TURNED])
 def test_a_run_taken_up_again_ends_with_the_same_bits(
-    easy, back_end, optimiser, batch_size, augmentation
+    easy, back_end, optimizer, batch_size, augmentation
 ):
     """300 images in batches of 32 are 10 steps, the last one short: 25 is in the third epoch."""
     config = TrainingConfig(
-        iterations=40, batch_size=batch_size, optimiser=optimiser, learning_rate=0.01,
+        iterations=40, batch_size=batch_size, optimizer=optimizer, learning_rate=0.01,
         augmentation=augmentation, schedule="cosine",
     )  # fmt: skip
     whole = built()
@@ -92,7 +92,7 @@ def test_a_run_recorded_before_a_setting_was_thought_of_goes_on(easy):
 
 
 def test_a_checkpoint_taken_twice_on_the_way_still_leads_to_the_same_end(easy):
-    config = TrainingConfig(epochs=3, batch_size=32, optimiser="adam", learning_rate=0.01)
+    config = TrainingConfig(epochs=3, batch_size=32, optimizer="adam", learning_rate=0.01)
     whole = built()
     list(training(whole, easy, config))
     network, course = checkpoint.from_bytes(broken_off(easy, config, 7))
@@ -108,7 +108,7 @@ def test_a_course_is_between_two_events_what_the_weights_are(easy):
     network, course = built(), Course()
     before = network.theta.copy()
     config = TrainingConfig(
-        iterations=1, batch_size=None, optimiser="momentum", learning_rate=0.1, momentum=0.9
+        iterations=1, batch_size=None, optimizer="momentum", learning_rate=0.1, momentum=0.9
     )
     list(training(network, easy, config, course=course))
     gradient = np.zeros_like(before)
@@ -127,16 +127,16 @@ def test_another_data_set_than_before_is_refused_with_the_steps_it_has(easy):
         training(network, few, config, course=course)
 
 
-def test_an_optimiser_that_carries_other_arrays_is_refused(easy):
+def test_an_optimizer_that_carries_other_arrays_is_refused(easy):
     raw = broken_off(easy, TrainingConfig(epochs=3, batch_size=32), 5)
     network, course = checkpoint.from_bytes(raw)
     with pytest.raises(FormatError, match="mean: expected float32"):
-        list(training(network, easy, TrainingConfig(epochs=3, optimiser="adam"), course=course))
+        list(training(network, easy, TrainingConfig(epochs=3, optimizer="adam"), course=course))
 
 
 @pytest.mark.parametrize("place", [0, 40, 300, 2000, -30, -200])
 def test_a_damaged_checkpoint_is_a_format_error(easy, place):
-    raw = bytearray(broken_off(easy, TrainingConfig(epochs=1, optimiser="momentum"), 2))
+    raw = bytearray(broken_off(easy, TrainingConfig(epochs=1, optimizer="momentum"), 2))
     for shift in range(12):
         raw[place + shift if place >= 0 else place - shift] ^= 0xFF
     try:

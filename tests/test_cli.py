@@ -89,7 +89,7 @@ def test_train_follows_every_option(files, run):
         "layers": "64,7,5,3",
         "iterations": 6,
         "batch-size": "all",
-        "optimiser": "momentum",
+        "optimizer": "momentum",
         "momentum": 0.5,
         "learning-rate": 0.02,
         "activation": "tanh",
@@ -102,12 +102,12 @@ def test_train_follows_every_option(files, run):
     assert 0 == run("train", *files, *flags)[0]
     actual = nnengine.load("deep.npz")
     expected = Network.build(
-        [64, 7, 5, 3], activation="tanh", initialisation="glorot", rng=4, dtype=np.float64
+        [64, 7, 5, 3], activation="tanh", initializer="glorot", rng=4, dtype=np.float64
     )
     config = nnengine.TrainingConfig(
         iterations=6,
         batch_size=None,
-        optimiser="momentum",
+        optimizer="momentum",
         momentum=0.5,
         learning_rate=0.02,
         seed=4,
@@ -820,5 +820,5 @@ def test_a_profile_says_where_the_time_went_and_only_where_it_is_asked_for(files
 def test_a_profile_in_json_holds_seconds_by_part(files, run):
     _, out, _ = run("train", *files, "--iterations", 3, "--profile", "--json")
     cost = json.loads(out)["cost"]
-    assert {"preparing", "steps", "gradient", "optimiser", "measuring"} == set(cost["parts"])
+    assert {"preparing", "steps", "gradient", "optimizer", "measuring"} == set(cost["parts"])
     assert sum(cost["parts"].values()) <= cost["seconds"] + 1e-5

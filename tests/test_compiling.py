@@ -70,7 +70,7 @@ def test_numba_is_left_as_it_was_for_everybody_else():
     code = (
         "from numba.core import config, caching\n"
         "before = config.CACHE_DIR, list(caching.CacheImpl._locator_classes)\n"
-        "import nnengine.kernels.numba_\n"
+        "import nnengine.kernels.compiled\n"
         "print(before == (config.CACHE_DIR, list(caching.CacheImpl._locator_classes)))\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
@@ -80,8 +80,8 @@ def test_numba_is_left_as_it_was_for_everybody_else():
 def test_a_kernel_keeps_to_itself_what_it_calls(copy):
     """Shared, its parts would be those that were left as they are: 230 for 160 us a step."""
     linkages = """
-from nnengine.kernels.mini_batch import _step
-from nnengine.kernels.numba_ import prepare
+from nnengine.kernels.compiled.mini_batch import _step
+from nnengine.kernels.compiled import prepare
 prepare("mini-batch")
 (compiled,) = _step.overloads.values()
 functions = compiled.library._final_module.functions
@@ -98,9 +98,10 @@ def test_without_a_place_to_write_kernels_are_compiled_all_the_same(copy):
 SHARED = """
 import sys
 from nnengine import kernels
-from nnengine.kernels import helpers, numba_
-numba_.PREPARE = {name: numba_.PREPARE[name] for name in ("optimisers", "losses")}
-numba_._SHARES = ("optimisers",), ("losses",)
+from nnengine.kernels import compiled
+from nnengine.kernels.compiled import helpers
+compiled.PREPARE = {name: compiled.PREPARE[name] for name in ("optimizers", "losses")}
+compiled._SHARES = ("optimizers",), ("losses",)
 BEFORE
 kernels.warm_up()
 found = [kernels.sgd.stats, kernels.softmax_cross_entropy.stats]
@@ -145,7 +146,7 @@ def at_work():
             command = (process / "cmdline").read_text()
         except OSError:  # it has ended
             continue
-        found += "numba_.prepare" in command and str(Path.cwd()) in command
+        found += "compiled.prepare" in command and str(Path.cwd()) in command
     return found
 
 end = time.monotonic() + 60
@@ -166,9 +167,10 @@ except KeyboardInterrupt:
 def test_the_quicker_way_comes_to_the_same_machine_code(copy):
     code = """
 import hashlib, re
-from nnengine.kernels import full_batch, numba_, quicker
+from nnengine.kernels import compiled
+from nnengine.kernels.compiled import full_batch, quicker
 QUICKER
-numba_.prepare("full batch")
+compiled.prepare("full batch")
 (compiled,) = full_batch._grouped_gradient.overloads.values()
 lines = compiled.library.get_asm_str().splitlines()
 steps = [line for line in lines if re.match(r"\\t[a-z]", line)]

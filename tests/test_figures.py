@@ -17,7 +17,7 @@ from dashboard.present import figures
 from dashboard.present.style import luminance
 from nnengine.training import Evaluated, History
 
-CONFIG = Path(figures.__file__).parent / ".streamlit" / "config.toml"
+CONFIG = Path(figures.__file__).parents[1] / ".streamlit" / "config.toml"
 NEUTRAL = 127
 
 

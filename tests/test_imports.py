@@ -22,7 +22,7 @@ ENGINE = (
     {"augment"},
     {"catalogue", "fetch"},
     {"activations", "packed", "grouped"},
-    {"layers", "losses", "optimisers", "shapes"},
+    {"layers", "losses", "optimizers", "shapes"},
     {"network", "events", "cost", "course"},
     {"metrics", "training"},
     {"calibration", "fragility", "teaching"},

@@ -110,7 +110,7 @@ def trained(registry, run):
 
 
 @pytest.mark.parametrize(
-    "recipe", [QUICK, Recipe(hidden=(8, 5), optimiser="momentum", learning_rate=0.05,
+    "recipe", [QUICK, Recipe(hidden=(8, 5), optimizer="momentum", learning_rate=0.05,
                              epochs=3, batch_size=64, validation="none", augmentation=GENTLE)],
 )  # fmt: skip
 def test_a_run_goes_on_after_the_page_was_closed_to_the_bits_it_would_have_had(shelf, easy, recipe):

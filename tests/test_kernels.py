@@ -181,7 +181,7 @@ def whole_bytes(x):
     return starts, np.empty(0, np.uint16), x.reshape(-1)
 
 
-RULES = {  # an optimiser: how many arrays it remembers, and its numbers
+RULES = {  # an optimizer: how many arrays it remembers, and its numbers
     numpy_.SGD: (0, (0.1,)),
     numpy_.MOMENTUM: (1, (0.1, 0.9)),
     numpy_.ADAM: (2, (0.01, 0.9, 0.99, 1e-8)),
@@ -189,7 +189,7 @@ RULES = {  # an optimiser: how many arrays it remembers, and its numbers
 
 
 def by_formula(rule, theta, memory, gradient, rate, *rest):
-    """Take an optimiser's step in float64, in place."""
+    """Take an optimizer's step in float64, in place."""
     if rule == numpy_.SGD:
         theta -= rate * gradient
     elif rule == numpy_.MOMENTUM:

@@ -49,7 +49,7 @@ def test_at_4_bits_every_unit_has_a_scale_of_its_own():
 
 
 def test_at_8_bits_no_weight_moves_by_more_than_half_a_step():
-    network = Network.build([784, 10, 10], rng=1, initialisation="uniform")
+    network = Network.build([784, 10, 10], rng=1, initializer="uniform")
     found = links.decode(links.encode(network)).network
     for before, after in zip(network.layers, found.layers, strict=True):
         step = np.abs(before.weights).max() / 127

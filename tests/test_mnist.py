@@ -61,7 +61,7 @@ def test_training_on_mnist_stays_under_400_megabytes(mnist_files):
 
 def test_three_epochs_of_adam_read_97_percent_of_the_test_images(train):
     found = train(
-        "--layers", "784,128,10", "--epochs", "3", "--optimiser", "adam",
+        "--layers", "784,128,10", "--epochs", "3", "--optimizer", "adam",
         "--learning-rate", "0.001", "--seed", "1",
     )  # fmt: skip
     assert found["test_accuracy"] > 0.965
@@ -72,7 +72,7 @@ def test_three_epochs_of_adam_read_97_percent_of_the_test_images(train):
 @pytest.mark.timeout(900)
 def test_300_iterations_on_all_images_end_within_a_hundred_thousandth_of_float64(mnist_files):
     data = Dataset(Idx3(mnist_files["train_images"]), Idx1(mnist_files["train_labels"]))
-    network = Network.build([784, 10, 10], initialisation="uniform", rng=0)
+    network = Network.build([784, 10, 10], initializer="uniform", rng=0)
     columns = data.images.reshape(len(data), 784).T.astype(float)
     start = (np.atleast_2d(array).T for array in network.parameters().values())
     found = transcription(columns, data.labels, dict(zip(KEYS, start, strict=True)), 0.1, 300)

@@ -35,7 +35,7 @@ def small(sizes=(6, 4, 3), **options) -> Network:
 
 
 def original(dtype=np.float32) -> Network:
-    return Network.build([6, 4, 3], rng=2, initialisation="uniform", dtype=dtype)
+    return Network.build([6, 4, 3], rng=2, initializer="uniform", dtype=dtype)
 
 
 def nnm_vector(network: Network) -> np.ndarray:

@@ -36,7 +36,7 @@ def numeric_gradient(network, images, labels, step=1e-6):
 @pytest.mark.parametrize("sizes", [(12, 3), (12, 5, 3), (12, 6, 4, 3)])
 def test_gradients_agree_with_central_differences(back_end, sizes, activation):
     network = Network.build(
-        sizes, activation=activation, rng=3, initialisation="glorot", dtype=np.float64
+        sizes, activation=activation, rng=3, initializer="glorot", dtype=np.float64
     )
     images, labels = small_batch()
     gradient = np.zeros_like(network.theta)
@@ -112,20 +112,20 @@ def test_the_same_seed_builds_the_same_network():
 
 
 def test_he_weights_spread_as_the_paper_says_and_biases_are_zero():
-    layer = Network.build([400, 300, 2], initialisation="he", rng=0).layers[0]
+    layer = Network.build([400, 300, 2], initializer="he", rng=0).layers[0]
     assert pytest.approx((2 / 400) ** 0.5, rel=0.01) == layer.weights.std()
     assert not layer.biases.any()
 
 
 def test_glorot_weights_fill_their_interval():
-    weights = Network.build([400, 200], initialisation="glorot", rng=0).layers[0].weights
+    weights = Network.build([400, 200], initializer="glorot", rng=0).layers[0].weights
     limit = (6 / 600) ** 0.5
     assert pytest.approx(limit, rel=1e-3) == np.abs(weights).max()
     assert pytest.approx(limit / 3**0.5, rel=0.01) == weights.std()
 
 
 def test_uniform_weights_and_biases_lie_within_a_half():
-    network = Network.build([100, 50, 10], initialisation="uniform", rng=0)
+    network = Network.build([100, 50, 10], initializer="uniform", rng=0)
     assert 0.5 >= np.abs(network.theta).max() > 0.49
     assert network.layers[0].biases.std() > 0.2
 
@@ -138,7 +138,7 @@ def test_uniform_weights_and_biases_lie_within_a_half():
         ({"sizes": [5, 2.5, 2]}, "layer sizes"),
         ({"sizes": [5, 3, 2], "activation": "relux"}, "activation 'relux' is not known"),
         ({"sizes": [5, 3, 2], "activation": ["relu", "tanh"]}, "2 activations for 1 hidden"),
-        ({"sizes": [5, 3, 2], "initialisation": "magic"}, "initialisation 'magic'"),
+        ({"sizes": [5, 3, 2], "initializer": "magic"}, "initializer 'magic'"),
         ({"sizes": [5, 3, 2], "dtype": np.int32}, "dtype"),
         ({"sizes": [5, 3, 2], "class_names": ["a"]}, "1 class names for 2 outputs"),
         ({"sizes": [5, 3, 2], "image_shape": (2, 2)}, "image shape 2x2"),

@@ -190,7 +190,7 @@ def test_a_failing_run_says_why_and_the_others_go_on(scheduler, digits, fault, w
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_a_diverged_run_carries_the_advice_and_good_weights(scheduler, digits):
     recipe = Recipe(
-        hidden=(8,), optimiser="sgd", learning_rate=100.0, epochs=50, batch_size=32,
+        hidden=(8,), optimizer="sgd", learning_rate=100.0, epochs=50, batch_size=32,
         activation="identity", validation="none",
     )  # fmt: skip
     run = scheduler.start(recipe, digits)
@@ -392,7 +392,7 @@ def test_what_is_prepared_before_the_first_step_is_no_part_of_the_measured_speed
     monkeypatch.setattr(estimate, "training", slow_to_begin)
     for _ in measured.calibrate(clock):
         clock.now += 1000  # of others, between two pieces
-    full = Recipe(hidden=(10,), optimiser="sgd", batch_size=None, epochs=None, iterations=10)
+    full = Recipe(hidden=(10,), optimizer="sgd", batch_size=None, epochs=None, iterations=10)
     expected.note(full, (784, 10, 10), 4096, 1, 1.0)
     assert expected.estimate_s(full, digits) == measured.estimate_s(full, digits)
 

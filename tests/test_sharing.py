@@ -128,14 +128,14 @@ def test_what_is_hidden_from_whoever_opens_it_is_in_the_link():
     assert component(at, "share.recipe")["link"].endswith("&hide=seed,images")
 
 
-SHOWN = "optimiser=momentum&hidden=12&epochs=3"
+SHOWN = "optimizer=momentum&hidden=12&epochs=3"
 HIDDEN = {
     "presets": {"Start from"},
     "settings": {"Settings", "Seed", "Hidden layers", "Name of the run"},
     "hidden": {"Hidden layers"},
     "activation": {"Activation"},
-    "initialisation": {"Initialisation"},
-    "optimiser": {"Optimiser"},
+    "initializer": {"Initializer"},
+    "optimizer": {"Optimizer"},
     "rate": {"Learning rate"},
     "schedule": {"Rate over the run"},
     "momentum": {"Momentum"},

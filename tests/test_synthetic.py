@@ -25,7 +25,7 @@ def sample() -> Dataset:
 def reader() -> Network:
     """A network that was trained quickly on the default set: 784-128-10, Adam, 5 epochs."""
     network = Network.build([784, 128, 10], rng=0)
-    config = TrainingConfig(epochs=5, optimiser="adam", learning_rate=0.001)
+    config = TrainingConfig(epochs=5, optimizer="adam", learning_rate=0.001)
     for _ in training(network, synthetic.digits(), config):
         pass
     return network
@@ -248,7 +248,7 @@ def test_a_quick_training_reads_the_digits_of_other_hands(reader):
 
 def test_every_way_of_writing_is_read_by_a_network_trained_on_other_hands():
     network = Network.build([784, 128, 10], rng=0)
-    config = TrainingConfig(epochs=5, optimiser="adam", learning_rate=0.001)
+    config = TrainingConfig(epochs=5, optimizer="adam", learning_rate=0.001)
     for _ in training(network, synthetic.digits(every_way=True), config):
         pass
     data = synthetic.digits(20_000, seed=77, every_way=True)

@@ -26,7 +26,7 @@ def held_out() -> Dataset:
 def network(memory) -> Network:
     """A network that reads the built-in digits, frozen as the page has it."""
     network = Network.build([784, 48, 10], rng=2)
-    config = TrainingConfig(epochs=6, optimiser="adam", learning_rate=0.002)
+    config = TrainingConfig(epochs=6, optimizer="adam", learning_rate=0.002)
     for _ in training(network, memory, config):
         pass
     return network.snapshot()
@@ -127,7 +127,7 @@ def test_a_stubborn_image_gets_three_times_the_budget(network, odd, memory, monk
 def test_a_small_network_that_yields_slowly_is_pressed_harder(memory):
     """One bar, which the memories call a 1, is to be a 5."""
     network = Network.build([784, 16, 10], rng=0)
-    for _ in training(network, memory, TrainingConfig(epochs=3, optimiser="adam")):
+    for _ in training(network, memory, TrainingConfig(epochs=3, optimizer="adam")):
         pass
     bar = np.zeros((1, 28, 28), np.uint8)
     bar[0, 4:24, 13:15] = 255
@@ -160,7 +160,7 @@ def test_double_precision_and_other_sizes_are_taught_too(stripes):
     images, labels = stripes
     easy = Dataset(images, labels)
     network = Network.build([64, 12, 3], rng=1, dtype=np.float64)
-    for _ in training(network, easy, TrainingConfig(epochs=10, optimiser="adam")):
+    for _ in training(network, easy, TrainingConfig(epochs=10, optimizer="adam")):
         pass
     mine = Dataset(images[:1].transpose(0, 2, 1), [2], classes=3)
     lesson = teach(network, mine, easy, test=easy, budget_s=60, steps=2_000)

@@ -55,19 +55,19 @@ def of(kind, events):
     return [event for event in events if type(event) is kind]
 
 
-@pytest.mark.parametrize("optimiser", ["sgd", "momentum", "adam"])
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
 @pytest.mark.parametrize("batch_size", [None, 32])
 @pytest.mark.parametrize("back_end", kernels.BACK_ENDS)
-def test_every_optimiser_learns_easy_images(easy, optimiser, batch_size, back_end):
+def test_every_optimizer_learns_easy_images(easy, optimizer, batch_size, back_end):
     before = kernels.name
     kernels.use(back_end)
-    rate = {"sgd": 0.5, "momentum": 0.1, "adam": 0.01}[optimiser]
+    rate = {"sgd": 0.5, "momentum": 0.1, "adam": 0.01}[optimizer]
     events = run(
         build(),
         easy,
         iterations=120,
         batch_size=batch_size,
-        optimiser=optimiser,
+        optimizer=optimizer,
         learning_rate=rate,
     )
     kernels.use(before)
@@ -75,7 +75,7 @@ def test_every_optimiser_learns_easy_images(easy, optimiser, batch_size, back_en
 
 
 def test_a_full_batch_step_follows_the_formulas_worked_in_float64(easy):
-    network = build(dtype=np.float64, initialisation="uniform")
+    network = build(dtype=np.float64, initializer="uniform")
     first = {name: array.copy() for name, array in network.parameters().items()}
     run(network, easy, iterations=1, batch_size=None, learning_rate=0.1)
     x, truth = easy.images.reshape(300, 64) / 255, np.eye(3)[easy.labels]
@@ -166,10 +166,10 @@ def test_long_steps_give_signs_of_life_that_change_nothing(easy, restless, monke
     assert [sign.done for sign in given[:5]] == [50, 100, 150, 200, 250]
 
 
-@pytest.mark.parametrize("optimiser", ["sgd", "momentum", "adam"])
-def test_divergence_ends_the_run_and_keeps_good_weights(easy, optimiser):
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
+def test_divergence_ends_the_run_and_keeps_good_weights(easy, optimizer):
     network = build()
-    events = run(network, easy, epochs=50, batch_size=32, optimiser=optimiser, learning_rate=1e30)
+    events = run(network, easy, epochs=50, batch_size=32, optimizer=optimizer, learning_rate=1e30)
     assert TrainingDiverged is type(events[-1])
     assert "try a learning rate of 1e+29 instead of 1e+30" in events[-1].advice
     assert np.isfinite(network.loss(easy.images, easy.labels)[0])
@@ -245,7 +245,7 @@ def test_labels_beyond_the_outputs_are_refused_before_the_run(easy):
         ({"momentum": 1}, "momentum is 1"),
         ({"train_sample": 0}, "train_sample is 0: give a whole number above zero"),
         ({"train_sample": 99.5}, "train_sample is 99.5"),
-        ({"optimiser": "sdg"}, "optimiser 'sdg' is not known"),
+        ({"optimizer": "sdg"}, "optimizer 'sdg' is not known"),
         ({"seed": -1}, "seed is -1"),
         ({"schedule": "linear"}, "schedule 'linear' is not known: choose constant or cosine"),
         ({"augmentation": {"shift": 2}}, "augmentation is {'shift': 2}: give an Augmentation"),
@@ -334,9 +334,9 @@ def test_a_cosine_spans_the_whole_run_whatever_its_length_is_given_in():
     assert pytest.approx(0.5) == config.rate_at(31, 300)  # 60 steps: half of them are done
 
 
-@pytest.mark.parametrize("optimiser", ["sgd", "momentum", "adam"])
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_the_second_of_two_steps_is_half_as_long_along_a_cosine(easy, optimiser, dtype):
+def test_the_second_of_two_steps_is_half_as_long_along_a_cosine(easy, optimizer, dtype):
     def theta(iterations, schedule):
         network = build(dtype=dtype)
         run(
@@ -344,7 +344,7 @@ def test_the_second_of_two_steps_is_half_as_long_along_a_cosine(easy, optimiser,
             easy,
             iterations=iterations,
             batch_size=None,
-            optimiser=optimiser,
+            optimizer=optimizer,
             momentum=0.0,
             learning_rate=0.01,
             schedule=schedule,
@@ -369,14 +369,14 @@ def noise(pixels, count=150, side=8):
     return Dataset(images, rng.integers(0, 3, count))
 
 
-@pytest.mark.parametrize("optimiser", ["sgd", "momentum", "adam"])
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
 @pytest.mark.parametrize("pixels", ["sparse", "dense"])
 def test_mini_batch_runs_have_the_same_bits_for_any_number_of_threads(
-    pixels, optimiser, monkeypatch
+    pixels, optimizer, monkeypatch
 ):
     """Two epochs of four batches, the last of them short, by layers that are cut into pieces."""
     data, found = noise(pixels, count=350, side=28), set()
-    settings = {"epochs": 2, "batch_size": 100, "optimiser": optimiser, "learning_rate": 0.01}
+    settings = {"epochs": 2, "batch_size": 100, "optimizer": optimizer, "learning_rate": 0.01}
     for threads in "123":
         monkeypatch.setenv("NNENGINE_THREADS", threads)
         network = Network.build([784, 80, 20, 3], rng=1)
@@ -657,7 +657,7 @@ def test_inverted_images_are_dense_and_learnt_all_the_same(easy, back_end):
         easy,
         epochs=15,
         batch_size=32,
-        optimiser="adam",
+        optimizer="adam",
         learning_rate=0.01,
         augmentation=Augmentation(inversion=1),
     )

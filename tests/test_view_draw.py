@@ -66,7 +66,7 @@ def network() -> Network:
 def reader() -> Network:
     """A network that reads the built-in digits, as a stand-in for those that are shipped."""
     network = Network.build([784, 32, 10], rng=2)
-    config = TrainingConfig(epochs=3, optimiser="adam", learning_rate=0.003)
+    config = TrainingConfig(epochs=3, optimizer="adam", learning_rate=0.003)
     for _ in training(network, digits(3_000, seed=0), config):
         pass
     return network.snapshot()
@@ -235,7 +235,7 @@ def test_a_restored_network_says_that_its_certainty_is_only_claimed(network):
 def test_a_run_is_as_sure_as_its_held_out_images_allow():
     train, held_out = digits(400, seed=3), digits(300, seed=4)
     network = Network.build([784, 16, 10], rng=5)
-    config = TrainingConfig(epochs=30, optimiser="adam", learning_rate=0.01)
+    config = TrainingConfig(epochs=30, optimizer="adam", learning_rate=0.01)
     for _ in training(network, train, config, held_out):
         pass
     files = {

@@ -42,7 +42,7 @@ def data(stripes) -> Dataset:
 def network(data) -> Network:
     """A network that reads stripes."""
     made = Network.build([64, 8, 3], rng=0, image_shape=(8, 8))
-    for _ in training(made, data, TrainingConfig(epochs=5, optimiser="adam", learning_rate=0.01)):
+    for _ in training(made, data, TrainingConfig(epochs=5, optimizer="adam", learning_rate=0.01)):
         pass
     return made.snapshot()
 
@@ -248,7 +248,7 @@ def test_a_remedy_joins_those_that_are_on_and_fits_small_images(page):
 
 
 def test_the_rest_of_a_runs_recipe_stays_and_both_are_compared_after(visit):
-    recipe = Recipe(hidden=(12, 6), optimiser="momentum", epochs=3, validation=0.2, batch_size=32,
+    recipe = Recipe(hidden=(12, 6), optimizer="momentum", epochs=3, validation=0.2, batch_size=32,
                     augmentation=Augmentation(noise=0.1))  # fmt: skip
     at = start(open_page("train", visit), recipe)
     first = finished(visit)
@@ -276,7 +276,7 @@ def start(at, recipe: Recipe):
     """Fill the form on the Train page with a recipe, as a visitor would, and start it."""
     field(at.selectbox, "Start from").set_value(list(PRESETS)[1]).run()
     field(at.text_input, "Hidden layers").set_value(", ".join(map(str, recipe.hidden))).run()
-    field(at.selectbox, "Optimiser").set_value(recipe.optimiser).run()
+    field(at.selectbox, "Optimizer").set_value(recipe.optimizer).run()
     field(at.number_input, "Images in a batch").set_value(recipe.batch_size).run()
     field(at.number_input, "Epochs").set_value(recipe.epochs).run()
     field(at.selectbox, "Judge on").set_value(recipe.validation).run()

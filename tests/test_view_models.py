@@ -17,7 +17,7 @@ from tests.pages import click, component, idx, new_visit, open_page, words
 @pytest.fixture
 def trained(stripes) -> Network:
     network = Network.build([64, 6, 3], rng=2)
-    config = TrainingConfig(epochs=3, batch_size=16, optimiser="adam", learning_rate=0.01)
+    config = TrainingConfig(epochs=3, batch_size=16, optimizer="adam", learning_rate=0.01)
     for _ in training(network, Dataset(*stripes), config):
         pass
     return network

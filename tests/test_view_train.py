@@ -216,7 +216,7 @@ def test_what_cannot_be_trained_is_said_and_cannot_be_started(page, hidden, word
 
 def test_momentum_is_shown_only_where_it_acts(page):
     assert "Momentum" not in [n.label for n in page.number_input]
-    field(page.selectbox, "Optimiser").set_value("momentum").run()
+    field(page.selectbox, "Optimizer").set_value("momentum").run()
     assert "Momentum" in [n.label for n in page.number_input]
 
 

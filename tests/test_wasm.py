@@ -20,7 +20,14 @@ from nnengine.kernels.wasm import ahead_of_time, entries
 
 ROOT = Path(__file__).resolve().parent.parent
 # Everything that runs on each back end in turn, but for what starts processes or takes long.
-TESTS = ("test_kernels", "test_network", "test_augment", "test_training", "test_digests", "test_wasm_alone")
+TESTS = (
+    "test_kernels",
+    "test_network",
+    "test_augment",
+    "test_training",
+    "test_digests",
+    "test_wasm_alone",
+)
 NEEDS = ("pytest", "_pytest", "pluggy", "iniconfig", "packaging", "pygments", "py")
 
 

@@ -19,11 +19,12 @@ from dashboard.runs.recipe import (
 )
 from dashboard.sections import augment_form
 from nnengine.core.activations import ACTIVATIONS
-from nnengine.core.network import INITIALISATIONS
-from nnengine.core.optimizers import OPTIMISERS
+from nnengine.core.network import INITIALIZERS
+from nnengine.core.optimizers import OPTIMIZERS
 from nnengine.data import augment
 from nnengine.data.augment import Augmentation
 from nnengine.errors import ConfigError
+from nnengine.renamed import SETTINGS, by_new_names
 from nnengine.training import SCHEDULES
 
 # What `hide=` may name, and what that takes off the Train page.
@@ -33,8 +34,8 @@ HIDEABLE = {
     "settings": "All settings",
     "hidden": "Hidden layers",
     "activation": "Activation",
-    "initialisation": "Initialisation",
-    "optimiser": "Optimiser",
+    "initializer": "Initializer",
+    "optimizer": "Optimizer",
     "rate": "Learning rate",
     "schedule": "Rate over the run",
     "momentum": "Momentum",
@@ -69,6 +70,7 @@ class Asked:
 def read(said: Mapping[str, str], sources: Collection[str], bounds: Bounds) -> Asked:
     """Return what an address asks for. Nothing is raised: each bad value has its sentence."""
     faults, found = [], {}
+    said = by_new_names(said)
     for key, text in said.items():
         if key in _READERS:
             usual = _WRITERS[key](_USUAL)
@@ -117,6 +119,7 @@ def _data(said: Mapping[str, str], sources: Collection[str], faults: list[str]) 
 
 def _hide(said: Mapping[str, str], faults: list[str]) -> tuple[str, ...]:
     names = [name.strip() for name in said.get("hide", "").split(",") if name.strip()]
+    names = [SETTINGS.get(name, name) for name in names]
     unknown = [name[:_SHOWN] for name in names if name not in HIDEABLE]
     if unknown:
         faults.append(
@@ -228,8 +231,8 @@ def _augmentation(recipe: Recipe) -> str:
 _READERS: dict[str, Callable[[str, Bounds], dict[str, Any]]] = {
     "hidden": _hidden,
     "activation": _choice("activation", ACTIVATIONS),
-    "initialisation": _choice("initialisation", INITIALISATIONS),
-    "optimiser": _choice("optimiser", OPTIMISERS),
+    "initializer": _choice("initializer", INITIALIZERS),
+    "optimizer": _choice("optimizer", OPTIMIZERS),
     "rate": _fraction("learning_rate", *RATES),
     "schedule": _choice("schedule", SCHEDULES),
     "momentum": _fraction("momentum", *MOMENTA),
@@ -243,8 +246,8 @@ _READERS: dict[str, Callable[[str, Bounds], dict[str, Any]]] = {
 _WRITERS: dict[str, Callable[[Recipe], str]] = {
     "hidden": lambda r: ",".join(map(str, r.hidden)) or "none",
     "activation": lambda r: r.activation,
-    "initialisation": lambda r: r.initialisation,
-    "optimiser": lambda r: r.optimiser,
+    "initializer": lambda r: r.initializer,
+    "optimizer": lambda r: r.optimizer,
     "rate": lambda r: f"{r.learning_rate:.12g}",
     "schedule": lambda r: r.schedule,
     "momentum": lambda r: f"{r.momentum:.12g}",
@@ -257,4 +260,4 @@ _WRITERS: dict[str, Callable[[Recipe], str]] = {
     "images": _augmentation,
     "seed": lambda r: str(r.seed),
 }
-_ALWAYS = ("hidden", "activation", "optimiser", "rate", "batch", "epochs", "iterations", "seed")
+_ALWAYS = ("hidden", "activation", "optimizer", "rate", "batch", "epochs", "iterations", "seed")

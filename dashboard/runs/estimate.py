@@ -15,7 +15,7 @@ from nnengine.training import Evaluated, StepFinished, training
 
 CALIBRATION_S = 0.12
 # Beside one multiply-add a parameter, an image costs its share of softmax and look-up, and a
-# step costs the optimiser's passes over all parameters and one turn of the event loop.
+# step costs the optimizer's passes over all parameters and one turn of the event loop.
 _IMAGE_UNITS = 2_000
 _STEP_UNITS = 20_000
 # Changing an image costs the same beside any network: 2 to 4 us for one of 784 pixels, where a
@@ -64,7 +64,7 @@ class Pace:
         """
         data = yield from _made_up()
         full = Recipe(
-            hidden=(10,), optimiser="sgd", batch_size=None, epochs=None, iterations=100_000
+            hidden=(10,), optimizer="sgd", batch_size=None, epochs=None, iterations=100_000
         )
         for recipe in (full, Recipe(epochs=200)):
             for augmentation in (NONE, GENTLE):

@@ -9,8 +9,8 @@ from dataclasses import dataclass, fields, replace
 
 from dashboard.host.tab import HERE
 from nnengine.core.activations import ACTIVATIONS
-from nnengine.core.network import INITIALISATIONS, Network
-from nnengine.core.optimizers import OPTIMISERS
+from nnengine.core.network import INITIALIZERS, Network
+from nnengine.core.optimizers import OPTIMIZERS
 from nnengine.data.augment import GENTLE, NONE, STRONG, Augmentation, Distorter
 from nnengine.data.dataset import Dataset
 from nnengine.errors import ConfigError
@@ -92,8 +92,8 @@ class Recipe:
 
     hidden: tuple[int, ...] = (128,)
     activation: str = "relu"
-    initialisation: str = "he"
-    optimiser: str = "adam"
+    initializer: str = "he"
+    optimizer: str = "adam"
     batch_size: int | None = 64
     learning_rate: float = 0.001
     momentum: float = 0.9
@@ -125,7 +125,7 @@ class Recipe:
             epochs=self.epochs,
             iterations=self.iterations,
             batch_size=self.batch_size,
-            optimiser=self.optimiser,
+            optimizer=self.optimizer,
             learning_rate=self.learning_rate,
             momentum=self.momentum,
             seed=self.seed,
@@ -139,7 +139,7 @@ class Recipe:
             self.sizes(dataset),
             activation=self.activation,
             rng=self.seed,
-            initialisation=self.initialisation,
+            initializer=self.initializer,
             class_names=dataset.class_names,
             image_shape=dataset.image_shape,
         )
@@ -151,7 +151,7 @@ class Recipe:
         falling = " falling to zero" if self.schedule == "cosine" else ""
         parts = [
             LABELS.get(self.activation, self.activation),
-            f"{LABELS[self.optimiser]} at rate {self.learning_rate:g}{falling}",
+            f"{LABELS[self.optimizer]} at rate {self.learning_rate:g}{falling}",
             batch,
             length,
         ]
@@ -167,8 +167,8 @@ class Recipe:
         self._check_images(dataset)
         for value, known, what in (
             (self.activation, ACTIVATIONS, "activation"),
-            (self.initialisation, INITIALISATIONS, "initialisation"),
-            (self.optimiser, OPTIMISERS, "optimiser"),
+            (self.initializer, INITIALIZERS, "initializer"),
+            (self.optimizer, OPTIMIZERS, "optimizer"),
             (self.validation, ("test", "none", *VALIDATION_SHARES), "validation"),
             (self.schedule, SCHEDULES, "schedule"),
         ):
@@ -231,8 +231,8 @@ class Recipe:
 PRESETS: dict[str, Recipe] = {
     "The original: 784-10-10, full batch": Recipe(
         hidden=(10,),
-        initialisation="uniform",
-        optimiser="sgd",
+        initializer="uniform",
+        optimizer="sgd",
         batch_size=None,
         learning_rate=0.1,
         epochs=None,

@@ -138,7 +138,7 @@ class Scheduler:
         self._command(run, ("paused",), "running", wait=self.threaded)
 
     def step(self, run: Run) -> None:
-        """Let a live or paused run do exactly one optimiser step, and stay paused."""
+        """Let a live or paused run do exactly one optimizer step, and stay paused."""
         run.beat = self._clock()
         self._take_up(run)
         with self._changed:
@@ -345,7 +345,7 @@ class Scheduler:
         work.publish_cost_s = work.published_s - now
 
     def _let_go(self, run: Run, work: Work) -> None:
-        """Keep what pages show; free the optimiser's memory and the data."""
+        """Keep what pages show; free the optimizer's memory and the data."""
         try:
             work.events.close()
             run.snapshot = work.network.snapshot()

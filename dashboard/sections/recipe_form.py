@@ -24,8 +24,8 @@ from dashboard.runs.recipe import (
 from dashboard.runs.recipe import parse_hidden as _parse_hidden
 from dashboard.sections import augment_form
 from nnengine.core.activations import ACTIVATIONS
-from nnengine.core.network import INITIALISATIONS
-from nnengine.core.optimizers import OPTIMISERS
+from nnengine.core.network import INITIALIZERS
+from nnengine.core.optimizers import OPTIMIZERS
 from nnengine.data.augment import NONE, Augmentation
 from nnengine.data.dataset import Dataset
 from nnengine.errors import ConfigError
@@ -111,8 +111,8 @@ def chosen_recipe() -> Recipe:
     return Recipe(
         hidden=_parse_hidden(value("hidden") or ""),
         activation=value("activation"),
-        initialisation=value("initialisation"),
-        optimiser=value("optimiser"),
+        initializer=value("initializer"),
+        optimizer=value("optimizer"),
         batch_size=None if value("batches") == "Full batch" else int(value("batch_size")),
         learning_rate=float(value("rate")),
         momentum=float(value("momentum")),
@@ -181,8 +181,8 @@ def _fill(recipe: Recipe) -> None:
     for name, value in {
         "hidden": ", ".join(map(str, recipe.hidden)),
         "activation": recipe.activation,
-        "initialisation": recipe.initialisation,
-        "optimiser": recipe.optimiser,
+        "initializer": recipe.initializer,
+        "optimizer": recipe.optimizer,
         "batches": "Full batch" if recipe.batch_size is None else "Mini-batches",
         "batch_size": recipe.batch_size or 64,
         "rate": recipe.learning_rate,
@@ -213,12 +213,12 @@ def _settings() -> None:
     one, two = st.columns(2)
     with one:
         _choice("Activation", "activation", ACTIVATIONS)
-        _choice("Optimiser", "optimiser", OPTIMISERS)
+        _choice("Optimizer", "optimizer", OPTIMIZERS)
     with two:
-        _choice("Initialisation", "initialisation", INITIALISATIONS)
+        _choice("Initializer", "initializer", INITIALIZERS)
         _number("Learning rate", "rate", *RATES, step=0.01, format="%g")
     _choice("Rate over the run", "schedule", SCHEDULES)
-    if state.widget_value("train.optimiser") == "momentum":
+    if state.widget_value("train.optimizer") == "momentum":
         _number("Momentum", "momentum", *MOMENTA, step=0.01, format="%g")
     _either("Each step sees", "batches", ["Mini-batches", "Full batch"])
     if state.widget_value("train.batches") != "Full batch":
@@ -227,7 +227,7 @@ def _settings() -> None:
     if state.widget_value("train.length_kind") == "Epochs":
         _number("Epochs", "epochs", 1, bounds.epochs, help="Passes over the training data.")
     else:
-        _number("Iterations", "iterations", 1, bounds.iterations, help="Steps of the optimiser.")
+        _number("Iterations", "iterations", 1, bounds.iterations, help="Steps of the optimizer.")
     _validation()
     _number("Seed", "seed", *SEEDS, help="The same seed and settings give the same run.")
     if not state.hides("name"):

@@ -24,6 +24,7 @@ from dashboard.store.visits import HeldNetwork, Kept, Visit
 from nnengine.analysis.finetuning import Lesson
 from nnengine.core.network import Network
 from nnengine.data.augment import Augmentation
+from nnengine.renamed import by_new_names
 from nnengine.storage import checkpoint, modelfile
 from nnengine.training import History
 from nnengine.training.state import Course
@@ -364,7 +365,7 @@ def _check(about: Any, kinds: dict[str, Any]) -> None:
 def _read_run(about: dict, raw: bytes, owner: str, now: float) -> Run:
     _check(about, _RUN)
     network, course = checkpoint.from_bytes(raw)
-    given = about["recipe"]
+    given = by_new_names(about["recipe"])
     recipe = Recipe(
         **{**given, "hidden": tuple(given["hidden"]),
            "augmentation": Augmentation(**given["augmentation"])}

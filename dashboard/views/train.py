@@ -53,7 +53,7 @@ def commands(run: Run) -> None:
         st.button("Pause", on_click=act, args=(engine.pause, run), key="pause")
     st.button(
         "Step", on_click=act, args=(engine.step, run), key="step",
-        help="One step of the optimiser, then pause.",
+        help="One step of the optimizer, then pause.",
     )  # fmt: skip
     st.button(
         "Stop", on_click=act, args=(engine.stop, run), key="stop",

@@ -48,7 +48,7 @@ class Lesson:
 
     network: the taught copy, a frozen snapshot. before, after: int64 (n,), the answers to one's
     own images. remembered_before, remembered_after: accuracy on the test images in [0, 1], None
-    without them. steps: optimiser steps taken. seconds: of the whole lesson.
+    without them. steps: optimizer steps taken. seconds: of the whole lesson.
     """
 
     network: Network
@@ -159,7 +159,7 @@ def _steps(
     rng: np.random.Generator,
 ) -> Generator[LessonStep, None, None]:
     """Train `pupil` in place; yield after every few steps, and after the last."""
-    optimiser, haste = Adam(pupil.theta, rate=_RATE), 1.0
+    optimizer, haste = Adam(pupil.theta, rate=_RATE), 1.0
     gradient = kernels.aligned_zeros(pupil.theta.shape, pupil.dtype)
     exam, began = _Exam(mine, rng), time.perf_counter()
     doubtful = exam.doubtful(pupil)
@@ -167,7 +167,7 @@ def _steps(
         images, labels = _mixture(mine, memory, doubtful, haste, rng)
         gradient[:] = 0
         pupil.gradient(images, labels, gradient)
-        optimiser.step(gradient)
+        optimizer.step(gradient)
         spent = (time.perf_counter() - began) / budget_s
         if step % _LOOK_EVERY == 0 or step == steps or spent > 1:
             doubtful = exam.doubtful(pupil)
@@ -176,7 +176,7 @@ def _steps(
             if not len(doubtful) or spent > (1 if right == len(mine) else _PATIENCE):
                 return
             haste = min(haste * _HASTE, _MOST_HASTE) if right < len(mine) else 1.0
-            optimiser.rate = _RATE * haste
+            optimizer.rate = _RATE * haste
 
 
 def _mixture(
@@ -229,7 +229,7 @@ def _note(pupil: Network, mine: Dataset, memory: Dataset, steps: int) -> None:
     """Put the lesson on the network's record."""
     lesson = {
         "data_digest": memory.digest,
-        "config": {"optimiser": "adam", "learning_rate": _RATE, "batch_size": _BATCH},
+        "config": {"optimizer": "adam", "learning_rate": _RATE, "batch_size": _BATCH},
         "own_images": len(mine),
         "own_digest": mine.digest,
         "steps": steps,

@@ -15,10 +15,12 @@ from collections.abc import Sequence
 
 from .._version import __version__
 from ..errors import EngineError
+from ..renamed import SETTINGS
 from . import convert, demo, evaluate, fetch, info, predict, train
 from .options import FAULT, Parser
 
 INTERRUPTED, NO_READER = 130, 141
+_OLD = {f"--{name}" for name in SETTINGS}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -47,10 +49,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _complain("out of memory: use smaller layers, a smaller batch or less data")
 
 
+def _by_its_new_name(word: str) -> str:
+    """Return an option as it is called today, its value untouched; other words as they are."""
+    name, sign, value = word.partition("=")
+    option = name.removeprefix("--")
+    return f"--{SETTINGS[option]}{sign}{value}" if name == f"--{option}" in _OLD else word
+
+
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse; words of data may stand before and after options, which argparse would not have."""
     parser = _parser()
-    arguments, rest = parser.parse_known_args(argv)
+    given = sys.argv[1:] if argv is None else argv
+    arguments, rest = parser.parse_known_args(list(map(_by_its_new_name, given)))
     words = [word for word in rest if not word.startswith("-")]
     if rest and (words != rest or not hasattr(arguments, "data")):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")

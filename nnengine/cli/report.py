@@ -44,7 +44,7 @@ def cost_lines(cost: dict[str, Any], data: dict[str, Any]) -> Iterator[str]:
     threads = f"{cost['threads']} thread" + "s" * (cost["threads"] != 1)
     yield f"  {cost['images_per_s']:,} images/s, {cost['kernels']} kernels, up to {threads}"
     yield f"  images read {data['path']}; {data['density']:.0%} of the pixels are not zero"
-    words = ("preparing images", "whole steps", "gradients", "optimiser", "measuring the curves")
+    words = ("preparing images", "whole steps", "gradients", "optimizer", "measuring the curves")
     seconds = dict(zip(words, cost["parts"].values(), strict=True))
     seconds["outside the kernels"] = max(0.0, cost["seconds"] - sum(seconds.values()))
     for word, spent in seconds.items():
@@ -129,7 +129,7 @@ def _run_line(run: dict[str, Any]) -> str:
     batch = config.get("batch_size")
     facts = [
         f"{run.get('steps', '?')} steps ({run.get('outcome', 'outcome unknown')})",
-        f"{config.get('optimiser', '?')} at {config.get('learning_rate', '?')}",
+        f"{config.get('optimizer', '?')} at {config.get('learning_rate', '?')}",
         "full batch" if batch is None else f"batches of {batch}",
         f"seed {run.get('seed')}",
     ]

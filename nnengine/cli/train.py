@@ -14,8 +14,8 @@ import numpy as np
 
 from .. import kernels
 from ..core.activations import ACTIVATIONS
-from ..core.network import INITIALISATIONS, Network
-from ..core.optimizers import OPTIMISERS
+from ..core.network import INITIALIZERS, Network
+from ..core.optimizers import OPTIMIZERS
 from ..data import augment
 from ..data.dataset import Dataset
 from ..errors import ConfigError
@@ -40,7 +40,7 @@ def add(commands: Any) -> None:
     _add_network(add)
     length = train.add_mutually_exclusive_group()
     length.add_argument("--epochs", type=int, metavar="N", help="passes over the images (10)")
-    length.add_argument("--iterations", type=int, metavar="N", help="optimiser steps")
+    length.add_argument("--iterations", type=int, metavar="N", help="optimizer steps")
     _add_steps(add)
     add(
         "--train-sample",
@@ -62,15 +62,15 @@ def _add_network(add: Callable) -> None:
         help="widths from inputs to classes (inputs,10,classes)",
     )
     add("--activation", choices=ACTIVATIONS, default="relu", help="of hidden layers (relu)")
-    add("--init", choices=INITIALISATIONS, default="he", help="of the weights (he)")
+    add("--initializer", "--init", choices=INITIALIZERS, default="he", help="of the weights (he)")
     add("--dtype", choices=("float32", "float64"), default="float32", help="(float32)")
 
 
 def _add_steps(add: Callable) -> None:
     add("--batch-size", type=_batch_size, default=64, metavar="N|all", help="images a step (64)")
-    add("--optimiser", choices=tuple(OPTIMISERS), default="sgd", help="(sgd)")
+    add("--optimizer", choices=tuple(OPTIMIZERS), default="sgd", help="(sgd)")
     add("--learning-rate", type=float, default=0.1, metavar="A", help="(0.1)")
-    add("--momentum", type=float, default=0.9, metavar="M", help="for --optimiser momentum (0.9)")
+    add("--momentum", type=float, default=0.9, metavar="M", help="for --optimizer momentum (0.9)")
     add("--schedule", choices=SCHEDULES, default="constant", help="of the learning rate (constant)")
     add(
         "--augment",
@@ -131,7 +131,7 @@ def _config(arguments: argparse.Namespace) -> TrainingConfig:
         epochs=arguments.epochs,
         iterations=arguments.iterations,
         batch_size=arguments.batch_size,
-        optimiser=arguments.optimiser,
+        optimizer=arguments.optimizer,
         learning_rate=arguments.learning_rate,
         momentum=arguments.momentum,
         seed=arguments.seed,
@@ -159,7 +159,7 @@ def _new_network(arguments: argparse.Namespace, data: Dataset) -> Network:
         sizes,
         activation=arguments.activation,
         rng=arguments.seed,
-        initialisation=arguments.init,
+        initializer=arguments.initializer,
         dtype=np.dtype(arguments.dtype),
         class_names=data.class_names,
         image_shape=data.image_shape,

@@ -24,7 +24,7 @@ from .shapes import (
     count_parameters,
 )
 
-INITIALISATIONS = ("he", "glorot", "uniform")
+INITIALIZERS = ("he", "glorot", "uniform")
 _PIECE_FLOATS = 1 << 16  # activations of a piece: a quarter of a megabyte, within cache
 _ANSWERS = 1024  # images a thread answers at a time
 _ASKED = 768  # images measured at once: few enough to share out, 11.2 -> 5.5 ms for 10,000 of MNIST
@@ -38,7 +38,7 @@ class Network:
 
     Input = pixel * `input_scale`, whatever type the pixels come in. Hidden layers apply their
     activation, the last gives logits, and softmax turns these into probabilities. All
-    parameters live in one vector, `theta`; layers, `parameters()` and optimisers see views.
+    parameters live in one vector, `theta`; layers, `parameters()` and optimizers see views.
     Make one with `Network.build` or `Network.from_parameters`.
     """
 
@@ -72,7 +72,7 @@ class Network:
         *,
         activation: str | Sequence[str] = "relu",
         rng: np.random.Generator | int = 0,
-        initialisation: str = "he",
+        initializer: str = "he",
         dtype: Any = np.float32,
         input_scale: float = 1 / 255,
         class_names: Sequence[str] | None = None,
@@ -81,7 +81,7 @@ class Network:
         """Return a new network with random weights.
 
         sizes: inputs, hidden widths, outputs: `[784, 10, 10]`. activation: one name for all
-        hidden layers or one for each. rng: a Generator, or a seed for one. initialisation:
+        hidden layers or one for each. rng: a Generator, or a seed for one. initializer:
         "he" normal(0, sqrt(2 / fan_in)) (He et al. 2015), "glorot" uniform within
         sqrt(6 / (fan_in + fan_out)) (Glorot & Bengio 2010), both with zero biases, or
         "uniform": weights and biases in [-0.5, 0.5). The same seed gives float32 and float64
@@ -102,7 +102,7 @@ class Network:
             class_names=class_names,
             image_shape=image_shape,
         )
-        _initialise(network.layers, initialisation, np.random.default_rng(rng))
+        _initialize(network.layers, initializer, np.random.default_rng(rng))
         return network
 
     @classmethod
@@ -144,7 +144,7 @@ class Network:
 
     @property
     def trained_steps(self) -> int:
-        """Optimiser steps over all training runs on record."""
+        """Optimizer steps over all training runs on record."""
         return sum(int(run.get("steps", 0)) for run in self.training)
 
     @property
@@ -394,11 +394,11 @@ def _layers(
     return tuple(layers)
 
 
-def _initialise(layers: Sequence[Dense], how: str, rng: np.random.Generator) -> None:
+def _initialize(layers: Sequence[Dense], how: str, rng: np.random.Generator) -> None:
     """Fill the layers with random numbers; see `Network.build`."""
-    if how not in INITIALISATIONS:
+    if how not in INITIALIZERS:
         raise ConfigError(
-            f"initialisation {how!r} is not known: choose one of {', '.join(INITIALISATIONS)}"
+            f"initializer {how!r} is not known: choose one of {', '.join(INITIALIZERS)}"
         )
     for layer in layers:
         fan_in, fan_out = layer.weights.shape

@@ -1,4 +1,4 @@
-"""Optimisers: from a gradient to a step. They see one flat vector and know no layers.
+"""Optimizers: from a gradient to a step. They see one flat vector and know no layers.
 
 `steps` counts those taken; whoever goes on with a run sets it, and fills what is `carried`.
 """
@@ -90,10 +90,10 @@ class Adam:
         kernels.adam(self.theta, gradient, self.mean, self.square, *numbers)
 
 
-OPTIMISERS = {"sgd": SGD, "momentum": Momentum, "adam": Adam}
+OPTIMIZERS = {"sgd": SGD, "momentum": Momentum, "adam": Adam}
 
 
-def check_optimiser(name: str) -> None:
-    """Raise ConfigError unless `name` is an optimiser's."""
-    if name not in OPTIMISERS:
-        raise ConfigError(f"optimiser {name!r} is not known: choose {', '.join(OPTIMISERS)}")
+def check_optimizer(name: str) -> None:
+    """Raise ConfigError unless `name` is an optimizer's."""
+    if name not in OPTIMIZERS:
+        raise ConfigError(f"optimizer {name!r} is not known: choose {', '.join(OPTIMIZERS)}")

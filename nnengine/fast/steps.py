@@ -1,4 +1,4 @@
-"""Steps: the next batch's gradient and what the optimiser makes of it, in one call where it can."""
+"""Steps: the next batch's gradient and what the optimizer makes of it, in one call where it can."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ import numpy as np
 
 from .. import kernels
 from ..core.network import Network
-from ..core.optimizers import OPTIMISERS
+from ..core.optimizers import OPTIMIZERS
 from ..training.batches import Part
 from ..training.config import TrainingConfig
 from ..training.events import Event, Progressed
 from ..training.heartbeat import Signs
 from ..training.state import Course
-from ..training.timings import GRADIENT, OPTIMISER, STEPS, Cost
+from ..training.timings import GRADIENT, OPTIMIZER, STEPS, Cost
 from .sparse import Packed, read_only
 
 
-def optimiser_of(network: Network, config: TrainingConfig, course: Course) -> Any:
-    """Return the optimiser of a run, as it was after the last step of its course."""
-    optimiser = OPTIMISERS[config.optimiser](
+def optimizer_of(network: Network, config: TrainingConfig, course: Course) -> Any:
+    """Return the optimizer of a run, as it was after the last step of its course."""
+    optimizer = OPTIMIZERS[config.optimizer](
         network.theta, rate=config.learning_rate, momentum=config.momentum
     )
-    optimiser.steps = course.step
-    course.join(optimiser.carried())
-    return optimiser
+    optimizer.steps = course.step
+    course.join(optimizer.carried())
+    return optimizer
 
 
 class GoodWeights:
@@ -56,12 +56,12 @@ class GoodWeights:
 class Stepper:
     """Takes the steps of a run: in one call where it can, else gradient first."""
 
-    def __init__(self, network: Network, optimiser: Any, cost: Cost, signs: Signs) -> None:
+    def __init__(self, network: Network, optimizer: Any, cost: Cost, signs: Signs) -> None:
         self.network = network
-        self.optimiser = optimiser
+        self.optimizer = optimizer
         self.cost = cost
         self.signs = signs
-        self.memory = tuple(optimiser.carried().values())
+        self.memory = tuple(optimizer.carried().values())
         self.gradient: np.ndarray | None = None
         self.starts: np.ndarray | None = None  # of the lists that `whole_step` reads
         self.whole_step: Any = None
@@ -82,8 +82,8 @@ class Stepper:
         found = yield from self._gradient(chain((part,), parts), step)
         started = time.perf_counter()
         if math.isfinite(found[0]):
-            self.optimiser.step(self.gradient)
-        cost.add(OPTIMISER, started)
+            self.optimizer.step(self.gradient)
+        cost.add(OPTIMIZER, started)
         return found
 
     def _whole(self, images: Packed, labels: np.ndarray) -> tuple[float, int]:
@@ -92,10 +92,10 @@ class Stepper:
         if self.starts is not images.starts or count > self.most:
             lists = images.starts, images.places, images.values
             network = net.dtype.type(net.input_scale), net.sizes, net.kinds, net.theta
-            rule = self.optimiser.rule
+            rule = self.optimizer.rule
             self.whole_step = kernels.packed_steps(lists, *network, rule, self.memory, count)
             self.starts, self.most = images.starts, count
-        return self.whole_step(images.rows, read_only(labels), 1 / count, *self.optimiser.numbers())
+        return self.whole_step(images.rows, read_only(labels), 1 / count, *self.optimizer.numbers())
 
     def _gradient(
         self, parts: Iterator[Part], step: int

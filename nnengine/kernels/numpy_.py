@@ -116,7 +116,7 @@ def packed_gradient(lists, rows, labels, scale, weight, sizes, kinds, theta, gra
 
 
 def packed_steps(lists, scale, sizes, kinds, theta, rule, memory, count):
-    """Return what takes the steps of an optimiser on batches of at most `count` images.
+    """Return what takes the steps of an optimizer on batches of at most `count` images.
 
     lists: as for `packed_gradient`. rule: SGD, MOMENTUM or ADAM, memory: its arrays (none; the
     velocity; mean and square), flat like theta. The step takes rows, labels, weight, and the

@@ -1,7 +1,7 @@
 """Checkpoint: a run under way as bytes and back, so that it can go on after its program has ended.
 
 A zip like a model's: ``network.npz``, the model itself with its training record; ``course.json``,
-{"step": ..., "cost": ...}, for a model keeps no cost; and one .npy for each array the optimiser
+{"step": ..., "cost": ...}, for a model keeps no cost; and one .npy for each array the optimizer
 carries. Nothing is unpickled.
 """
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..core.activations import ACTIVATIONS
 from ..errors import ConfigError, FormatError
+from ..renamed import by_new_names
 
 if TYPE_CHECKING:
     from ..core.network import Network
@@ -126,6 +127,17 @@ def _lasting(run: dict) -> dict:
     return {name: value for name, value in run.items() if name != "cost"}
 
 
+def _by_new_names(runs: list[dict]) -> tuple[dict, ...]:
+    """Return records of runs, their settings and parts by the names they have today."""
+    return tuple(
+        {
+            name: by_new_names(value) if isinstance(value, dict) else value
+            for name, value in run.items()
+        }
+        for run in runs
+    )
+
+
 def _tuple_or_none(values: Any) -> Any:
     return None if values is None else tuple(values)
 
@@ -197,5 +209,5 @@ _CHECKS = {
         lambda v: v is None or (_list_of_sides(v) and len(v) == 2),
         _tuple_or_none,
     ),
-    "training": _field("training", "a list of records", lambda v: _list_of(dict, v), tuple),
+    "training": _field("training", "a list of records", lambda v: _list_of(dict, v), _by_new_names),
 }

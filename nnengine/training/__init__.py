@@ -20,7 +20,7 @@ from ..data.augment import Distorter
 from ..data.dataset import Dataset, check_labels
 from ..errors import ConfigError
 from ..fast.sparse import density
-from ..fast.steps import GoodWeights, Stepper, optimiser_of
+from ..fast.steps import GoodWeights, Stepper, optimizer_of
 from .batches import Part, parts_of
 from .config import SCHEDULES, TrainingConfig
 from .evaluation import Watch
@@ -149,14 +149,14 @@ def _steps(
     total, seen = config.total_steps(count), config.images_after(course.step, count)
     # No name for the samples: they go before the end.
     watch = Watch(network, samples(sides, network, config), record.cost, signs)
-    optimiser, good = optimiser_of(network, config, course), GoodWeights(network.theta)
-    stepper = Stepper(network, optimiser, record.cost, signs)
+    optimizer, good = optimizer_of(network, config, course), GoodWeights(network.theta)
+    stepper = Stepper(network, optimizer, record.cost, signs)
     due = config.point_after(step, count)
     if due and step < total and step not in record.history.step:
         yield record.note((yield from watch.measure(due, step, seen / count)))
     for step in range(course.step + 1, total + 1):
         if config.schedule != "constant":
-            optimiser.rate = type(optimiser.rate)(config.rate_at(step, count))
+            optimizer.rate = type(optimizer.rate)(config.rate_at(step, count))
         if step % _KEEP_EVERY == 1:
             good.look()
         loss, correct, size = yield from stepper.step(parts, step)
@@ -191,6 +191,6 @@ def _diverged(step: int, epoch: float, loss: float, config: TrainingConfig) -> T
         f"try a learning rate of {config.learning_rate / 10:g} instead of "
         f"{config.learning_rate:g}"
     )
-    if config.optimiser == "momentum":
+    if config.optimizer == "momentum":
         advice += ", or less momentum"
     return TrainingDiverged(step=step, epoch=epoch, loss=loss, advice=advice)

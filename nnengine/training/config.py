@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.optimizers import check_optimiser
+from ..core.optimizers import check_optimizer
 from ..data.augment import Augmentation
 from ..errors import ConfigError
 from .events import EpochFinished, Evaluated
@@ -21,9 +21,9 @@ _POINTS = 200  # of a full-batch run's curve, unless asked otherwise
 class TrainingConfig:
     """How to train. Exactly one of `epochs` and `iterations`; neither means 10 epochs.
 
-    epochs: passes over the data. iterations: optimiser steps. batch_size: images a step;
-    None: all of them, the full batch. optimiser: "sgd", "momentum" or "adam". learning_rate:
-    above zero. momentum: in [0, 1), for the optimiser of that name. seed: of the shuffling.
+    epochs: passes over the data. iterations: optimizer steps. batch_size: images a step;
+    None: all of them, the full batch. optimizer: "sgd", "momentum" or "adam". learning_rate:
+    above zero. momentum: in [0, 1), for the optimizer of that name. seed: of the shuffling.
     evaluate_every: steps between two points of the curves; None: once an epoch, or 200 times
     a run for the full batch. train_sample: training images at most, chosen by the seed, that the
     training curve is measured on, its last point too; None: 10,000, and all for the last point.
@@ -36,7 +36,7 @@ class TrainingConfig:
     epochs: int | None = None
     iterations: int | None = None
     batch_size: int | None = 64
-    optimiser: str = "sgd"
+    optimizer: str = "sgd"
     learning_rate: float = 0.1
     momentum: float = 0.9
     seed: int = 0
@@ -46,7 +46,7 @@ class TrainingConfig:
     schedule: str = "constant"
 
     def __post_init__(self) -> None:
-        check_optimiser(self.optimiser)
+        check_optimizer(self.optimizer)
         if self.epochs is not None and self.iterations is not None:
             raise ConfigError("epochs and iterations are both given: give one of them")
         for name in ("epochs", "iterations", "batch_size", "evaluate_every", "train_sample"):
@@ -69,11 +69,11 @@ class TrainingConfig:
             )
 
     def steps_per_epoch(self, count: int) -> int:
-        """Return how many optimiser steps a pass over `count` images takes."""
+        """Return how many optimizer steps a pass over `count` images takes."""
         return 1 if self.batch_size is None else -(-count // self.batch_size)
 
     def total_steps(self, count: int) -> int:
-        """Return how many optimiser steps a run over `count` images takes."""
+        """Return how many optimizer steps a run over `count` images takes."""
         return self.iterations or (self.epochs or 10) * self.steps_per_epoch(count)
 
     def rate_at(self, step: int, count: int) -> float:

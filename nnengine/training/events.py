@@ -21,7 +21,7 @@ class Progressed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepFinished:
-    """The optimiser took step number `step`, on `images` images.
+    """The optimizer took step number `step`, on `images` images.
 
     loss (mean, nats) and accuracy (in [0, 1]) are those of the batch before the step. epoch:
     images seen so far over images there are.

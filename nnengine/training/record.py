@@ -8,6 +8,7 @@ from typing import Any
 from .. import kernels
 from ..core.network import Network
 from ..data.dataset import Dataset
+from ..renamed import by_new_names
 from .config import TrainingConfig
 from .events import Evaluated, Event, History, TrainingFinished
 from .timings import Cost
@@ -47,7 +48,7 @@ class Record:
         """Tell whether a record is that of this run, as far as it had come."""
         settings = run.get("config")
         if isinstance(settings, Mapping):  # earlier versions had fewer of them
-            settings = {**TrainingConfig().as_dict(), **settings}
+            settings = {**TrainingConfig().as_dict(), **by_new_names(settings)}
         known = (run.get("data_digest"), settings)
         begun = run.get("outcome") in ("unfinished", "stopped")
         return begun and known == (self.sets[0].digest, self.config.as_dict())

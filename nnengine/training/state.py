@@ -1,4 +1,4 @@
-"""Course: how far a run is and what its optimiser carries; with the weights, all to go on from."""
+"""Course: how far a run is and what its optimizer carries; with the weights, all to go on from."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..errors import FormatError
 class Course:
     """Where a run is. Given to `training` new, it is kept up to date; given again, the run goes on.
 
-    step: optimiser steps taken. arrays: what the optimiser carries from step to step, by name,
+    step: optimizer steps taken. arrays: what the optimizer carries from step to step, by name,
     each of the weights' shape and type; those of a run under way change with it. Between two
     events course and weights belong together.
     """
@@ -22,9 +22,9 @@ class Course:
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
 
     def join(self, carried: dict[str, np.ndarray]) -> None:
-        """Fill an optimiser's arrays with those kept here, and hold on to them from now on.
+        """Fill an optimizer's arrays with those kept here, and hold on to them from now on.
 
-        Raises FormatError where a run that has begun brings others than the optimiser carries.
+        Raises FormatError where a run that has begun brings others than the optimizer carries.
         """
         if self.step:
             for name, array in carried.items():

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from .. import kernels
+from ..renamed import by_new_names
 
 T = TypeVar("T")
-PARTS = ("preparing", "steps", "gradient", "optimiser", "measuring")
-PREPARING, STEPS, GRADIENT, OPTIMISER, MEASURING = PARTS  # STEPS: both of the next, in one call
+PARTS = ("preparing", "steps", "gradient", "optimizer", "measuring")
+PREPARING, STEPS, GRADIENT, OPTIMIZER, MEASURING = PARTS  # STEPS: both of the next, in one call
 
 
 @dataclass(slots=True)
@@ -49,7 +50,7 @@ class Cost:
     def go_on(self, earlier: dict[str, Any]) -> None:
         """Add what a record keeps of the same run's time before it was interrupted."""
         self._before += earlier.get("seconds", 0.0)
-        for part, spent in earlier.get("parts", {}).items():
+        for part, spent in by_new_names(earlier.get("parts", {})).items():
             self.parts[part] += spent
 
     def add(self, part: str, started: float) -> None:

@@ -182,7 +182,7 @@ def restore_and_compare(page: Page, files: dict[str, Path], folder: Path) -> Non
     model = folder / "outside.npz"
     network = nnengine.Network.build([784, 16, 10], rng=5)
     images, labels = (read_idx(files[f"test_{kind}"]) for kind in ("images", "labels"))
-    config = nnengine.TrainingConfig(iterations=60, optimiser="adam", learning_rate=0.01)
+    config = nnengine.TrainingConfig(iterations=60, optimizer="adam", learning_rate=0.01)
     list(nnengine.training(network, nnengine.Dataset(images, labels), config))
     network.save(model)
     restore(page, model)
