@@ -91,7 +91,7 @@ def _losses() -> None:
     softmax_cross_entropy(logits, read_only(np.zeros(2, np.uint8)), np.float32(1), logits)
 
 
-def _optimisers() -> None:
+def _optimizers() -> None:
     flat, zero = np.zeros(4, np.float32), np.float32(0)
     sgd(flat, flat, zero)
     momentum(flat, flat, flat, zero, zero)
@@ -110,13 +110,13 @@ PREPARE = {
     "answers": (_answers, _probabilities),
     "mini-batch": (_mini_batch, _step),
     "full batch": (_full_batch, _grouped_gradient),
-    "optimisers": (_optimisers, adam),
+    "optimizers": (_optimizers, adam),
     "losses": (_losses, softmax_cross_entropy),
     "distortions": (_distortions, _distort),
 }
 # By two helpers, as long as each other; first what answers: a visitor who draws a digit does not
 # wait for the rest.
-_SHARES = ("answers", "full batch", "distortions", "losses"), ("mini-batch", "optimisers")
+_SHARES = ("answers", "full batch", "distortions", "losses"), ("mini-batch", "optimizers")
 
 
 def prepare(name: str) -> None:
