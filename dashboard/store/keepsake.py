@@ -27,7 +27,7 @@ from nnengine.data.augment import Augmentation
 from nnengine.renamed import by_new_names
 from nnengine.storage import checkpoint, modelfile
 from nnengine.training import History
-from nnengine.training.state import Course
+from nnengine.training.state import TrainingState
 
 MARK = b"NNkeep1\n"
 MOST_BYTES = 192 << 20  # of all records together
@@ -230,7 +230,7 @@ def _run(run: Run, source: str | None) -> bytes:
         "history": (work.history if work else run.history).as_dict(),
         "source": source,
     }
-    return pack(about, checkpoint.to_bytes(network, course or Course()))
+    return pack(about, checkpoint.to_bytes(network, course or TrainingState()))
 
 
 def _mine_key(visit: Visit) -> tuple:

@@ -96,6 +96,15 @@ class Augmentation:
         said = [_FIELDS[name][1].format(value) for name, value in amounts.items() if value]
         return ", ".join(said) or "as they are"
 
+    def check_shape(self, shape: tuple[int, int]) -> None:
+        """Raise ConfigError unless images of (height, width) pixels can be distorted."""
+        height, width = shape
+        if max(height, width) > _WIDEST:
+            raise ConfigError(
+                f"images of {height}x{width} pixels cannot be augmented: "
+                f"a side has {_WIDEST:,} at most; train without"
+            )
+
 
 # What other hands and pens do. Noise and inversion are for those who ask.
 NONE = Augmentation()
@@ -152,11 +161,7 @@ class Distorter:
         self.images.flags.writeable = False  # one compiled kernel serves all
         self.augmentation = augmentation
         _, height, width = images.shape
-        if max(height, width) > _WIDEST:
-            raise ConfigError(
-                f"images of {height}x{width} pixels cannot be augmented: "
-                f"a side has {_WIDEST:,} at most; train without"
-            )
+        augmentation.check_shape((height, width))
         self.bends = bend_tables(height, width) if augmentation.elastic else None
         self.grains = _noise(height * width) if augmentation.noise else None
 

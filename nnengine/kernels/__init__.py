@@ -14,9 +14,11 @@ from collections.abc import Callable, Generator
 from types import ModuleType
 from typing import TypeVar
 
+from ..core import arithmetic
+from ..core.arithmetic import aligned_zeros
 from ..errors import ConfigError
 from . import workers
-from .numpy_ import GROUPS, LANES, PAIR, TOGETHER, aligned_zeros
+from .numpy_ import GROUPS, LANES, PAIR, TOGETHER
 from .workers import beside
 
 NAMES = (
@@ -101,7 +103,9 @@ def use(back_end: str = "auto") -> None:
             f"kernels {chosen!r} cannot be had here ({error}): "
             f"{'install numba, or ' if chosen == 'numba' else ''}set NNENGINE_KERNELS=auto"
         ) from error
-    globals().update({kernel: getattr(module, kernel) for kernel in NAMES})
+    functions = {kernel: getattr(module, kernel) for kernel in NAMES}
+    globals().update(functions)
+    arithmetic.use({**functions, "fan_out": fan_out, "threads": threads, "back_end": lambda: name})
     name, reason = chosen, why
     packs = chosen != "numpy"
     warm = chosen != "numba"

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from ..core.optimizers import check_optimizer
+from ..core.schedules import SCHEDULES, Schedule
 from ..data.augment import Augmentation
 from ..errors import ConfigError
 from .events import EpochFinished, Evaluated
 
-SCHEDULES = ("constant", "cosine")
 _POINTS = 200  # of a full-batch run's curve, unless asked otherwise
 
 
@@ -78,10 +78,11 @@ class TrainingConfig:
 
     def rate_at(self, step: int, count: int) -> float:
         """Return the learning rate of a step, counted from 1, of a run over `count` images."""
-        if self.schedule == "constant":
-            return self.learning_rate
-        done = (step - 1) / self.total_steps(count)
-        return self.learning_rate * (1 + math.cos(math.pi * done)) / 2
+        return self.rates(count)(step)
+
+    def rates(self, count: int) -> Schedule:
+        """Return the learning rate by step, counted from 1, of a run over `count` images."""
+        return SCHEDULES[self.schedule](self.learning_rate, self.total_steps(count))
 
     def steps_between_points(self, count: int) -> int:
         """Return how many steps apart the curves' points are, for `count` images."""

@@ -32,7 +32,7 @@ from .dense import (
 )
 from .distort import _distort, distort
 from .full_batch import _grouped_gradient, grouped_gradient
-from .mini_batch import _step, packed_gradient, packed_steps
+from .mini_batch import _steps, packed_gradient, packed_steps
 from .pixels import count_pixels, pack_pixels
 from .scratch import read_only
 from .steps import adam, momentum, sgd
@@ -108,7 +108,7 @@ def _distortions() -> None:
 # passes; the kernel beside it tells whether that has been done before.
 PREPARE = {
     "answers": (_answers, _probabilities),
-    "mini-batch": (_mini_batch, _step),
+    "mini-batch": (_mini_batch, _steps),
     "full batch": (_full_batch, _grouped_gradient),
     "optimizers": (_optimizers, adam),
     "losses": (_losses, softmax_cross_entropy),
