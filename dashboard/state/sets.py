@@ -82,7 +82,9 @@ def seem_turned() -> list[int]:
     found = pair(visit.files)
     asked = []
     for couple, data in zip((found.training, found.test), _paired(visit.files)[:2], strict=True):
-        for index, file in enumerate(visit.files if couple and data else ()):
+        if couple is None or data is None:
+            continue
+        for index, file in enumerate(visit.files):
             answered = file.turned or file.digest in visit.upright or index in asked
             if file.name != couple.images.name or answered:
                 continue

@@ -126,7 +126,7 @@ class Couple(NamedTuple):
     dataset: Dataset | None = None
 
     @property
-    def count(self) -> int:
+    def size(self) -> int:
         """Number of images."""
         return self.images.count if self.dataset is None else len(self.dataset)
 
@@ -230,8 +230,8 @@ class Shelf:
                 return made
             x, y = made.images, made.labels
             names = made.class_names if classes in (None, made.classes) else None
-        which = made and made.digest
-        key = (images.name, images.digest, labels.digest, np.shape(x), which, names, classes)
+        which = None if made is None else made.digest
+        key = (images.name, images.digest, labels.digest, which, names, classes)
         with self._lock:
             found = self._sets.get(key)
             if found is None:
@@ -289,11 +289,11 @@ def pair(files: Sequence[LoadedFile]) -> Pairing:
     larger pair trains. Where two pairs claim one part, the one dropped last has it.
     """
     couples, unpaired = _couples([file for file in files if file.good])
-    train, test = pairing.choose([(couple.part, couple.count) for couple in couples])
+    train, test = pairing.choose([(couple.part, couple.size) for couple in couples])
     training = None if train is None else couples[train]
     judging = None if test is None else couples[test]
     used = [
-        f"{part} set: {couple.names}, {couple.count:,} images{_shortfall(couple)}."
+        f"{part} set: {couple.names}, {couple.size:,} images{_shortfall(couple)}."
         for part, couple in zip(_PARTS, (training, judging), strict=True)
         if couple is not None
     ]
@@ -342,4 +342,4 @@ def _shortfall(found: Couple) -> str:
     if found.dataset is not None:
         return ""
     promised = min(found.images.promised, found.labels.promised)
-    return f" (the first of {promised:,}: the rest was cut off)" if promised > found.count else ""
+    return f" (the first of {promised:,}: the rest was cut off)" if promised > found.size else ""

@@ -12,13 +12,13 @@ import math
 import os
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
 from ..errors import FormatError
 from .idxheader import IdxHeader, encode_header, read_header
-from .sources import Source, Stream, fault, left_in_place, opened
+from .sources import BinaryFile, Source, Stream, fault, left_in_place, opened
 
 MAX_BYTES = 2**31
 LABELS_MAGIC, IMAGES_MAGIC = 0x0801, 0x0803
@@ -52,7 +52,7 @@ def describe(source: Source) -> IdxHeader:
         return read_header(stream)
 
 
-def write_idx(target: str | os.PathLike[str] | BinaryIO, array: np.ndarray) -> None:
+def write_idx(target: str | os.PathLike[str] | BinaryFile, array: np.ndarray) -> None:
     """Write ``array`` (1 to 4 dimensions, one of the six IDX types) so that it reads back exactly.
 
     A path that ends in ``.gz`` is packed with gzip, with no time stamp: equal arrays give equal

@@ -21,7 +21,8 @@ from typing import Any, BinaryIO
 
 from ..errors import FormatError
 
-Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
+BinaryFile = BinaryIO | io.BufferedIOBase
+Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryFile
 
 GZIP = b"\x1f\x8b"
 DEFLATE_RATIO = 1032  # most bytes that one deflated byte can stand for: 258 from two bits

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from ...errors import EngineError, FormatError
-from ..sources import DEFLATE_RATIO
+from ..sources import DEFLATE_RATIO, BinaryFile
 
 MAX_DIRECTORY_BYTES = 1 << 24  # of a zip: each entry becomes an object of some 500 bytes
 MAX_FILES = 300_000
@@ -29,7 +29,7 @@ class Member:
 
     path: str
     size: int
-    open: Callable[[], BinaryIO | io.BufferedIOBase]
+    open: Callable[[], BinaryFile]
 
     @property
     def name(self) -> str:

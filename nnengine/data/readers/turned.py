@@ -76,7 +76,10 @@ def _means(dataset: Dataset) -> np.ndarray | None:
 @cache
 def _reference() -> np.ndarray:
     """Return the mean images of the built-in digits, uint8 (10, 28, 28)."""
-    return np.rint(_means(digits(SAMPLE, seed=0))).astype(np.uint8)
+    means = _means(digits(SAMPLE, seed=0))
+    if means is None:
+        raise AssertionError("the built-in digits lack a class")
+    return np.rint(means).astype(np.uint8)
 
 
 def _likeness(one: np.ndarray, other: np.ndarray) -> np.ndarray:
