@@ -661,3 +661,19 @@ def test_a_fault_of_a_reader_is_not_called_a_damaged_zip():
     request = readers.Request(name="t", max_bytes=10**6, formats=(broken,))
     with readers.opened(zipped({"a": b"1"})) as stream, pytest.raises(LookupError, match="ours"):
         readers.members.read_zip(stream, request)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from([*sorted(GOOD), "idx", "idx.gz"]), st.integers(0, 2**32 - 1), st.booleans())
+def test_inspecting_whatever_happened_to_a_file_raises_nothing(kind, seed, cut):
+    whole = {"idx": idx(pictures()), "idx.gz": gzip.compress(idx(pictures()), mtime=0)} | GOOD
+    raw, rng = bytearray(whole[kind]), np.random.default_rng(seed)
+    if cut:
+        raw = raw[: rng.integers(0, len(raw))]
+    for at in rng.integers(0, max(len(raw), 1), 3 * (not cut)):
+        raw[at] = rng.integers(0, 256)
+    found = readers.inspect(bytes(raw), name="f", max_bytes=10**6)
+    if found.fault is None:
+        assert found.kind != "nothing" and found.rescued is None
+    else:
+        assert found.fault.startswith("f: ") and found.kind == "nothing"

@@ -302,7 +302,7 @@ def pair(files: Sequence[LoadedFile]) -> Pairing:
         for place, couple in enumerate(couples)
         if place not in (train, test)
     ]
-    return Pairing(training, judging, (*used, *unused, *map(_lonely, unpaired)))
+    return Pairing(training, judging, (*used, *unused, *map(_without_partner, unpaired)))
 
 
 def _couples(files: list[LoadedFile]) -> tuple[list[Couple], list[LoadedFile]]:
@@ -330,7 +330,7 @@ def _first(file: LoadedFile, count: int) -> LoadedFile:
     return replace(file, contents=first, digest=f"{file.digest}:{count}")
 
 
-def _lonely(file: LoadedFile) -> str:
+def _without_partner(file: LoadedFile) -> str:
     other = pairing.LABELS if file.kind == pairing.IMAGES else pairing.IMAGES
     return (
         f"{file.name} holds {file.count:,} {file.kind}, and no file holds as many "
