@@ -434,6 +434,39 @@ def test_info_finds_a_truncated_file(files, run):
     assert "290 labels" in fault(run("info", "short"))
 
 
+def test_info_describes_tables_arrays_and_folders(tables, run, stripes):
+    status, out, _ = run("info", "train.csv")
+    assert (0, True) == (
+        status,
+        out.startswith("train.csv: CSV table\n  train   240 images of 8x8"),
+    )
+    facts = json.loads(run("info", ".", "--json")[1])
+    assert ("CSV tables", [240, 60]) == (
+        facts["kind"],
+        [facts["parts"][part]["count"] for part in ("train", "test")],
+    )
+    np.save("images.npy", stripes[0])
+    facts = json.loads(run("info", "images.npy", "--json")[1])
+    assert {"images": {"count": 300, "shape": [8, 8]}} == facts["parts"]
+    np.save("weights.npy", np.full((3, 4), np.nan))
+    assert "an .nnm model is one float64 vector" in fault(run("info", "weights.npy"))
+
+
+def test_images_and_labels_may_be_files_of_several_formats(files, model, run, stripes):
+    np.save("images.npy", stripes[0])
+    np.savez("labels.npz", y=stripes[1])
+    _, expected, _ = run("evaluate", model, *files, "--json")
+    for pair in (["images.npy", "labels.npz"], ["images.npy", files[1]], [files[0], "labels.npz"]):
+        assert expected == run("evaluate", model, *pair, "--json")[1]
+    answers = [run("predict", model, name, "--json")[1] for name in (files[0], "images.npy")]
+    assert answers[0] == answers[1]
+    said = fault(run("evaluate", model, "labels.npz", files[1]))
+    assert "labels.npz: holds labels and no images: give the images" in said
+    np.savez("both.npz", x=stripes[0], y=stripes[1])
+    said = fault(run("evaluate", model, "both.npz", files[1]))
+    assert "both.npz: holds images with their labels: give it alone" in said
+
+
 def test_convert_goes_there_and_back_without_losing_a_weight(model, run):
     status, out, _ = run("convert", model, "b.nnm")
     assert 0 == status and "left behind" in out and "training records" in out

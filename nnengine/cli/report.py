@@ -103,6 +103,20 @@ def idx_lines(facts: dict[str, Any]) -> Iterator[str]:
         yield f"  labels  {counts}"
 
 
+def data_lines(facts: dict[str, Any]) -> Iterator[str]:
+    """Describe a file or folder of images, labels or both."""
+    yield f"{facts['name']}: {facts['kind']}"
+    for part, held in facts["parts"].items():
+        sides = f" of {'x'.join(map(str, held['shape']))}" if held["shape"] else ""
+        alone = "class_counts" not in held
+        yield f"  {part:<7} {held['count']:,}{'' if alone else ' images'}{sides}"
+        if not alone:
+            counts = zip(held["class_names"], held["class_counts"], strict=True)
+            yield f"          {', '.join(f'{name}: {count:,}' for name, count in counts)}"
+    for note in facts["notes"]:
+        yield f"  {note}"
+
+
 def model_lines(facts: dict[str, Any]) -> Iterator[str]:
     """Describe a model file."""
     height, width = facts["image_shape"]
