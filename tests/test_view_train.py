@@ -17,7 +17,7 @@ from nnengine import kernels
 from nnengine.augment import PRESETS, STRONG, Augmentation
 from nnengine.fragility import DISTORTIONS
 from nnengine.idx import write_idx
-from tests.pages import component
+from tests.pages import asked, component
 
 APP = Path(__file__).resolve().parent.parent / "dashboard" / "app.py"
 
@@ -67,9 +67,7 @@ def text(at: AppTest) -> str:
 
 
 def the_run(at: AppTest):
-    token = at.query_params["run"]
-    visit = state.registry().find(token[0] if isinstance(token, list) else token)
-    return visit.runs[-1]
+    return state.registry().find(asked(at, "run")).runs[-1]
 
 
 def until(condition, seconds: float = 60) -> None:
