@@ -855,3 +855,38 @@ def test_a_profile_in_json_holds_seconds_by_part(files, run):
     cost = json.loads(out)["cost"]
     assert {"preparing", "steps", "gradient", "optimizer", "measuring"} == set(cost["parts"])
     assert sum(cost["parts"].values()) <= cost["seconds"] + 1e-5
+
+
+# app and site
+
+
+@pytest.fixture
+def started(monkeypatch) -> list[list[str]]:
+    """What would have been run in place of this process."""
+    commands = []
+    monkeypatch.setattr(cli.app, "_become", commands.append)
+    return commands
+
+
+def test_the_app_is_streamlit_with_what_was_asked_for_and_its_own_options(started, run):
+    given = ["--port", 8600, "--host", "::1", "--headless", "--theme.base=dark"]
+    assert (0, "", "") == run("app", *given)
+    assert [sys.executable, "-P", "-m", "streamlit", "run"] == started[0][:5]
+    assert Path(started[0][5]).samefile(ROOT / "dashboard" / "app.py")
+    assert [
+        "--server.port=8600",
+        "--server.address=::1",
+        "--server.headless=true",
+        "--theme.base=dark",
+    ] == started[0][6:]
+
+
+def test_an_option_that_neither_the_app_nor_streamlit_has_is_refused(started, run):
+    assert "--prot" in fault(run("app", "--prot", 8600))
+    assert [] == started
+
+
+@pytest.mark.parametrize("command", ["app", "site"])
+def test_without_its_packages_the_dashboard_names_the_way_out(command, run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "plotly", None)
+    assert "plotly is missing): pip install 'nnengine[dashboard]'" in fault(run(command))

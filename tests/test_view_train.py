@@ -18,7 +18,7 @@ from nnengine import kernels
 from nnengine.analysis.robustness import DISTORTIONS
 from nnengine.data.augment import PRESETS, STRONG, Augmentation
 from nnengine.data.idx import write_idx
-from tests.pages import component
+from tests.pages import asked, component
 
 APP = Path(__file__).resolve().parent.parent / "dashboard" / "app.py"
 
@@ -68,9 +68,7 @@ def text(at: AppTest) -> str:
 
 
 def the_run(at: AppTest):
-    token = at.query_params["run"]
-    visit = state.registry().find(token[0] if isinstance(token, list) else token)
-    return visit.runs[-1]
+    return state.registry().find(asked(at, "run")).runs[-1]
 
 
 def until(condition, seconds: float = 60) -> None:

@@ -19,12 +19,18 @@ class Parser(argparse.ArgumentParser):
         self.exit(FAULT, f"nnengine: {message} (see {self.prog} --help)\n")
 
 
-def add_command(commands: Any, name: str, run: Callable, purpose: str) -> argparse.ArgumentParser:
-    """Return a new command: `run` does it, on the arguments it gets; its options are still few."""
+def add_command(
+    commands: Any, name: str, run: Callable, purpose: str, *, answers: bool = True
+) -> argparse.ArgumentParser:
+    """Return a new command: `run` does it, on the arguments it gets; its options are still few.
+
+    answers: whether it has something to tell, which --json puts into one object.
+    """
     command = commands.add_parser(
         name, help=purpose, description=purpose.capitalize() + ".", allow_abbrev=False
     )
-    command.add_argument("--json", action="store_true", help="print one JSON object")
+    if answers:
+        command.add_argument("--json", action="store_true", help="print one JSON object")
     command.set_defaults(run=run)
     return command
 
