@@ -117,23 +117,22 @@ print(insides.CPUCodeLibrary._optimize_functions is theirs)
 
 
 THEIRS = """
-import re, threading
+import hashlib, re, threading
 import numba
 import numpy as np
-from numba.core import codegen
 
 def theirs():
     \"""Compile what somebody else may have, by what kernels use too; return its machine code.\"""
     @numba.njit
     def inner(x):
-        flat, total = x.reshape(x.size), 0.0
+        flat, sums = x.reshape(x.size), np.zeros(x.size)
         for i in range(flat.size):
-            total += max(flat[i], 0.0)
-        return total
+            sums[max(i, 1)] = max(flat[i], np.float32(0))
+        return sums.sum()
     @numba.njit(error_model="numpy")
     def outer(x):
         return inner(x) + inner(x[1:]) / x.shape[0]
-    assert 5.0 == outer(np.ones((2, 2)))
+    assert 3.5 == outer(np.ones((2, 2), np.float32))
     found = []
     for function in (inner, outer):
         (compiled,) = function.overloads.values()
@@ -141,41 +140,40 @@ def theirs():
         address = compiled.library.get_pointer_to_function(compiled.fndesc.mangled_name)
         lines = compiled.library.get_asm_str().splitlines()
         steps = [line for line in lines if re.match(r"\\t[a-z]", line)]
-        names = r"[.]?[_\\w]*_Z\\w+|[.]const[.]picklebuf[.]\\d+|_ZN\\S+"
-        found += [address != 0, re.sub(names, "", "\\n".join(steps))]
+        names = r"[.]?[_\\w]*_Z\\w+|[.]const[.][^,]+"
+        code = re.sub(names, "", "\\n".join(steps))
+        found += [address != 0, len(steps) > 20, hashlib.sha256(code.encode()).hexdigest()]
     return found
 
 def in_a_thread():
     found = []
-    thread = threading.Thread(target=lambda: found.extend(theirs()))
+    thread = threading.Thread(target=lambda: found.append(theirs()))
     thread.start()
     thread.join(60)
-    return found
-
-alone = theirs()
+    return found[0]
 """
 
 
 def test_functions_of_others_come_out_as_by_numba_alone(copy):
-    """Before, between and after kernels; and in a thread of theirs while one is compiled."""
+    """After kernels, with whose parts they share some; and in a thread while one is compiled."""
+    alone = copy(THEIRS + "print(theirs())")
+    assert alone.startswith("[True, True, '") and alone.count("True") == 4
     code = """
-from nnengine.kernels import compiling, insides, numba_
-found = [theirs()]
-numba_.prepare("optimisers")
-found += [theirs()]
-with insides.changed("a kernel"):
-    found += [in_a_thread()]
+from nnengine.kernels import insides, numba_
 numba_.prepare("losses")
-found += [theirs()]
-print([alone == one for one in found], alone[::2], len(alone[1]) > 100)
+with insides.changed("a kernel"):
+    print(in_a_thread())
+numba_.prepare("optimisers")
+print(theirs())
 """
-    assert "[True, True, True, True] [True, True] True" == copy(THEIRS + code)
+    assert [alone, alone] == copy(THEIRS + code).splitlines()
 
 
 def test_functions_of_others_may_be_compiled_while_kernels_are(copy):
     """Both at once, as it comes."""
     code = """
 from nnengine.kernels import numba_
+alone = theirs()
 kernels = threading.Thread(target=lambda: [*map(numba_.prepare, ("optimisers", "losses"))])
 kernels.start()
 found = []
@@ -302,7 +300,7 @@ numba_.prepare("full batch")
 (compiled,) = full_batch._grouped_gradient.overloads.values()
 lines = compiled.library.get_asm_str().splitlines()
 steps = [line for line in lines if re.match(r"\\t[a-z]", line)]
-names = r"[.]?[_\\w]*_Z\\w+|[.]const[.]picklebuf[.]\\d+"  # change every time
+names = r"[.]?[_\\w]*_Z\\w+|[.]const[.][^,]+"  # change every time
 code = re.sub(names, "", "\\n".join(steps))
 print(len(code.splitlines()) > 1000, hashlib.sha256(code.encode()).hexdigest())
 """

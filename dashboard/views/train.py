@@ -14,6 +14,7 @@ from dashboard.run_list import run_list
 from dashboard.runs import Run
 from dashboard.tab import IN_TAB
 from dashboard.units import plain
+from nnengine import kernels
 
 TICK_S = 0.5
 TILE_PX = 156  # two in a row on a phone
@@ -155,6 +156,8 @@ def cost(run: Run) -> None:
         now = run.progress
         share = min(now.busy_s / now.seconds, 1.0) if now.busy_s else None
         st.caption(_cost_words(record["cost"], record["data"], share))
+        if remark := kernels.remark():
+            st.caption(plain(remark))
 
 
 def _cost_words(cost: dict, data: dict, share: float | None) -> str:
