@@ -79,6 +79,16 @@ def test_train_prints_one_json_object_with_the_promised_keys(files, run):
     assert result["train_accuracy"] == result["test_accuracy"]  # the same images
 
 
+def test_why_kernels_are_slower_than_they_could_be_is_said(files, run, monkeypatch):
+    monkeypatch.setattr(kernels, "remark", lambda: "Numba 9 is not as known.")
+    _, out, _ = run("train", *files, "--iterations", 3, "--out", "small.npz")
+    assert "  Numba 9 is not as known." in out.splitlines()
+    _, out, _ = run("evaluate", "small.npz", *files)
+    assert "Numba 9 is not as known." in out.splitlines()
+    _, out, _ = run("train", *files, "--iterations", 3, "--json")
+    assert "Numba 9 is not as known." == json.loads(out)["kernels_remark"]
+
+
 def test_train_without_test_images_says_null(files, run):
     _, out, _ = run("train", *files, "--iterations", 3, "--json")
     assert json.loads(out)["test_accuracy"] is None

@@ -151,6 +151,16 @@ def test_a_quick_run_finishes_and_is_listed_with_its_score(page):
     assert not [b for b in page.button if b.label in ("Pause", "Stop")]
 
 
+def test_why_kernels_are_slower_than_they_could_be_is_said_beside_the_cost(page, monkeypatch):
+    monkeypatch.setattr(kernels, "remark", lambda: "Numba 9 [is] not as known.")
+    pick_quick(page)
+    click(page, "Start training")
+    run = the_run(page)
+    until(lambda: run.ended)
+    page.run()
+    assert r"Numba 9 \[is\] not as known\." in text(page)
+
+
 def test_pause_step_resume_and_stop(page):
     pick_quick(page)
     choose_long(page)

@@ -16,6 +16,7 @@ from dashboard.runs.estimate import compact, in_words
 from dashboard.runs.scheduler import Run
 from dashboard.sections import recipe_form, sharing, tempo
 from dashboard.sections.run_list import run_list
+from nnengine import kernels
 
 TICK_S = 0.5
 TILE_PX = 156  # two in a row on a phone
@@ -157,6 +158,8 @@ def cost(run: Run) -> None:
         now = run.progress
         share = min(now.busy_s / now.seconds, 1.0) if now.busy_s else None
         st.caption(_cost_words(record["cost"], record["data"], share))
+        if remark := kernels.remark():
+            st.caption(plain(remark))
 
 
 def _cost_words(cost: dict, data: dict, share: float | None) -> str:

@@ -21,6 +21,8 @@ def train_lines(result: dict[str, Any]) -> Iterator[str]:
         f"{result['iterations']:,} iterations ({result['epochs']:g} epochs) in "
         f"{result['seconds']:.1f} s, {result['kernels']} kernels"
     )
+    if result["kernels_remark"]:
+        yield f"  {result['kernels_remark']}"
     for side in ("train", "test"):
         if result[f"{side}_accuracy"] is not None:
             yield (
@@ -60,6 +62,8 @@ def evaluation_lines(result: dict[str, Any]) -> Iterator[str]:
         f"accuracy {result['accuracy']:.2%} of {result['count']:,} images, "
         f"loss {result['loss']:.4f}"
     )
+    if result["kernels_remark"]:
+        yield result["kernels_remark"]
     yield "rows: what it is; columns: the answer; recall and precision in per cent"
     yield ""
     heads = [name[: cell - 2] for name in names]

@@ -115,6 +115,7 @@ def _train(arguments: argparse.Namespace) -> None:
         "seconds": round(seconds, 3),
         "images_per_second": round(final.epoch * len(data) / seconds),
         "kernels": kernels.name,
+        "kernels_remark": kernels.remark() or None,
         "layers": list(network.sizes),
         "parameters": network.parameter_count,
         "config": config.as_dict(),

@@ -19,7 +19,7 @@ import numpy as np
 from .. import numpy_, workers
 from . import helpers
 from .answers import _probabilities, probabilities
-from .compiling import is_kept, load
+from .compiling import is_missing, load, remark
 from .dense import (
     activate,
     activation_backward,
@@ -53,6 +53,7 @@ __all__ = [
     "packed_gradient",
     "packed_steps",
     "probabilities",
+    "remark",
     "sgd",
     "softmax",
     "softmax_cross_entropy",
@@ -130,10 +131,10 @@ def warm_up() -> None:
 
     Another process compiles, two where there are cores, and what is ready comes in bit by bit.
     """
-    shares = [[name for name in share if not is_kept(PREPARE[name][1])] for share in _SHARES]
+    shares = [[name for name in share if is_missing(PREPARE[name][1])] for share in _SHARES]
     if workers.threads() == 1:
         shares = [sum(shares, [])]
-    with helpers.compiling([share for share in shares if share]) as ready:
+    with helpers.compiling(__name__, [share for share in shares if share]) as ready:
         load()  # while helpers do the same
         for name in ready:
             prepare(name)

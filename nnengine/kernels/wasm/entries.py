@@ -8,7 +8,6 @@ types that its arguments fit.
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 _LISTS = "int:1", "u2:1", "u1:1"
@@ -80,14 +79,6 @@ def flat(types: tuple | str) -> list[str]:
 def symbol(name: str, variant: int) -> str:
     """Return what an entry is called in the module."""
     return f"{name.lstrip('_')}_{variant}"
-
-
-def digest() -> str:
-    """Return the digest of all that kernels are made from: every source of the kernels."""
-    sources = hashlib.blake2b(digest_size=16)
-    for file in sorted(Path(__file__).parents[1].rglob("*.py")):
-        sources.update(file.name.encode() + b"\0" + file.read_bytes().replace(b"\r\n", b"\n"))
-    return sources.hexdigest()
 
 
 def made_from(raw: bytes) -> str | None:
