@@ -22,7 +22,7 @@ from ..errors import ConfigError
 from ..fast.sparse import density
 from ..fast.steps import GoodWeights, Stepper, optimizer_of
 from .batches import Part, parts_of
-from .config import SCHEDULES, TrainingConfig
+from .config import TrainingConfig
 from .evaluation import Watch
 from .events import (
     EpochFinished,
@@ -36,6 +36,7 @@ from .events import (
 )
 from .heartbeat import Signs
 from .record import Record
+from .settings import SCHEDULES
 from .splits import Side, groups_pay, in_groups, path_of, samples, sides_of
 from .state import Course
 from .timings import PREPARING, Cost
