@@ -100,18 +100,18 @@ def rows(bounds: Bounds | None = None) -> dict[str, Row]:
     that the engine allows.
     """
     bounds = bounds or Bounds()
-    narrowed: dict[str, dict[str, Any]] = {
-        "learning_rate": {"kind": Number(least=1e-6, most=100.0)},
-        "momentum": {"kind": Number(most=0.999)},
-        "batch_size": {"kind": Whole(most=bounds.batch_size)},
-        "epochs": {"kind": Whole(most=bounds.epochs)},
-        "iterations": {"kind": Whole(most=bounds.iterations)},
-        "seed": {"kind": Whole(least=0, most=2**31 - 1)},
-        "augmentation": {"kind": Shown(), "none": None},
-    }
-    engine = {
-        name: replace(row, **narrowed.get(name, {})) for name, row in SETTINGS.items() if row.key
-    }
+    engine = {name: row for name, row in SETTINGS.items() if row.key}
+    for name, kind in {
+        "learning_rate": Number(least=1e-6, most=100.0),
+        "momentum": Number(most=0.999),
+        "batch_size": Whole(most=bounds.batch_size),
+        "epochs": Whole(most=bounds.epochs),
+        "iterations": Whole(most=bounds.iterations),
+        "seed": Whole(least=0, most=2**31 - 1),
+    }.items():
+        engine[name] = replace(engine[name], kind=kind)
+    # A recipe has no None here: images as they are are an augmentation by nothing.
+    engine["augmentation"] = replace(engine["augmentation"], kind=Shown(), none=None)
     last = {name: engine.pop(name) for name in _LAST}
     hidden = Row(
         name="hidden", key="hidden", label="Hidden layers",

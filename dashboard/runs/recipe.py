@@ -28,7 +28,7 @@ class Recipe:
 
     `batch_size` None is full batch. `validation` is "test" (the loaded test set), "none", or a
     share of the training data in `VALIDATION_SHARES`. Exactly one of `epochs`, `iterations`.
-    `hidden`: units in each hidden layer. What each may be, and what it does, say `fields.rows`.
+    `hidden`: units in each hidden layer. What a field may be and what it does say `fields.rows`.
     """
 
     hidden: tuple[int, ...] = (128,)
@@ -99,12 +99,8 @@ class Recipe:
         batch = "full batch" if self.batch_size is None else f"batches of {self.batch_size:,}"
         length = f"{self.epochs:,} epochs" if self.epochs else f"{self.iterations:,} iterations"
         falling = " falling to zero" if self.schedule == "cosine" else ""
-        parts = [
-            activation,
-            f"{optimizer} at rate {self.learning_rate:g}{falling}",
-            batch,
-            length,
-        ]
+        rate = f"{optimizer} at rate {self.learning_rate:g}{falling}"
+        parts = [activation, rate, batch, length]
         if self.augmentation:
             parts.append(amounts.in_words(self.augmentation))
         return ", ".join(parts)
