@@ -52,7 +52,7 @@ MODULES = {
 NAMES = {
     "training.state": {"Course": "TrainingState"},
     "training.record": {"Cost": "Timings"},
-    "core.optimizers": {"OPTIMISERS": "OPTIMIZERS", "check_optimiser": "check_optimizer"},
+    "core.optimizers": {"OPTIMISERS": "OPTIMIZERS"},
     "core.network": {"INITIALISATIONS": "INITIALIZERS"},
 }
 ARGUMENTS = {**SETTINGS, "course": "state"}  # of functions

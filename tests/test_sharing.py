@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 import nnengine
 from dashboard import state
 from dashboard.runs import address
+from dashboard.runs.fields import hideable
 from dashboard.runs.recipe import PRESETS
 from dashboard.sections import sharing
 from dashboard.store.visits import HeldNetwork
@@ -152,7 +153,7 @@ HIDDEN = {
 
 
 def test_every_name_that_can_be_hidden_is_tested():
-    assert set(address.HIDEABLE) == set(HIDDEN)
+    assert set(hideable()) == set(HIDDEN)
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from dashboard import state
-from dashboard.sections import augment_form
+from dashboard.runs.amounts import AMOUNTS
 from nnengine import kernels
 from nnengine.analysis.robustness import DISTORTIONS
 from nnengine.data.augment import PRESETS, STRONG, Augmentation
@@ -204,7 +204,7 @@ def test_settings_survive_a_page_left_between_two_ticks_of_a_live_run(page):
     field(page.text_input, "Hidden layers").set_value("24, 12").run()
     images_radio(page).set_value("Gently changed").run()
     page.switch_page("views/models.py").run()
-    for name in ("hidden", "images", "preset", "batch_size"):
+    for name in ("hidden", "images", "preset", "batch"):
         del page.session_state[state.widget(f"train.{name}")]  # as Streamlit then does
     page.switch_page("views/train.py").run()
     assert "24, 12" == field(page.text_input, "Hidden layers").value
@@ -341,10 +341,10 @@ def test_what_leaves_nothing_of_the_images_cannot_be_started(page):
 
 
 def test_every_amount_has_a_slider_that_reaches_the_presets_and_remedies():
-    assert list(Augmentation.__slots__) == list(augment_form.AMOUNTS)
+    assert list(Augmentation.__slots__) == list(AMOUNTS)
     for wanted in (*PRESETS.values(), *(kind.remedy for kind in DISTORTIONS.values())):
         for name, value in wanted.as_dict().items():
-            amount = augment_form.AMOUNTS[name]
+            amount = AMOUNTS[name]
             assert value == pytest.approx(amount.shown(value) / amount.worth), name
 
 

@@ -13,8 +13,9 @@ from dataclasses import replace
 from typing import Any
 
 from dashboard.host.tab import HERE
+from dashboard.runs.bounds import Bounds
 from dashboard.runs.estimate import Pace, in_words
-from dashboard.runs.recipe import Bounds, Recipe
+from dashboard.runs.recipe import Recipe
 from dashboard.runs.run import ENDED, LIVE, Progress, Run, Work
 from nnengine import kernels
 from nnengine.core.network import Network

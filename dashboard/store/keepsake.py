@@ -23,8 +23,6 @@ from dashboard.store.files import LoadedFile, Shelf
 from dashboard.store.visits import HeldNetwork, Kept, Visit
 from nnengine.analysis.finetuning import Lesson
 from nnengine.core.network import Network
-from nnengine.data.augment import Augmentation
-from nnengine.renamed import by_new_names
 from nnengine.storage import checkpoint, modelfile
 from nnengine.training import History
 from nnengine.training.state import TrainingState
@@ -220,7 +218,7 @@ def _run(run: Run, source: str | None) -> bytes:
     about = {
         "id": run.id,
         "name": run.name,
-        "recipe": asdict(run.recipe),
+        "recipe": run.recipe.as_dict(),
         "sizes": run.sizes,
         "data_name": run.data_name,
         "data_count": run.data_count,
@@ -365,17 +363,12 @@ def _check(about: Any, kinds: dict[str, Any]) -> None:
 def _read_run(about: dict, raw: bytes, owner: str, now: float) -> Run:
     _check(about, _RUN)
     network, course = checkpoint.from_bytes(raw)
-    given = by_new_names(about["recipe"])
-    recipe = Recipe(
-        **{**given, "hidden": tuple(given["hidden"]),
-           "augmentation": Augmentation(**given["augmentation"])}
-    )  # fmt: skip
     ended = about["state"] not in ("waiting", "running", "paused")
     return Run(
         id=about["id"],
         owner=owner,
         name=about["name"],
-        recipe=recipe,
+        recipe=Recipe.from_dict(about["recipe"]),
         sizes=tuple(about["sizes"]),
         data_name=about["data_name"],
         data_count=about["data_count"],

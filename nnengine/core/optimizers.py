@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ConfigError
 from .arithmetic import formula, now
 from .schedules import Schedule
 
@@ -126,9 +125,3 @@ class Adam(Optimizer):
 
 
 OPTIMIZERS = {"sgd": SGD, "momentum": Momentum, "adam": Adam}
-
-
-def check_optimizer(name: str) -> None:
-    """Raise ConfigError unless `name` is an optimizer's."""
-    if name not in OPTIMIZERS:
-        raise ConfigError(f"optimizer {name!r} is not known: choose {', '.join(OPTIMIZERS)}")
