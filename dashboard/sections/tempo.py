@@ -18,9 +18,9 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.components.ticker import ticker
-from dashboard.host import ahead
 from dashboard.host.tab import IN_TAB
 from dashboard.runs.scheduler import SLICE_S, Scheduler
+from dashboard.sections import ready
 
 # Between two slices, so that all of what a click sets in motion can have its turn.
 REST_S = 0.008
@@ -61,7 +61,7 @@ def keep_training() -> None:
         return
     _given_way_until_s = time.monotonic() + GIVE_WAY_S
     if _readying is None:
-        pieces = chain(ahead.pieces(), measuring(state.scheduler()))
+        pieces = chain(ready.pieces(), measuring(state.scheduler()))
         _readying = asyncio.get_running_loop().create_task(make_ready(pieces))
     ticks = state.get(_TICKS, False)
     state.put(_TICKS, False)
