@@ -11,7 +11,7 @@ from dashboard import state
 from dashboard.runs.recipe import PRESETS, Recipe
 from dashboard.sections import endurance
 from dashboard.sections.endurance import KINDS, Watch
-from dashboard.store.visits import HeldNetwork
+from dashboard.store.networks import Entry
 from nnengine.analysis.robustness import distort
 from nnengine.core.network import Network
 from nnengine.data.augment import NONE, Augmentation
@@ -94,7 +94,7 @@ def test_a_line_stays_until_newer_weights_are_measured_whole(data):
     old, new, newest = another(1), another(2), another(3)
 
     def held(network):
-        return [HeldNetwork(network, "Run 1", "run", "1")]
+        return [Entry(network, "Run 1", "run", "1")]
 
     watch = Watch()
     assert [old] == watch.follow(held(old), data)
@@ -111,7 +111,7 @@ def test_a_line_stays_until_newer_weights_are_measured_whole(data):
 
 
 def test_other_data_are_measured_anew(network, data, stripes):
-    held = [HeldNetwork(network, "Run 1", "run", "1")]
+    held = [Entry(network, "Run 1", "run", "1")]
     watch = Watch()
     watch.follow(held, data)
     endurance.measure([network], data, 60)
@@ -197,7 +197,7 @@ def visit(stripes):
 
 @pytest.fixture
 def page(visit, network):
-    visit.held = HeldNetwork(network, "stripes.npz", "file")
+    visit.networks.keep(Entry(network, "stripes.npz", "file", "stripes.npz"))
     return measured(open_page("fragility", visit))
 
 
@@ -297,16 +297,16 @@ def finished(visit):
 
 
 def test_networks_of_other_images_are_not_offered_beside_it(visit, network):
-    visit.held = HeldNetwork(network, "stripes.npz", "file")
+    visit.networks.keep(Entry(network, "stripes.npz", "file", "stripes.npz"))
     other = Network.build([16, 3], rng=0, image_shape=(4, 4)).snapshot()
-    visit.taught = [HeldNetwork(other, "small", "taught", "small")]
+    visit.networks.kept.append(Entry(other, "small", "finetuned", "small"))
     at = open_page("fragility", visit)
     assert "No other network reads such images" == at.multiselect[0].placeholder
 
 
 def test_a_network_that_fits_no_images_leads_to_data(visit):
     other = Network.build([16, 3], rng=0, image_shape=(4, 4)).snapshot()
-    visit.held = HeldNetwork(other, "small.npz", "file")
+    visit.networks.keep(Entry(other, "small.npz", "file", "small.npz"))
     at = open_page("fragility", visit)
     assert not at.exception
     assert "No images for this network" in words(at)

@@ -11,7 +11,7 @@ import numpy as np
 
 from dashboard import state
 from dashboard.present import words
-from dashboard.store.visits import HeldNetwork
+from dashboard.store.networks import Entry
 from nnengine.analysis.calibration import fit_temperature, tempered
 from nnengine.core.network import Network
 from nnengine.data import framing
@@ -69,11 +69,11 @@ class Answer:
         return f"{self.name}, {sureness(self.sure)}, {words.share(self.sure)}"
 
 
-def named(held: HeldNetwork) -> str:
+def named(held: Entry) -> str:
     """Return a network's name for a list, with what kind it is of."""
-    run = next((run for run in state.runs() if held.source == "run" and run.id == held.id), None)
-    kinds = {"file": "file", "link": "from a link", "taught": "yours", "shipped": "built in"}
-    return f"{held.name} ({f'run, {run.state}' if run else kinds.get(held.source, 'run')})"
+    run = state.run_of(held)
+    kinds = {"file": "file", "link": "from a link", "finetuned": "yours", "shipped": "built in"}
+    return f"{held.name} ({f'run, {run.state}' if run else kinds.get(held.kind, 'run')})"
 
 
 def readable(network: Network) -> bool:
@@ -91,7 +91,7 @@ def seen(network: Network, framed: np.ndarray) -> np.ndarray:
     return framing.fit(framed, network.image_shape)
 
 
-def ask(held: HeldNetwork, framed: np.ndarray) -> Answer:
+def ask(held: Entry, framed: np.ndarray) -> Answer:
     """Return what a network says to a framed framing, uint8 (28, 28)."""
     asked = voice(held).twin or held.network
     p = asked.predict_proba(seen(held.network, framed))[0]
@@ -107,7 +107,7 @@ def sureness(share: float) -> str:
 # By what right ---------------------------------------------------------------------------
 
 
-def voice(held: HeldNetwork) -> Voice:
+def voice(held: Entry) -> Voice:
     """Return who answers for a network: its tempered twin where held-out images are at hand."""
     if not _digests(held.network):
         return Voice()  # without a look at the data in hand, which a tab may first have to make
@@ -119,12 +119,12 @@ def voice(held: HeldNetwork) -> Voice:
     return found
 
 
-def _fitted(held: HeldNetwork) -> Voice:
+def _fitted(held: Entry) -> Voice:
     data = held_out(held)
     if data is None:
         return Voice()
     run = state.current_run()
-    most = _MOST_LIVE if held.source == "run" and run and run.live else _MOST
+    most = _MOST_LIVE if held.kind == "run" and run and run.live else _MOST
     if len(data) > most:
         rows = np.random.default_rng(0).choice(len(data), most, replace=False)
         data = data.take(np.sort(rows))
@@ -135,7 +135,7 @@ def _fitted(held: HeldNetwork) -> Voice:
     return Voice(tempered(held.network, t), t, len(data))
 
 
-def held_out(held: HeldNetwork) -> Dataset | None:
+def held_out(held: Entry) -> Dataset | None:
     """Return the images that were held out when a network was trained, if they are at hand.
 
     Its training record names them by their digest, so other data are never taken for them.
@@ -155,7 +155,7 @@ def _digests(network: Network) -> set[str]:
     return {record.get("validation_digest") for record in network.training} - {None}
 
 
-def halves(held: HeldNetwork) -> tuple[Dataset, Dataset] | None:
+def halves(held: Entry) -> tuple[Dataset, Dataset] | None:
     """Return (rest, held out) as a run of this visit split the data in hand, or None.
 
     None too where its data seem to be others, before they are split for nothing.
@@ -173,7 +173,7 @@ def halves(held: HeldNetwork) -> tuple[Dataset, Dataset] | None:
         return None
 
 
-def right(held: HeldNetwork) -> str:
+def right(held: Entry) -> str:
     """Return a sentence about what a network's certainty rests on."""
     who = voice(held)
     if who.images:
@@ -181,7 +181,7 @@ def right(held: HeldNetwork) -> str:
             f"Certainty is set by {who.images:,} held-out images (temperature "
             f"{who.temperature:.2f}): of answers given with 90 % about nine in ten are right there."
         )
-    if held.source == "shipped" and (measured := _measured(held.id)):
+    if held.kind == "shipped" and (measured := _measured(held.id)):
         return measured
     return "Certainty is what this network claims: no held-out images are at hand to check it by."
 

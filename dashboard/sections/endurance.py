@@ -13,7 +13,7 @@ import numpy as np
 from dashboard import state
 from dashboard.present import words
 from dashboard.present.samples import choose
-from dashboard.store.visits import HeldNetwork
+from dashboard.store.networks import Entry
 from nnengine.analysis.robustness import DISTORTIONS, distort, fragility
 from nnengine.core.network import Network
 from nnengine.data.dataset import Dataset
@@ -185,7 +185,7 @@ class Watch:
         self._shown: dict[str, Network] = {}
         self._next: dict[str, Network] = {}
 
-    def follow(self, now: Sequence[HeldNetwork], data: Dataset) -> list[Network]:
+    def follow(self, now: Sequence[Entry], data: Dataset) -> list[Network]:
         """Take up the latest weights of networks whose last are measured; return what is left."""
         keys = {held.key for held in now}
         self._shown = {key: self._shown[key] for key in keys & self._shown.keys()}
@@ -194,7 +194,7 @@ class Watch:
             self._take_up(held, data)
         return [network for network in self._next.values() if done([network], data) < 1]
 
-    def _take_up(self, held: HeldNetwork, data: Dataset) -> None:
+    def _take_up(self, held: Entry, data: Dataset) -> None:
         key = held.key
         if key in self._next and done([self._next[key]], data) == 1:
             self._shown[key] = self._next.pop(key)
@@ -203,11 +203,11 @@ class Watch:
         if key not in self._next and self._shown.get(key) is not held.network:
             self._next[key] = held.network
 
-    def measured(self, held: HeldNetwork) -> Network:
+    def measured(self, held: Entry) -> Network:
         """Return the weights that are being measured, or were last."""
         return self._next.get(held.key, self._shown.get(held.key))
 
-    def line(self, held: HeldNetwork, data: Dataset, kind: Kind) -> np.ndarray:
+    def line(self, held: Entry, data: Dataset, kind: Kind) -> np.ndarray:
         """Return the line to draw."""
         return line(self._shown.get(held.key, self._next.get(held.key)), data, kind)
 
@@ -234,7 +234,7 @@ def _strip(kind: Kind, pixels: bytes, shape: tuple[int, int]) -> np.ndarray:
 # Beside each other -----------------------------------------------------------------------
 
 
-def alike(held: HeldNetwork, among: dict[str, HeldNetwork]) -> list[str]:
+def alike(held: Entry, among: dict[str, Entry]) -> list[str]:
     """Return the keys of networks that read the same images and know the same classes."""
     mine = held.network.inputs, held.network.class_names
     return [
@@ -244,9 +244,9 @@ def alike(held: HeldNetwork, among: dict[str, HeldNetwork]) -> list[str]:
     ]
 
 
-def first_others(held: HeldNetwork) -> list[str]:
+def first_others(held: Entry) -> list[str]:
     """Return whom to show beside a network before anybody has chosen."""
-    runs = [f"run:{run.id}" for run in state.runs()]
+    runs = [state.key_of(run) for run in state.runs()]
     earlier = [key for key in reversed(runs) if key != held.key]
     return earlier[:1] or ["shipped:original"]
 

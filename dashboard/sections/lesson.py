@@ -10,7 +10,8 @@ import numpy as np
 
 from dashboard import state
 from dashboard.sections import answers
-from dashboard.store.visits import HeldNetwork, Kept
+from dashboard.store.networks import Entry
+from dashboard.store.visits import Kept
 from nnengine import kernels
 from nnengine.analysis.finetuning import Lesson, teaching
 from nnengine.core.network import Network
@@ -31,7 +32,7 @@ class Memory:
     tested: str
 
 
-def memory(held: HeldNetwork) -> Memory:
+def memory(held: Entry) -> Memory:
     """Return the data a network was trained on where they are at hand, else the built-in digits.
 
     Raises ConfigError, with the way out, for a network that neither would remind of what it
@@ -58,7 +59,7 @@ def _reminder(train: Dataset, test: Dataset) -> Memory:
     return Memory(train, test, f"{len(test):,} {what}{f' ({test.name})' if test.name else ''}")
 
 
-def _training_sets(held: HeldNetwork) -> list[Dataset]:
+def _training_sets(held: Entry) -> list[Dataset]:
     """Return the data in hand, and the part of them that a run of this visit trained on."""
     whole, parts = state.training_set(), answers.halves(held)
     fitting = whole is not None and _fits(held.network, whole)
@@ -82,7 +83,7 @@ def mine(network: Network) -> Dataset | None:
     return Dataset(images, data.labels, class_names=data.class_names, name=data.name)
 
 
-def give(held: HeldNetwork, tell: Callable[[float, str], None], reason: int | None = None) -> None:
+def give(held: Entry, tell: Callable[[float, str], None], reason: int | None = None) -> None:
     """Teach a copy of the network in hand all kept drawings; it is then the one in hand.
 
     tell: called with the share that is done, in [0, 1], and a sentence. reason: the number of
@@ -96,12 +97,12 @@ def give(held: HeldNetwork, tell: Callable[[float, str], None], reason: int | No
         raise ConfigError("there is nothing to teach: draw a digit and say what it is")
     reminder = memory(held)
     tell(0.0, "Waiting for a turn")
-    with state.lesson_turn():
+    with state.finetuning_turn():
         for event in teaching(
             held.network, data, reminder.train, test=reminder.test, budget_s=BUDGET_S
         ):
             if isinstance(event, Lesson):
-                state.hold_taught(event, held, reason, reminder.tested)
+                state.keep_network(held.tuned(event, reason, reminder.tested))
                 return
             share = max(event.step / event.steps, event.right / len(data) / 2)
             tell(share, f"Learning: {event.right} of {len(data)} of yours are right")
@@ -146,7 +147,7 @@ class Mark:
         return f"A drawn {self.kept.name}, {verdict}"
 
 
-def marks(held: HeldNetwork | None) -> list[Mark]:
+def marks(held: Entry | None) -> list[Mark]:
     """Return every kept drawing, newest first, with what this network says to it."""
     drawings = state.kept()[::-1]
     if not drawings or held is None or not answers.readable(held.network):

@@ -11,6 +11,7 @@ import numpy as np
 from dashboard import state
 from dashboard.host import ahead
 from dashboard.present import figures
+from dashboard.store import networks
 from nnengine.training import History
 
 # Lowest first, so that no module brings many others along in a piece of its own.
@@ -24,8 +25,8 @@ def pieces() -> Iterator[Callable[[], Any]]:
     yield partial(figures.curves, [("", History())], "loss")
     for room in ROOMS:
         yield from ahead.modules(f"dashboard.{room}")
-    for name in state.SHIPPED:
-        yield partial(state.shipped, name)
+    for name in networks.SHIPPED:
+        yield partial(networks.shipped, name)
     blank = np.zeros((2, 28, 28), np.uint8)
     yield partial(figures.fragility, [("", np.zeros(2))], blank, ("", ""), usual=0)
     yield partial(figures.heatmap, np.eye(2), x_title="", y_title="")

@@ -31,7 +31,8 @@ def _row(run: Run, is_current: bool) -> None:
             "Lay over the chart", value=state.get(f"train.over.{run.id}", False),
             key=f"over.{run.id}", on_change=_overlay, args=(run.id,),
         )  # fmt: skip
-        st.button("Show", key=f"show.{run.id}", on_click=state.select_run, args=(run.id,))
+        key = state.key_of(run)
+        st.button("Show", key=f"show.{run.id}", on_click=state.choose_network, args=(key,))
     with st.popover("Rename, save, delete", key=f"more.{run.id}"):
         _actions(run)
 
@@ -51,7 +52,7 @@ def _overlay(run_id: str) -> None:
 def _actions(run: Run) -> None:
     state.set_widget(f"name.{run.id}", run.name, over=False)
     st.text_input(
-        "Name", key=state.widget(f"name.{run.id}"), max_chars=60, on_change=_rename, args=(run.id,)
+        "Name", key=state.widget(f"name.{run.id}"), max_chars=60, on_change=_rename, args=(run,)
     )
     name, network = file_name(run.name), run.snapshot
     st.download_button(
@@ -69,13 +70,13 @@ def _actions(run: Run) -> None:
         key=f"csv.{run.id}", on_click="ignore", width="stretch",
     )  # fmt: skip
     st.button(
-        "Delete this run", key=f"delete.{run.id}", on_click=state.delete_run, args=(run.id,),
+        "Delete this run", key=f"delete.{run.id}", on_click=state.let_go, args=(state.key_of(run),),
         width="stretch",
     )  # fmt: skip
 
 
-def _rename(run_id: str) -> None:
-    state.rename_run(run_id, state.widget_value(f"name.{run_id}"))
+def _rename(run: Run) -> None:
+    state.rename_network(state.key_of(run), state.widget_value(f"name.{run.id}"))
 
 
 def _nnm_refusal(network: Network) -> str | None:

@@ -256,17 +256,18 @@ def outcome(held) -> None:
     if fault := state.get("draw.fault"):
         st.error(units.plain(fault))
         state.put("draw.fault", None)
-    taught = held.lesson
-    if taught is None:
+    if held.tuning is None:
         return
+    taught = held.tuning.lesson
     with st.container(border=True):
         with st.container(horizontal=True, horizontal_alignment="distribute"):
             st.markdown(
                 f"**Taught in {taught.seconds:.1f} s** · a network of its own now; "
                 f"the one it came from stays as it was"
             )
-            if held.origin is not None:
-                st.button("Undo this lesson", on_click=state.undo_lesson, icon=":material/undo:")
+            if held.tuning.origin is not None:
+                undo = state.undo_finetuning
+                st.button("Undo this lesson", on_click=undo, icon=":material/undo:")
         count = len(taught.labels)
         left, right = st.columns(2)
         left.metric(
@@ -275,7 +276,7 @@ def outcome(held) -> None:
         )  # fmt: skip
         if taught.remembered_after is not None:
             right.metric(
-                held.tested, f"{100 * taught.remembered_after:.2f} %",
+                held.tuning.tested, f"{100 * taught.remembered_after:.2f} %",
                 f"{100 * taught.remembered_before:.2f} % before, {lesson.forgotten(taught)}",
                 delta_arrow="off", delta_color="off",
             )  # fmt: skip
@@ -406,7 +407,7 @@ def page() -> None:
     if held is not None:
         sharing.network_card(held)
     run = state.current_run()
-    live = bool(run and run.live and held and held.source == "run")
+    live = bool(run and run.live and held and held.kind == "run")
     sides = st.container(horizontal=True, gap="large")
     left, right = sides.container(width=300), sides.container(width="stretch")
     with left:
@@ -415,7 +416,7 @@ def page() -> None:
 
     def inside() -> None:
         now = state.network()
-        steps = run.step if run and now.source == "run" else None
+        steps = run.step if run and now.kind == "run" else None
         st.caption(units.plain(units.summary(now.network, steps)) + " · live" * live)
         if answers.readable(now.network):
             reading(now, framed, pixels is not None)

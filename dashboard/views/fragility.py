@@ -100,7 +100,7 @@ def card(kind: Kind, lines: list[tuple[str, dict]], data, held) -> None:
 
 def turn_on(kind: Kind, held) -> None:
     """Turn the remedy on in the recipe, and remember whom to compare its network with."""
-    run = next((r for r in state.runs() if held.source == "run" and r.id == held.id), None)
+    run = state.run_of(held)
     recipe_form.turn_on(remedy(kind.name), run.recipe if run else None, kind.name)
     state.put("fragility.before", held.key)
 
@@ -127,7 +127,7 @@ def another() -> None:
 def live(everyone: list) -> bool:
     """Return whether any of these networks is learning just now."""
     keys = {one.key for one in everyone}
-    return any(run.live and f"run:{run.id}" in keys for run in state.runs())
+    return any(run.live and state.key_of(run) in keys for run in state.runs())
 
 
 def measured(everyone: list, data, part: str, watch: Watch) -> bool:

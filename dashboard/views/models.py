@@ -12,6 +12,7 @@ from dashboard.components.table import table
 from dashboard.components.tiles import tiles
 from dashboard.present import figures, judging, units
 from dashboard.sections import answers, sharing
+from dashboard.store.networks import Entry
 from nnengine import demo
 from nnengine.core.metrics import evaluate
 from nnengine.errors import EngineError
@@ -31,16 +32,18 @@ class _Upload(io.BytesIO):
 
 def take_in(uploads) -> None:
     """Restore what was uploaded: good files are kept, each bad one keeps its own error."""
-    faults = []
+    faults, made_room = [], []
     for upload in uploads:
         try:
             network = modelfile.load(_Upload(upload.getvalue(), upload.name))
         except EngineError as fault:
             faults.append(str(fault))
         else:
-            state.hold_network(network, upload.name)
+            restored = Entry(network.snapshot(), upload.name, "file", upload.name)
+            made_room += state.keep_network(restored)
         state.release_upload(upload)
     state.put("models.faults", faults)
+    state.put("models.gone", [one.name for one in made_room])
     state.put("models.round", state.get("models.round", 0) + 1)  # a new, empty uploader
 
 
@@ -58,6 +61,8 @@ def restore() -> None:
             st.rerun()
         for fault in state.get("models.faults", []):
             st.error(units.plain(fault))
+        if gone := state.get("models.gone"):
+            st.info(f"Let go of, to make room: {units.plain(', '.join(gone))}.")
 
 
 def choose() -> None:
@@ -77,11 +82,11 @@ def choose() -> None:
 
 def forget(held) -> None:
     """Offer to let go of a restored file or of a taught network."""
-    kinds = {"file": "file", "taught": "taught network", "link": "network from a link"}
-    if held.source in kinds and st.button(
-        f"Let go of this {kinds[held.source]}", key="models.forget"
+    kinds = {"file": "file", "finetuned": "taught network", "link": "network from a link"}
+    if held.kind in kinds and st.button(
+        f"Let go of this {kinds[held.kind]}", key="models.forget"
     ):
-        state.release_network()
+        state.let_go(held.key)
         st.rerun()
 
 
@@ -248,7 +253,7 @@ def page() -> None:
             return
         choose()
         run = state.current_run()
-        steps = run.step if run and held.source == "run" else None
+        steps = run.step if run and held.kind == "run" else None
         st.caption(units.plain(units.summary(held.network, steps)))
         save(held)
         forget(held)

@@ -177,7 +177,7 @@ def page() -> None:
     if held is None:
         empty()
         return
-    live = bool(run and run.live and held.source == "run")
+    live = bool(run and run.live and held.kind == "run")
     layer, scale, by_strength = choices(held.network)
     dark = st.context.theme.type == "dark"
 
@@ -185,7 +185,7 @@ def page() -> None:
         now = state.network()
         if now is None or now.network.sizes != held.network.sizes:
             st.rerun()
-        steps = run.step if run and now.source == "run" else None
+        steps = run.step if run and now.kind == "run" else None
         about = units.summary(now.network, steps)
         st.caption(f"**{units.plain(now.name)}** · {about}{' · live' * live}")
         if layer == 0 and min(now.network.image_shape) > 1:
