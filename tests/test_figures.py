@@ -75,14 +75,14 @@ def test_a_long_curve_is_thinned_but_keeps_its_first_and_newest_point():
     assert (0, 4000) == (training.x[0], training.x[-1])
 
 
-def fragility(lines, usual=1):
+def robustness(lines, usual=1):
     images = np.arange(3 * 4 * 4, dtype=np.uint8).reshape(3, 4, 4)
-    return figures.fragility(lines, images, ["−1", "0", "+1"], usual=usual), images
+    return figures.robustness(lines, images, ["−1", "0", "+1"], usual=usual), images
 
 
 def test_a_fragility_chart_has_a_line_a_network_and_marks_the_undistorted_level():
     lines = [("a", np.array([0.5, 0.9, np.nan])), ("b", np.array([0.4, 0.8, 0.6]))]
-    chart, _ = fragility(lines)
+    chart, _ = robustness(lines)
     assert ["a", "b"] == [trace.name for trace in chart.data]
     np.testing.assert_array_equal([0.5, 0.9, np.nan], chart.data[0].y)
     assert 2 == len({trace.line.color for trace in chart.data})
@@ -93,7 +93,7 @@ def test_a_fragility_chart_has_a_line_a_network_and_marks_the_undistorted_level(
 
 
 def test_below_each_level_of_a_fragility_chart_stands_its_image():
-    chart, images = fragility([("a", np.array([0.5, 0.9, 0.7]))])
+    chart, images = robustness([("a", np.array([0.5, 0.9, 0.7]))])
     assert [0, 1, 2] == [image.x for image in chart.layout.images]
     for drawn, image in zip(chart.layout.images, images, strict=True):
         raw = base64.b64decode(drawn.source.removeprefix("data:image/png;base64,"))

@@ -14,9 +14,9 @@ from PIL import Image
 
 import nnengine
 from dashboard import state
+from dashboard.present import answers
 from dashboard.present.words import share
 from dashboard.runs.recipe import Recipe
-from dashboard.sections import answers
 from dashboard.store.networks import Entry
 from dashboard.store.picturefile import read_picture
 from dashboard.store.visits import Kept

@@ -142,10 +142,10 @@ def _explain_dashes(figure: go.Figure) -> None:
         )
 
 
-_STRIP_PX, _PLOT_PX = 44, 140  # of a fragility chart: the images below, the curves above
+_STRIP_PX, _PLOT_PX = 44, 140  # of a robustness chart: the images below, the curves above
 
 
-def fragility(
+def robustness(
     lines: Sequence[tuple[str, np.ndarray]],
     images: np.ndarray,
     names: Sequence[str],

@@ -28,6 +28,6 @@ def pieces() -> Iterator[Callable[[], Any]]:
     for name in networks.SHIPPED:
         yield partial(networks.shipped, name)
     blank = np.zeros((2, 28, 28), np.uint8)
-    yield partial(figures.fragility, [("", np.zeros(2))], blank, ("", ""), usual=0)
+    yield partial(figures.robustness, [("", np.zeros(2))], blank, ("", ""), usual=0)
     yield partial(figures.heatmap, np.eye(2), x_title="", y_title="")
     yield partial(figures.class_balance, np.ones(2), ("", ""))

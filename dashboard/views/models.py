@@ -11,7 +11,7 @@ from dashboard.components.live_plot import live_plot
 from dashboard.components.table import table
 from dashboard.components.tiles import tiles
 from dashboard.present import figures, judging, units
-from dashboard.sections import answers, sharing
+from dashboard.sections import network_choice, sharing
 from dashboard.store.networks import Entry
 from nnengine import demo
 from nnengine.core.metrics import evaluate
@@ -65,19 +65,13 @@ def restore() -> None:
             st.info(f"Let go of, to make room: {units.plain(', '.join(gone))}.")
 
 
-def choose() -> None:
+def choose(held: Entry) -> None:
     """Choose the network in hand among all there are."""
-    options, now = state.networks(), state.network().key
-    labels = {key: answers.named(one) for key, one in options.items()}
     st.header("Network in hand")
-    picked = st.selectbox(
-        "Run, built-in or restored network", list(options), index=list(options).index(now),
-        format_func=labels.__getitem__,
+    network_choice.choose(
+        held, "Run, built-in or restored network",
         help="Weights, Draw and this page look at this network.",
     )  # fmt: skip
-    if picked != now:
-        state.choose_network(picked)
-        st.rerun()
 
 
 def forget(held) -> None:
@@ -251,7 +245,7 @@ def page() -> None:
                      " and saved here.")  # fmt: skip
             st.page_link("views/train.py", label="Start a run", icon=":material/play_arrow:")
             return
-        choose()
+        choose(held)
         run = state.current_run()
         steps = run.step if run and held.kind == "run" else None
         st.caption(units.plain(units.summary(held.network, steps)))

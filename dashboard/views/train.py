@@ -14,7 +14,7 @@ from dashboard.present import figures
 from dashboard.present.units import plain
 from dashboard.runs.estimate import compact, in_words
 from dashboard.runs.scheduler import Run
-from dashboard.sections import recipe_form, sharing, tempo
+from dashboard.sections import live, recipe_form, sharing
 from dashboard.sections.run_list import run_list
 
 TICK_S = 0.5
@@ -246,8 +246,8 @@ def main() -> None:
                 st.fragment(preparing, run_every=TICK_S)()
             what_happens()
         else:
-            live = any(r.live for r in state.runs())
-            tempo.part(live_panel, TICK_S if live else None)(situation(), live)
+            learning = any(r.live for r in state.runs())
+            live.part(live_panel, TICK_S if learning else None)(situation(), learning)
             run_list(run)
     with right:
         recipe_form.recipe_form(data)

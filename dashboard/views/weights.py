@@ -9,7 +9,7 @@ from dashboard import state
 from dashboard.components.live_plot import live_plot
 from dashboard.components.tiles import tiles
 from dashboard.present import figures, units
-from dashboard.sections import tempo
+from dashboard.sections import live
 
 TICK_S = 0.5
 COLUMNS = 12  # of the sheet and of the downloaded picture
@@ -177,7 +177,7 @@ def page() -> None:
     if held is None:
         empty()
         return
-    live = bool(run and run.live and held.kind == "run")
+    learning = bool(run and run.live and held.kind == "run")
     layer, scale, by_strength = choices(held.network)
     dark = st.context.theme.type == "dark"
 
@@ -187,7 +187,7 @@ def page() -> None:
             st.rerun()
         steps = run.step if run and now.kind == "run" else None
         about = units.summary(now.network, steps)
-        st.caption(f"**{units.plain(now.name)}** · {about}{' · live' * live}")
+        st.caption(f"**{units.plain(now.name)}** · {about}{' · live' * learning}")
         if layer == 0 and min(now.network.image_shape) > 1:
             left, right = st.columns([5, 2], gap="large")
             with left:
@@ -199,10 +199,10 @@ def page() -> None:
         else:
             matrix(now.network, layer, dark)
         spread(now.network)
-        if live and not (run and run.live):
+        if learning and not (run and run.live):
             st.rerun()  # the last weights are drawn: stop the clock
 
-    tempo.part(inside, TICK_S if live else None)()
+    live.part(inside, TICK_S if learning else None)()
 
 
 def spread(network) -> None:
