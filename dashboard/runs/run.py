@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -87,7 +87,7 @@ class Work:
     """The engine's side of an active run; let go when the run ends."""
 
     network: Network
-    events: Iterator[Any]
+    events: Generator[Any]
     history: History
     total_images: int
     course: Course

@@ -10,7 +10,7 @@ import streamlit as st
 from dashboard import state
 from dashboard.components.live_plot import live_plot
 from dashboard.components.tiles import tiles
-from dashboard.present import figures, samples, units, words
+from dashboard.present import figures, pictures, samples, units, words
 from dashboard.sections import chooser, file_cards
 from nnengine.data import readers
 
@@ -122,7 +122,7 @@ def columns(count: int) -> int:
 
 def sheet(images: np.ndarray) -> bytes:
     """Return the PNG that tiles are cut from."""
-    return figures.png(figures.mosaic(images, columns=columns(len(images)), gap=0))
+    return pictures.png(pictures.mosaic(images, columns=columns(len(images)), gap=0))
 
 
 def reshuffle() -> None:

@@ -10,7 +10,7 @@ from dashboard import state
 from dashboard.components.live_plot import live_plot
 from dashboard.components.table import table
 from dashboard.components.tiles import tiles
-from dashboard.present import figures, judging, units
+from dashboard.present import figures, judging, pictures, units
 from dashboard.sections import network_choice, sharing
 from dashboard.store.networks import Entry
 from nnengine import demo
@@ -223,7 +223,7 @@ def gallery(judged, cell: tuple[int, int]) -> None:
     captions, labels = judging.gallery_words(judged, shown)
     images = judged.dataset.images[shown]
     tiles(
-        figures.png(figures.sheet(images, columns=min(PER_ROW, len(shown)))),
+        pictures.png(pictures.sheet(images, columns=min(PER_ROW, len(shown)))),
         columns=min(PER_ROW, len(shown)), shape=judged.dataset.image_shape,
         captions=captions, labels=labels, label="Images behind the square", key="models.gallery",
     )  # fmt: skip

@@ -8,7 +8,7 @@ import streamlit as st
 from dashboard import state
 from dashboard.components.live_plot import live_plot
 from dashboard.components.tiles import tiles
-from dashboard.present import figures, units
+from dashboard.present import figures, pictures, units
 from dashboard.sections import live
 
 TICK_S = 0.5
@@ -61,14 +61,14 @@ def unit_images(network, scale: str, by_strength: bool, dark: bool) -> units.Uni
         page = slices[place or 0]
     shown = [everyone[i] for i in page]
     weights = network.layers[0].weights
-    limit = figures.weight_limit(weights)
-    levels = figures.weight_levels(
+    limit = pictures.weight_limit(weights)
+    levels = pictures.weight_levels(
         weights[:, [u.index for u in shown]], network.image_shape, scale=scale, limit=limit
     )
     columns = min(COLUMNS, len(shown))
     chosen = min(state.get("weights.unit", 0), len(everyone) - 1)
     clicked = tiles(
-        figures.palette_png(figures.sheet(levels, columns=columns), dark=dark),
+        pictures.palette_png(pictures.sheet(levels, columns=columns), dark=dark),
         columns=columns,
         shape=network.image_shape,
         captions=[u.name for u in shown],
@@ -94,9 +94,9 @@ def one_unit(network, unit: units.Unit, dark: bool) -> None:
     st.markdown(f"## {'Class ' if len(network.layers) == 1 else ''}{units.plain(unit.name)}")
     st.caption(f"Strength {unit.strength:.2f} · bias {unit.bias:+.2f}")
     weights = network.layers[0].weights[:, [unit.index]]
-    levels = figures.weight_levels(weights, network.image_shape, scale="own")
+    levels = pictures.weight_levels(weights, network.image_shape, scale="own")
     tiles(
-        figures.palette_png(levels[0], dark=dark),
+        pictures.palette_png(levels[0], dark=dark),
         columns=1, shape=network.image_shape, captions=[""], labels=[unit.sentence],
         label="The chosen unit", key="weights.large", tile_px=224,
     )  # fmt: skip
@@ -158,10 +158,10 @@ def download(held, scale: str, by_strength: bool, dark: bool) -> None:
         weights = network.layers[0].weights[:, order]
         zoom = max(1, 84 // max(network.image_shape))
         shape = network.image_shape
-        image = figures.weight_mosaic(
+        image = pictures.weight_mosaic(
             weights, shape, columns=COLUMNS, scale=scale, zoom=zoom, dark=dark
         )
-        return figures.png(image)
+        return pictures.png(image)
 
     st.download_button(
         "Download as PNG", picture, file_name=f"{units.file_name(held.name)}-weights.png",
