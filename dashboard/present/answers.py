@@ -101,9 +101,9 @@ def bars(names: Sequence[str], answer: Answer | None, *, small: bool = False) ->
     Of many classes the likeliest are shown, in the order of their places.
     """
     p = answer.probabilities if answer else np.zeros(len(names))
-    shown = np.sort(np.argsort(-p, kind="stable")[:MOST_BARS])
+    shown = sorted(int(i) for i in np.argsort(-p, kind="stable")[:MOST_BARS])
     rows = []
-    for i in shown.tolist():
+    for i in shown:
         best = "best " if answer and i == answer.first else ""
         share = words.share(float(p[i])) if answer else ""
         share = share.replace("under ", "&lt;").replace("over ", "&gt;")  # a narrow column
@@ -114,7 +114,7 @@ def bars(names: Sequence[str], answer: Answer | None, *, small: bool = False) ->
         )
     spoken = "no answer yet"
     if answer:
-        order = np.argsort(-p, kind="stable")[:3].tolist()
+        order = np.argsort(-p, kind="stable")[:3]
         spoken = ", ".join(f"{names[i]} {words.share(float(p[i]))}" for i in order)
     return (
         f'<div class="nn-bars{" small" * small}" role="img" '

@@ -6,6 +6,7 @@ import numpy as np
 import streamlit as st
 
 from dashboard import state
+from dashboard.components.pager import pager
 from dashboard.components.tiles import tiles
 from dashboard.present import answers, pictures, units
 from dashboard.present.marks import Mark, score
@@ -41,14 +42,7 @@ def my_digits(held: Entry) -> None:
         )
         return
     st.caption(f"{score(found).capitalize()} by {units.plain(held.name)}, newest first.")
-    slices = units.pages(len(found), PER_PAGE)
-    place = 0
-    if len(slices) > 1:
-        place = st.selectbox(
-            "Drawings", range(len(slices)), width=200, key=f"draw.page.{len(slices)}",
-            format_func=lambda i: f"{slices[i][0] + 1}–{slices[i][-1] + 1} of {len(found)}",
-        )  # fmt: skip
-    shown = [found[i] for i in slices[place]]
+    shown = [found[i] for i in pager("Drawings", len(found), PER_PAGE, key="draw.page")]
     chosen = state.get("draw.chosen")
     columns = min(12, len(shown))
     clicked = tiles(

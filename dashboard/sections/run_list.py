@@ -7,8 +7,7 @@ import streamlit as st
 from dashboard import state
 from dashboard.present.units import file_name, plain
 from dashboard.runs.scheduler import Run
-from nnengine.core.network import Network
-from nnengine.errors import EngineError
+from dashboard.sections.saving import nnm_refusal
 from nnengine.storage import modelfile
 
 
@@ -59,11 +58,11 @@ def _actions(run: Run) -> None:
         "Model (.npz)", lambda: modelfile.to_bytes(run.snapshot, "npz"), f"{name}.npz",
         key=f"npz.{run.id}", on_click="ignore", width="stretch",
     )  # fmt: skip
-    refusal = _nnm_refusal(network)
+    refusal = nnm_refusal(network)
     st.download_button(
         "Model (.nnm)", lambda: modelfile.to_bytes(run.snapshot, "nnm"), f"{name}.nnm",
-        key=f"nnm.{run.id}", on_click="ignore", width="stretch", disabled=refusal is not None,
-        help=refusal,
+        key=f"nnm.{run.id}", on_click="ignore", width="stretch", disabled=bool(refusal),
+        help=refusal or None,
     )  # fmt: skip
     st.download_button(
         "Curves (.csv)", lambda: run.history.to_csv().encode(), f"{name}.csv", "text/csv",
@@ -77,12 +76,3 @@ def _actions(run: Run) -> None:
 
 def _rename(run: Run) -> None:
     state.rename_network(state.key_of(run), state.widget_value(f"name.{run.id}"))
-
-
-def _nnm_refusal(network: Network) -> str | None:
-    """Return why this network has no .nnm, or None; the format knows one shape only."""
-    try:
-        modelfile.check_savable(network, "nnm")
-    except EngineError as fault:
-        return str(fault)
-    return None
