@@ -3,20 +3,56 @@
 #             make test PYTEST_ARGS="-k words" those whose names have these words, one by one
 # make bench  install the peers and measure this engine beside them
 # make site   the app as a folder of static files, site/; make serve-site shows it on this machine
-# The environment is made anew when what it is made from changes.
+# The environment is made anew when what it is made from changes. It holds the very versions that
+# were tested, constraints.txt; make app PINS= takes whatever is the newest.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_ARGS ?= -n 2
+PINS ?= -c constraints.txt
+PIP := pip install --quiet --disable-pip-version-check
+# What is built here is built with the setuptools that is installed.
+INSTALL := $(PIP) --no-build-isolation
+# pillow 10.0 has no wheels for a newer Python.
+OLDEST_PYTHON ?= python3.11
+OLDEST := .venv-oldest
 
-.PHONY: app test lint load bench site serve-site clean
+.PHONY: app test test-oldest constraints lint load bench site serve-site clean
 
 app: $(VENV)/.app
 	$(BIN)/streamlit run dashboard/app.py
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+# The engine, the pages and the wheel at the lower bound of everything declared. Not the browsers,
+# which draw the same pages, and have Streamlit 1.62 in the static site; not the load, which speaks
+# the newest Streamlit's tongue; not what measures time, or needs a linker or the real data.
+# Kernels are kept apart, or the two versions of numba would throw out each other's.
+test-oldest: $(OLDEST)/.made
+	NUMBA_CACHE_DIR=$(CURDIR)/$(OLDEST)/kernels NNENGINE_DATA=$(CURDIR)/$(OLDEST) \
+	  $(OLDEST)/bin/python -m pytest $(PYTEST_ARGS) --ignore=tests/browser --ignore=tests/load \
+	  --ignore-glob='*/test_bench.py' --ignore-glob='*/test_wasm*.py'
+
+# The newest versions that the bounds admit become those that are installed: then run .ci/run.
+# Nothing that this machine alone prescribes is to get in, hence no configuration of pip.
+constraints: export PIP_CONFIG_FILE := /dev/null
+constraints: export PIP_CONSTRAINT :=
+constraints:
+	$(call frozen,$(PYTHON),-e '.[test]' -e '.[site]',constraints.txt)
+	$(call frozen,$(OLDEST_PYTHON),-r requirements-oldest.txt -e .,constraints-oldest.txt)
+
+# $(call frozen,PYTHON,WHAT,FILE): a new environment for WHAT, and the versions it got as FILE
+define frozen
+	rm -rf .venv-new
+	$(1) -m venv .venv-new
+	.venv-new/bin/$(PIP) $(2)
+	(echo "# Written by make constraints: what is installed for tests, and was tested."; \
+	  .venv-new/bin/pip list --format=freeze --exclude nnengine --exclude pip) > $(3).new
+	mv $(3).new $(3)
+	rm -rf .venv-new
+endef
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check nnengine dashboard tests benchmarks
@@ -38,27 +74,34 @@ site: $(VENV)/.site
 serve-site: site
 	$(BIN)/python -m dashboard.web serve --dir site
 
-$(VENV)/.app: requirements.txt pyproject.toml
+$(VENV)/.app: requirements.txt constraints.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "nnengine needs Python 3.11 or newer: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || \
 	  { echo "this Python has no venv module (on Debian: apt install python3-venv)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/$(PIP) $(PINS) setuptools
+	$(BIN)/$(INSTALL) $(PINS) -r requirements.txt
 	touch $@
 
 $(VENV)/.test: $(VENV)/.app
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[test]'
+	$(BIN)/$(INSTALL) $(PINS) -e '.[test]'
+	touch $@
+
+$(OLDEST)/.made: requirements-oldest.txt constraints-oldest.txt pyproject.toml
+	$(OLDEST_PYTHON) -m venv $(OLDEST)
+	$(OLDEST)/bin/$(PIP) -c constraints-oldest.txt setuptools
+	$(OLDEST)/bin/$(INSTALL) -c constraints-oldest.txt -r requirements-oldest.txt -e .
 	touch $@
 
 # LLVM's linker for WebAssembly, 100 MB: what compiles the kernels for browsers.
 $(VENV)/.site: $(VENV)/.app
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[site]'
+	$(BIN)/$(INSTALL) $(PINS) -e '.[site]'
 	touch $@
 
 $(VENV)/.bench: $(VENV)/.test requirements-bench.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-bench.txt
+	$(BIN)/$(INSTALL) $(PINS) -r requirements-bench.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) .pytest_cache .hypothesis .ruff_cache build *.egg-info
+	rm -rf $(VENV) $(OLDEST) .venv-new .pytest_cache .hypothesis .ruff_cache build *.egg-info

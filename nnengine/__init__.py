@@ -54,6 +54,7 @@ __all__ = [
 ]
 
 
+training = renamed.takes_old_names(training)
 renamed.find_moved_modules()
 
 

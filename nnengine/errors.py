@@ -23,6 +23,16 @@ class ConfigError(EngineError, ValueError):
     """A setting or an argument is outside what it may be; the message says what it may be."""
 
 
+class KernelError(ConfigError):
+    """A kernel cannot be compiled here: `fact` says which and why; the message, what else works."""
+
+    def __init__(self, fact: str) -> None:
+        super().__init__(
+            f"{fact}: install another numba, or set NNENGINE_KERNELS=auto to have NumPy compute"
+        )
+        self.fact = fact
+
+
 class FetchError(EngineError):
     """Data could not be had over the network; the message says what was tried and what else works.
 

@@ -25,6 +25,7 @@ MODULES = {
     "calibration": "analysis.calibration",
     "catalogue": "data.catalogue",
     "checkpoint": "storage.checkpoint",
+    "cost": "training.record",
     "course": "training.state",
     "dataset": "data.dataset",
     "drawing": "data.framing",
@@ -47,6 +48,14 @@ MODULES = {
     "synthetic": "data.synthetic",
     "teaching": "analysis.finetuning",
 }
+# In modules asked for by an old name: what was called otherwise there.
+NAMES = {
+    "training.state": {"Course": "TrainingState"},
+    "training.record": {"Cost": "Timings"},
+    "core.optimizers": {"OPTIMISERS": "OPTIMIZERS"},
+    "core.network": {"INITIALISATIONS": "INITIALIZERS"},
+}
+ARGUMENTS = {**SETTINGS, "course": "state"}  # of functions
 
 
 def by_new_names(settings: Mapping[str, T]) -> dict[str, T]:
@@ -60,7 +69,8 @@ def takes_old_names(function: Callable[..., T]) -> Callable[..., T]:
 
     @functools.wraps(function)
     def call(*arguments: Any, **settings: Any) -> T:
-        return function(*arguments, **by_new_names(settings))
+        new = {ARGUMENTS[name]: settings.pop(name) for name in ARGUMENTS if name in settings}
+        return function(*arguments, **{**new, **settings})
 
     return call
 
@@ -77,6 +87,8 @@ class _Moved(MetaPathFinder, Loader):
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         module = importlib.import_module(str(spec.origin))
+        for old, new in NAMES.get(str(spec.origin).partition(".")[2], {}).items():
+            setattr(module, old, getattr(module, new))
         spec.loader_state = module.__spec__  # which the import is about to replace
         return module
 

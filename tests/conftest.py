@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -94,6 +95,30 @@ def pytest_configure() -> None:
         import threadpoolctl
 
         threadpoolctl.threadpool_limits(1, user_api="blas")
+    if version("streamlit") < (1, 66):
+        share_components()
+
+
+def version(package: str) -> tuple[int, ...]:
+    """Return the first two numbers of an installed package's version."""
+    return tuple(int(part) for part in metadata.version(package).split(".")[:2])
+
+
+def share_components() -> None:
+    """Let every AppTest know the components that were made when the first of them imported them.
+
+    Each AppTest is a runtime of its own, and Streamlit before 1.66 registers a component with the
+    one that runs when it is made, which is once in a process. A server has a single runtime.
+    """
+    from streamlit.components import v2
+    from streamlit.components.v2.component_manager import BidiComponentManager
+    from streamlit.testing.v1 import app_test
+
+    known = BidiComponentManager()
+    known.discover_and_register_components(start_file_watching=False)
+    # Done again, it would take the canvas for one that nobody has made yet.
+    known.discover_and_register_components = lambda start_file_watching: None
+    v2.get_bidi_component_manager = app_test.BidiComponentManager = lambda: known
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -113,6 +138,14 @@ def pytest_xdist_make_scheduler(config, log):
 
     config.option.loadscopereorder = False  # browsers are the first to be collected
     return ByFile(config, log)
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name a test by a file's place among others, not by its bytes: a zip holds the time.
+
+    Two processes that collect the same tests two seconds apart would find different ones.
+    """
+    return argname if isinstance(val, bytes) and len(val) > 16 else None
 
 
 def measures_time(item) -> bool:

@@ -9,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dashboard.runs import address
-from dashboard.runs.recipe import PRESETS, VALIDATION_SHARES, Bounds, Recipe
-from dashboard.sections import augment_form
+from dashboard.runs.amounts import AMOUNTS
+from dashboard.runs.bounds import Bounds
+from dashboard.runs.fields import VALIDATION_SHARES, rows
+from dashboard.runs.recipe import PRESETS, Recipe
 from nnengine.core.activations import ACTIVATIONS
 from nnengine.core.network import INITIALIZERS
 from nnengine.core.optimizers import OPTIMIZERS
@@ -47,10 +49,10 @@ own = st.builds(
     lambda steps: Augmentation(
         **{
             name: round(amount.step * step / amount.worth, 10)
-            for (name, amount), step in zip(augment_form.AMOUNTS.items(), steps, strict=True)
+            for (name, amount), step in zip(AMOUNTS.items(), steps, strict=True)
         }
     ),
-    st.tuples(*(st.integers(0, round(a.most / a.step)) for a in augment_form.AMOUNTS.values())),
+    st.tuples(*(st.integers(0, round(a.most / a.step)) for a in AMOUNTS.values())),
 )
 recipes = st.builds(
     lambda length, **rest: Recipe(**rest, **length),
@@ -153,7 +155,11 @@ def test_epochs_and_iterations_together_are_pointed_out():
     assert "not both" in fault
 
 
-@given(st.dictionaries(st.sampled_from([*address._READERS, "data", "hide", "x"]), st.text()))
+@given(
+    st.dictionaries(
+        st.sampled_from([*(row.key for row in rows().values()), "data", "hide", "x"]), st.text()
+    )
+)
 @settings(max_examples=300, deadline=None)
 def test_any_address_gives_a_recipe_within_bounds_or_none(said):
     asked = address.read(said, SOURCES, BOUNDS)

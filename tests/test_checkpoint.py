@@ -20,7 +20,7 @@ from nnengine import (
     training,
 )
 from nnengine.storage import checkpoint
-from nnengine.training.state import Course
+from nnengine.training.state import TrainingState
 
 TURNED = Augmentation(rotation=10, shift=1)
 
@@ -36,19 +36,19 @@ def built() -> Network:
 
 def broken_off(data, config, step: int, validation=None) -> bytes:
     """Train until after a step, and return the checkpoint; nothing else of the run is left."""
-    network, course = built(), Course()
-    events = training(network, data, config, validation, course=course)
+    network, state = built(), TrainingState(steps_per_call=1)
+    events = training(network, data, config, validation, state=state)
     for event in events:
         if type(event) is StepFinished and event.step == step:
             break
-    raw = checkpoint.to_bytes(network, course)
+    raw = checkpoint.to_bytes(network, state)
     events.close()
     return raw
 
 
 def taken_up(raw: bytes, data, config, validation=None) -> tuple[Network, list]:
-    network, course = checkpoint.from_bytes(raw)
-    return network, list(training(network, data, config, validation, course=course))
+    network, state = checkpoint.from_bytes(raw)
+    return network, list(training(network, data, config, validation, state=state))
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
@@ -84,9 +84,9 @@ def test_its_curves_and_events_are_those_of_the_run_that_never_stopped(easy, ste
 
 def test_a_run_recorded_before_a_setting_was_thought_of_goes_on(easy):
     config = TrainingConfig(epochs=3, batch_size=32)
-    network, course = checkpoint.from_bytes(broken_off(easy, config, 12))
+    network, state = checkpoint.from_bytes(broken_off(easy, config, 12))
     del network.training[0]["config"]["train_sample"]
-    list(training(network, easy, config, course=course))
+    list(training(network, easy, config, state=state))
     (record,) = network.training
     assert ("finished", [0, 10, 20, 30]) == (record["outcome"], record["history"]["step"])
 
@@ -95,43 +95,43 @@ def test_a_checkpoint_taken_twice_on_the_way_still_leads_to_the_same_end(easy):
     config = TrainingConfig(epochs=3, batch_size=32, optimizer="adam", learning_rate=0.01)
     whole = built()
     list(training(whole, easy, config))
-    network, course = checkpoint.from_bytes(broken_off(easy, config, 7))
-    for event in training(network, easy, config, course=course):
+    network, state = checkpoint.from_bytes(broken_off(easy, config, 7))
+    for event in training(network, easy, config, state=state):
         if type(event) is StepFinished and event.step == 16:
             break
-    network, _ = taken_up(checkpoint.to_bytes(network, course), easy, config)
+    network, _ = taken_up(checkpoint.to_bytes(network, state), easy, config)
     np.testing.assert_array_equal(whole.theta, network.theta)
 
 
 def test_a_course_is_between_two_events_what_the_weights_are(easy):
     """Worked by hand: the first velocity is minus rate times the gradient, and is what moved."""
-    network, course = built(), Course()
+    network, state = built(), TrainingState()
     before = network.theta.copy()
     config = TrainingConfig(
         iterations=1, batch_size=None, optimizer="momentum", learning_rate=0.1, momentum=0.9
     )
-    list(training(network, easy, config, course=course))
+    list(training(network, easy, config, state=state))
     gradient = np.zeros_like(before)
     first = Network.build([64, 12, 3], rng=1)
     first.gradient(easy.images, easy.labels, gradient, count=len(easy))
-    assert ("velocity",) == tuple(course.arrays)
+    assert ("velocity",) == tuple(state.arrays)
     np.testing.assert_allclose(before - 0.1 * gradient, network.theta, atol=1e-6)
-    np.testing.assert_allclose(-0.1 * gradient, course.arrays["velocity"], atol=1e-6)
+    np.testing.assert_allclose(-0.1 * gradient, state.arrays["velocity"], atol=1e-6)
 
 
 def test_another_data_set_than_before_is_refused_with_the_steps_it_has(easy):
     config = TrainingConfig(epochs=3, batch_size=32)
-    network, course = checkpoint.from_bytes(broken_off(easy, config, 25))
+    network, state = checkpoint.from_bytes(broken_off(easy, config, 25))
     few = Dataset(easy.images[:64], easy.labels[:64])
     with pytest.raises(ConfigError, match="step 25 of 6"):
-        training(network, few, config, course=course)
+        training(network, few, config, state=state)
 
 
 def test_an_optimizer_that_carries_other_arrays_is_refused(easy):
     raw = broken_off(easy, TrainingConfig(epochs=3, batch_size=32), 5)
-    network, course = checkpoint.from_bytes(raw)
+    network, state = checkpoint.from_bytes(raw)
     with pytest.raises(FormatError, match="mean: expected float32"):
-        list(training(network, easy, TrainingConfig(epochs=3, optimizer="adam"), course=course))
+        list(training(network, easy, TrainingConfig(epochs=3, optimizer="adam"), state=state))
 
 
 @pytest.mark.parametrize("place", [0, 40, 300, 2000, -30, -200])
@@ -140,11 +140,11 @@ def test_a_damaged_checkpoint_is_a_format_error(easy, place):
     for shift in range(12):
         raw[place + shift if place >= 0 else place - shift] ^= 0xFF
     try:
-        network, course = checkpoint.from_bytes(bytes(raw))
+        network, state = checkpoint.from_bytes(bytes(raw))
     except FormatError:
         return
     # What was hit is no claim but a name's padding or a date: then nothing may be different.
-    assert 2 == course.step and network.sizes == (64, 12, 3)
+    assert 2 == state.step and network.sizes == (64, 12, 3)
 
 
 @pytest.mark.parametrize("data", [b"", b"PK", bytes(200)])
@@ -164,11 +164,11 @@ def test_a_zip_that_unpacks_to_more_than_it_is_is_refused():
 def test_the_record_of_another_run_before_it_stays(easy):
     network = built()
     list(training(network, easy, TrainingConfig(epochs=1)))
-    course, config = Course(), TrainingConfig(epochs=2, batch_size=32)
-    for event in training(network, easy, config, course=course):
+    state, config = TrainingState(steps_per_call=1), TrainingConfig(epochs=2, batch_size=32)
+    for event in training(network, easy, config, state=state):
         if type(event) is StepFinished and event.step == 12:
             break
-    network, _ = taken_up(checkpoint.to_bytes(network, course), easy, config)
+    network, _ = taken_up(checkpoint.to_bytes(network, state), easy, config)
     assert ["finished", "finished"] == [run["outcome"] for run in network.training]
     assert 12 + 8 == network.training[1]["steps"]
     assert kernels.name == network.training[1]["kernels"]

@@ -79,6 +79,16 @@ def test_train_prints_one_json_object_with_the_promised_keys(files, run):
     assert result["train_accuracy"] == result["test_accuracy"]  # the same images
 
 
+def test_why_kernels_are_slower_than_they_could_be_is_said(files, run, monkeypatch):
+    monkeypatch.setattr(kernels, "remark", lambda: "Numba 9 is not as known.")
+    _, out, _ = run("train", *files, "--iterations", 3, "--out", "small.npz")
+    assert "  Numba 9 is not as known." in out.splitlines()
+    _, out, _ = run("evaluate", "small.npz", *files)
+    assert "Numba 9 is not as known." in out.splitlines()
+    _, out, _ = run("train", *files, "--iterations", 3, "--json")
+    assert "Numba 9 is not as known." == json.loads(out)["kernels_remark"]
+
+
 def test_train_without_test_images_says_null(files, run):
     _, out, _ = run("train", *files, "--iterations", 3, "--json")
     assert json.loads(out)["test_accuracy"] is None
@@ -432,6 +442,39 @@ def test_info_on_a_strange_training_record_does_not_fail(run, tmp_path):
 def test_info_finds_a_truncated_file(files, run):
     Path("short").write_bytes(Path("labels").read_bytes()[:-10])
     assert "290 labels" in fault(run("info", "short"))
+
+
+def test_info_describes_tables_arrays_and_folders(tables, run, stripes):
+    status, out, _ = run("info", "train.csv")
+    assert (0, True) == (
+        status,
+        out.startswith("train.csv: CSV table\n  train   240 images of 8x8"),
+    )
+    facts = json.loads(run("info", ".", "--json")[1])
+    assert ("CSV tables", [240, 60]) == (
+        facts["kind"],
+        [facts["parts"][part]["count"] for part in ("train", "test")],
+    )
+    np.save("images.npy", stripes[0])
+    facts = json.loads(run("info", "images.npy", "--json")[1])
+    assert {"images": {"count": 300, "shape": [8, 8]}} == facts["parts"]
+    np.save("weights.npy", np.full((3, 4), np.nan))
+    assert "an .nnm model is one float64 vector" in fault(run("info", "weights.npy"))
+
+
+def test_images_and_labels_may_be_files_of_several_formats(files, model, run, stripes):
+    np.save("images.npy", stripes[0])
+    np.savez("labels.npz", y=stripes[1])
+    _, expected, _ = run("evaluate", model, *files, "--json")
+    for pair in (["images.npy", "labels.npz"], ["images.npy", files[1]], [files[0], "labels.npz"]):
+        assert expected == run("evaluate", model, *pair, "--json")[1]
+    answers = [run("predict", model, name, "--json")[1] for name in (files[0], "images.npy")]
+    assert answers[0] == answers[1]
+    said = fault(run("evaluate", model, "labels.npz", files[1]))
+    assert "labels.npz: holds labels and no images: give the images" in said
+    np.savez("both.npz", x=stripes[0], y=stripes[1])
+    said = fault(run("evaluate", model, "both.npz", files[1]))
+    assert "both.npz: holds images with their labels: give it alone" in said
 
 
 def test_convert_goes_there_and_back_without_losing_a_weight(model, run):
@@ -822,3 +865,38 @@ def test_a_profile_in_json_holds_seconds_by_part(files, run):
     cost = json.loads(out)["cost"]
     assert {"preparing", "steps", "gradient", "optimizer", "measuring"} == set(cost["parts"])
     assert sum(cost["parts"].values()) <= cost["seconds"] + 1e-5
+
+
+# app and site
+
+
+@pytest.fixture
+def started(monkeypatch) -> list[list[str]]:
+    """What would have been run in place of this process."""
+    commands = []
+    monkeypatch.setattr(cli.app, "_become", commands.append)
+    return commands
+
+
+def test_the_app_is_streamlit_with_what_was_asked_for_and_its_own_options(started, run):
+    given = ["--port", 8600, "--host", "::1", "--headless", "--theme.base=dark"]
+    assert (0, "", "") == run("app", *given)
+    assert [sys.executable, "-P", "-m", "streamlit", "run"] == started[0][:5]
+    assert Path(started[0][5]).samefile(ROOT / "dashboard" / "app.py")
+    assert [
+        "--server.port=8600",
+        "--server.address=::1",
+        "--server.headless=true",
+        "--theme.base=dark",
+    ] == started[0][6:]
+
+
+def test_an_option_that_neither_the_app_nor_streamlit_has_is_refused(started, run):
+    assert "--prot" in fault(run("app", "--prot", 8600))
+    assert [] == started
+
+
+@pytest.mark.parametrize("command", ["app", "site"])
+def test_without_its_packages_the_dashboard_names_the_way_out(command, run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "plotly", None)
+    assert "plotly is missing): pip install 'nnengine[dashboard]'" in fault(run(command))

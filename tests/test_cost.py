@@ -10,7 +10,7 @@ import pytest
 
 from nnengine import Dataset, Network, TrainingConfig, kernels, training
 from nnengine.cli.report import cost_lines
-from nnengine.training.timings import PARTS, Cost
+from nnengine.training.record import PARTS, Timings
 
 
 @pytest.mark.alone
@@ -20,7 +20,7 @@ def test_only_the_time_in_which_an_event_is_asked_for_counts():
             time.sleep(0.02)
             yield n
 
-    cost = Cost()
+    cost = Timings()
     for _ in cost.timed(slow()):
         time.sleep(0.05)
     assert 0.06 <= cost.seconds < 0.15
@@ -36,7 +36,7 @@ def test_closing_a_timed_stream_closes_what_it_times():
         finally:
             closed.append(True)
 
-    timed = Cost().timed(events())
+    timed = Timings().timed(events())
     next(timed)
     timed.close()
     assert [True] == closed

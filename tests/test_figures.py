@@ -337,17 +337,20 @@ def test_both_halves_of_the_palette_move_steadily_away_from_neutral(dark):
 
 
 def test_plotly_js_is_put_in_place_once_and_replaced_when_it_differs(tmp_path):
-    target = live_plot.provide_plotly(tmp_path)
+    target = tmp_path / "plotly.min.js"
+    assert "app/static/plotly.min.js" == live_plot.plotly_address(tmp_path)
     first = target.stat()
     assert first.st_size > 1_000_000
-    assert first.st_ino == live_plot.provide_plotly(tmp_path).stat().st_ino
+    live_plot.plotly_address(tmp_path)
+    assert first.st_ino == target.stat().st_ino
     target.write_text("half a file")
-    assert first.st_size == live_plot.provide_plotly(tmp_path).stat().st_size
+    live_plot.plotly_address(tmp_path)
+    assert first.st_size == target.stat().st_size
     assert ["plotly.min.js"] == os.listdir(tmp_path)
 
 
-def test_a_place_that_cannot_hold_plotly_js_is_logged_and_not_fatal(tmp_path, caplog):
+def test_where_plotly_js_cannot_be_put_it_is_served_from_its_package(tmp_path):
     blocked = tmp_path / "file"
     blocked.write_text("")
-    live_plot.provide_plotly(blocked)
-    assert "charts cannot be drawn" in caplog.text
+    address = live_plot.plotly_address(blocked)
+    assert "component/dashboard.components.live_plot.plotly_js/plotly.min.js" == address

@@ -381,7 +381,7 @@ def saved(array: np.ndarray) -> bytes:
         (b"\r\n <!DOCTYPE html><html><title>404</title>", "HTML page.*download it again"),
         (b"\xef\xbb\xbf<html lang='fr'>caf\xc3\xa9</html>", "HTML page"),
         (gzipped(b"<html></html>"), "HTML page"),
-        (b"label,1x1,1x2\r\n5,0,0\r\n", "CSV table.*forms.read_sets"),
+        (b"label,1x1,1x2\r\n5,0,0\r\n", "CSV table.*readers.read_sets"),
         (b"5;0;0\n", "CSV table"),
         (b'{"labels": [1, 2]}', "JSON text"),
         ("größer als gedacht".encode(), "plain text"),

@@ -10,7 +10,8 @@ import pytest
 
 import nnengine
 from dashboard.host import browser
-from dashboard.runs.recipe import Bounds, Recipe
+from dashboard.runs.bounds import Bounds
+from dashboard.runs.recipe import Recipe
 from dashboard.runs.scheduler import Scheduler
 from dashboard.state import session
 from dashboard.state.keeping import Keeper

@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 
 from nnengine import kernels
+from nnengine.core import layers
 from nnengine.data.augment import affine_numbers, stroke_number
 from nnengine.errors import ConfigError
-from nnengine.fast.sliced import BLOCK, group
+from nnengine.fast.groups import BLOCK
+from nnengine.fast.groups import slice_images as group
 from nnengine.kernels import numpy_
 
 WIDTHS = [1, 10, 16, 17, 64, 128]  # below, at and above the vectors' sixteen lanes
@@ -56,7 +58,7 @@ def test_every_back_end_has_every_name_of_the_contract(k):
 @pytest.mark.parametrize("shape", [(1, 1, 1), (5, 784, 10), (33, 17, 128)])
 def test_products_along_rows_are_the_same_products(monkeypatch, real, shape):
     """What NumPy computes by in a browser, where it has no BLAS; transposed views come too."""
-    monkeypatch.setattr(numpy_, "ALONG_ROWS", True)
+    monkeypatch.setattr(layers, "ALONG_ROWS", True)
     n, k, m = shape
     rng = np.random.default_rng(4)
     a, b = rng.standard_normal((n, k)).astype(real), rng.standard_normal((k, m)).astype(real)
@@ -212,14 +214,13 @@ def test_steps_in_one_call_are_those_of_the_formulas(k, sizes, rule, lists):
     memory = tuple(np.full_like(theta, 0.01) for _ in range(count))
     expected, remembered = theta.astype(float), [array.astype(float) for array in memory]
     scale = np.float32(1 / 255)
-    step = k.packed_steps(lists(k, x), scale, sizes, kinds, theta, rule, memory, 70)
+    take = k.packed_steps(lists(k, x), scale, sizes, kinds, theta, rule, memory, 70)
     for n in (70, 70, 1, 33):  # the last of an epoch are fewer
         rows = rng.integers(0, 90, n)
         labels = rng.integers(0, sizes[-1], n).astype(np.uint8)
-        labels.flags.writeable = False
-        found = step(rows, labels, 1 / n, *numbers)
+        found = take(rows, labels, np.array([n]), np.array([numbers]))
         loss, right, gradient = by_hand(x[rows] / 255, labels, sizes, kinds, expected)
-        assert (pytest.approx(loss, rel=1e-4), right) == found
+        assert ([pytest.approx(loss, rel=1e-4)], [right]) == tuple(map(list, found))
         by_formula(rule, expected, remembered, gradient / n, *numbers)
         np.testing.assert_allclose(theta, expected, atol=2e-5)
     for array, value in zip(memory, remembered, strict=True):
@@ -235,13 +236,16 @@ def test_what_compiled_steps_remember_of_an_unused_pixel_fades_to_nothing(rule):
     sizes, kinds, theta, _ = whole_network(np.random.default_rng(3), (3, 17, 2), numpy_.TANH)
     count, numbers = RULES[rule]
     memory = tuple(np.full_like(theta, 1e-20) for _ in range(count))
-    step = k.packed_steps(packed(k, x), np.float32(1 / 255), sizes, kinds, theta, rule, memory, 4)
-    labels = np.zeros(4, np.uint8)
-    labels.flags.writeable = False
+    take = k.packed_steps(packed(k, x), np.float32(1 / 255), sizes, kinds, theta, rule, memory, 4)
     unused = slice(17, 34)
     before = theta[unused].copy()
-    for _ in range(300):  # 0.9 ** 300 * 1e-20 is 2e-34
-        step(np.arange(4), labels, 1 / 4, *numbers)
+    steps = 300  # 0.9 ** 300 * 1e-20 is 2e-34
+    rows, labels, ends = (
+        np.tile(np.arange(4), steps),
+        np.zeros(4 * steps, np.uint8),
+        np.arange(steps),
+    )
+    take(rows, labels, 4 * ends + 4, np.tile(numbers, (steps, 1)))
     assert np.zeros(17).tolist() == memory[0][unused].tolist()
     assert memory[0][:17].all()
     np.testing.assert_allclose(theta[unused], before, rtol=0, atol=1e-6)
@@ -254,20 +258,94 @@ def test_steps_have_the_same_bits_on_any_number_of_threads(monkeypatch, k, sizes
     x = sparse_bytes(rng, 256, 784)
     sizes, kinds, start, _ = whole_network(rng, sizes, numpy_.RELU)
     labels = rng.integers(0, 10, 256).astype(np.uint8)
-    labels.flags.writeable = False
     bits = set()
     for threads in (1, 2, 3):
         monkeypatch.setenv("NNENGINE_THREADS", str(threads))
         theta = start.copy()
         memory = np.zeros_like(theta), np.zeros_like(theta)
         network = np.float32(1 / 255), sizes, kinds, theta
-        step = k.packed_steps(lists(k, x), *network, numpy_.ADAM, memory, 64)
-        found = [
-            step(np.arange(n, n + 64), labels[n : n + 64], 1 / 64, 1e-3, 0.9, 0.999, 1e-8)
-            for n in 8 * list(range(0, 256, 64))
-        ]
-        bits.add((theta.tobytes(), memory[1].tobytes(), tuple(found)))
+        take = k.packed_steps(lists(k, x), *network, numpy_.ADAM, memory, 64)
+        numbers = np.tile((1e-3, 0.9, 0.999, 1e-8), (4, 1))
+        found = [take(np.arange(256), labels, np.arange(64, 257, 64), numbers) for _ in range(8)]
+        bits.add(
+            (theta.tobytes(), memory[1].tobytes(), *(a.tobytes() for pair in found for a in pair))
+        )
     assert 1 == len(bits)
+
+
+def in_calls(k, images, sizes, rule, calls):
+    """Take five steps in calls of so many; return bits of the losses, right answers, weights and
+    what the optimizer remembers."""
+    rng = np.random.default_rng(21)
+    sizes, kinds, theta, _ = whole_network(rng, sizes, numpy_.RELU)
+    rows, labels = rng.integers(0, 90, 150), rng.integers(0, sizes[-1], 150).astype(np.uint8)
+    ends = np.array([40, 80, 120, 121, 150])
+    count, numbers = RULES[rule]
+    numbers = np.array([[numbers[0] / n, *numbers[1:]] for n in range(1, 6)])
+    memory = tuple(np.zeros_like(theta) for _ in range(count))
+    network = np.float32(1 / 255), sizes, kinds, theta
+    take, found, first, begin = k.packed_steps(images, *network, rule, memory, 40), [], 0, 0
+    for steps in calls:
+        here = slice(first, first + steps)
+        batch = slice(begin, ends[here][-1])
+        found.append(take(rows[batch], labels[batch], ends[here] - begin, numbers[here]))
+        first, begin = here.stop, batch.stop
+    found = [np.concatenate(parts) for parts in zip(*found, strict=True)]
+    assert [(5,), (5,)] == [array.shape for array in found]
+    return [array.tobytes() for array in (*found, theta, *memory)]
+
+
+@pytest.mark.parametrize("threads", ["1", "2", "3"])
+@pytest.mark.parametrize("lists", [packed, lambda k, x: whole_bytes(x)], ids=["sparse", "dense"])
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("sizes", NETWORKS)
+def test_steps_have_the_same_bits_however_many_are_taken_in_one_call(
+    monkeypatch, k, sizes, rule, lists, threads
+):
+    monkeypatch.setenv("NNENGINE_THREADS", threads)
+    images = lists(k, sparse_bytes(np.random.default_rng(20), 90, sizes[0]))
+    expected = in_calls(k, images, sizes, rule, [1] * 5)
+    assert expected == in_calls(k, images, sizes, rule, [5])
+    assert expected == in_calls(k, images, sizes, rule, [2, 3])
+
+
+@pytest.mark.parametrize("lists", [packed, lambda k, x: whole_bytes(x)], ids=["sparse", "dense"])
+@pytest.mark.parametrize("worst", [np.inf, np.nan])
+def test_a_loss_that_is_not_finite_is_the_last_of_its_call(k, lists, worst):
+    """Its step was taken; those behind it are not, and the caller may ask for them."""
+    rng = np.random.default_rng(22)
+    x, rows = sparse_bytes(rng, 90, 30), np.arange(80)
+    sizes, kinds, start, _ = whole_network(rng, (30, 17, 3), numpy_.RELU)
+    labels, ends = rng.integers(0, 3, 80).astype(np.uint8), np.array([20, 40, 60, 80])
+    rates = np.array([[0.1], [worst], [0.1], [0.1]])
+    weights = []
+    for steps in (4, 3):
+        theta = start.copy()
+        network = np.float32(1 / 255), sizes, kinds, theta
+        take = k.packed_steps(lists(k, x), *network, numpy_.SGD, (), 20)
+        with np.errstate(all="ignore"):
+            losses, right = take(
+                rows[: 20 * steps], labels[: 20 * steps], ends[:steps], rates[:steps]
+            )
+        assert [True, True, False] == np.isfinite(losses).tolist()
+        assert 3 == len(right)
+        weights.append(theta.tobytes())
+    assert weights[0] == weights[1]
+    with np.errstate(all="ignore"):
+        losses, _ = take(rows[:20], labels[:20], ends[:1], rates[:1])  # goes on when asked to
+    assert [False] == np.isfinite(losses).tolist()
+
+
+def test_the_gradient_of_many_images_is_summed_whatever_their_losses(k):
+    rng = np.random.default_rng(23)
+    x = sparse_bytes(rng, 600, 30)
+    network = whole_network(rng, (30, 17, 3), numpy_.RELU)
+    network[2][-3:] = np.nan
+    one, labels = np.float32(1), rng.integers(0, 3, 600).astype(np.uint8)
+    with np.errstate(all="ignore"):
+        loss, _ = k.packed_gradient(packed(k, x), np.arange(600), labels, one, one, *network)
+    assert np.isnan(loss)
+    assert np.isnan(network[-1][-3:]).all()
 
 
 @pytest.mark.parametrize("kind", [numpy_.RELU, numpy_.TANH])

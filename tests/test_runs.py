@@ -10,8 +10,10 @@ import pytest
 
 from dashboard.present.units import record_rows
 from dashboard.runs import estimate
+from dashboard.runs.bounds import Bounds
 from dashboard.runs.estimate import Pace
-from dashboard.runs.recipe import Bounds, Recipe, parameter_count, parse_hidden
+from dashboard.runs.fields import parse_hidden
+from dashboard.runs.recipe import Recipe, parameter_count
 from dashboard.runs.run import LIVE
 from dashboard.runs.scheduler import Scheduler
 from nnengine.data.augment import GENTLE, STRONG, Augmentation

@@ -255,6 +255,40 @@ def test_a_set_is_turned_in_both_its_parts(shelf):
         assert 3 == found.classes
 
 
+def test_what_a_stranger_called_the_same_bytes_is_not_told(shelf):
+    raw = csv(images(9), labels(9))
+    kept = [shelf.load(name, raw) for name in ("secret.csv", "mine.csv")]
+    first, mine = (shelf.dataset(*pair([file]).training) for file in kept)
+    assert ("secret.csv", "mine.csv") == (first.name, mine.name)
+    assert np.shares_memory(first.images, mine.images)
+    couple = load(shelf, x=images(20), y=labels(20))
+    other = load(shelf, z=images(20), y=labels(20))
+    assert ("x", "z") == (shelf.dataset(*couple).name, shelf.dataset(*other).name)
+
+
+def test_arrays_of_one_size_find_each_other_by_the_names_that_keras_gives(shelf):
+    found = load(
+        shelf,
+        **{"x_train": images(9), "x_test": images(9, 1), "y_test": labels(9)},
+        **{"y_train": labels(9)[::-1].copy()},
+    )
+    result = pair(found)
+    assert ("x_train", "y_train") == tuple(file.name for file in result.training[:2])
+    assert ("x_test", "y_test") == tuple(file.name for file in result.test[:2])
+
+
+def test_idx_files_of_two_dimensions_are_images_that_can_be_turned(shelf):
+    file = load(shelf, x=images(9).reshape(9, 36))[0]
+    assert ("images", (9, 6, 6)) == (file.kind, file.array.shape)
+    assert np.array_equal(images(9).transpose(0, 2, 1), shelf.turn(file).array)
+
+
+def test_an_empty_file_of_images_is_said_to_have_no_partner(shelf):
+    file = load(shelf, x=images(0))[0]
+    assert (True, None) == (file.good, file.error)
+    assert "x holds 0 images" in pair([file]).sentences[0]
+
+
 # Named sets ------------------------------------------------------------------------------
 
 

@@ -28,8 +28,15 @@ from nnengine import (
     load,
     training,
 )
-from nnengine.fast import sliced
-from nnengine.training import batches, heartbeat, splits
+from nnengine.fast import groups, sliced
+from nnengine.fast.gathered import Gathered
+from nnengine.fast.reference import Reference
+from nnengine.training import TrainingState, loop
+from nnengine.training import events as facts
+from nnengine.training.batches import Part
+
+TURNED = Augmentation(rotation=10, shift=1)
+SHOWN = (StepFinished, EpochFinished, Evaluated, TrainingFinished)
 
 
 @pytest.fixture
@@ -40,7 +47,7 @@ def easy(stripes):
 @pytest.fixture
 def restless(monkeypatch):
     """A sign of life wherever there can be one."""
-    monkeypatch.setattr(heartbeat, "PACE_S", 0.0)
+    monkeypatch.setattr(facts, "PACE_S", 0.0)
 
 
 def build(seed=1, **settings):
@@ -177,14 +184,15 @@ def test_divergence_ends_the_run_and_keeps_good_weights(easy, optimizer):
 
 
 def test_a_closed_run_leaves_what_was_learnt_and_says_so(easy):
-    network = build()
+    network, state = build(), TrainingState()
     before = network.theta.copy()
-    events = training(network, easy, TrainingConfig(epochs=5, batch_size=32))
+    events = training(network, easy, TrainingConfig(epochs=5, batch_size=32), state=state)
     for event in events:
         if getattr(event, "step", 0) == 13 and isinstance(event, StepFinished):
             events.close()
     assert (before != network.theta).any()
-    assert ("stopped", 13) == (network.training[-1]["outcome"], network.training[-1]["steps"])
+    assert 13 <= state.step
+    assert ("stopped", state.step) == tuple(network.training[-1][k] for k in ("outcome", "steps"))
 
 
 def test_a_run_left_at_its_last_event_has_finished(easy):
@@ -385,6 +393,44 @@ def test_mini_batch_runs_have_the_same_bits_for_any_number_of_threads(
     assert 1 == len(found)
 
 
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
+@pytest.mark.parametrize("augmentation", [None, TURNED])
+@pytest.mark.parametrize("batch_size", [7, 32, None])
+def test_a_run_is_the_same_however_many_steps_are_taken_at_once(
+    easy, back_end, batch_size, augmentation, optimizer
+):
+    config = TrainingConfig(
+        iterations=80, batch_size=batch_size, evaluate_every=9, augmentation=augmentation,
+        schedule="cosine", optimizer=optimizer, learning_rate=0.01,
+    )  # fmt: skip
+    runs = []
+    for most in (1, 3, None):
+        network = Network.build([64, 12, 3], rng=1)
+        state = TrainingState(steps_per_call=most)
+        events = [e for e in training(network, easy, config, easy, state) if type(e) in SHOWN]
+        runs.append((events, network.theta.tobytes(), state.step))
+    assert runs[0] == runs[1] == runs[2]
+    assert 80 == runs[0][2]
+
+
+def test_between_any_two_events_weights_and_course_belong_together(easy):
+    config = TrainingConfig(iterations=60, batch_size=7, evaluate_every=9)
+    network, state = Network.build([64, 12, 3], rng=1), TrainingState(steps_per_call=1)
+    weights = [network.theta.tobytes()]
+    for event in training(network, easy, config, state=state):
+        if type(event) is StepFinished:
+            weights.append(network.theta.tobytes())
+    network, state, ahead = Network.build([64, 12, 3], rng=1), TrainingState(), []
+    for event in training(network, easy, config, state=state):
+        assert weights[state.step] == network.theta.tobytes()
+        if isinstance(event, Evaluated):
+            assert event.step == state.step
+        elif type(event) is StepFinished:
+            ahead.append(state.step - event.step)
+    assert 0 <= min(ahead) and max(ahead) < 9
+    assert max(ahead) > 0 or kernels.name == "numpy"
+
+
 @pytest.mark.parametrize("pixels", ["sparse", "dense"])
 def test_a_step_of_gradient_descent_moves_as_central_differences_say(pixels, back_end, monkeypatch):
     """At the rate 1 what weights lose is their gradient; of five thousand every seventh is asked.
@@ -419,8 +465,8 @@ def test_a_step_of_gradient_descent_moves_as_central_differences_say(pixels, bac
 @pytest.fixture
 def grouping(monkeypatch):
     """Full batches of few images in few steps are grouped too."""
-    monkeypatch.setattr(splits, "GROUPED_FEWEST", 1)
-    monkeypatch.setattr(splits, "GROUPED_STEPS", 1)
+    monkeypatch.setattr(sliced, "FEWEST", 1)
+    monkeypatch.setattr(sliced, "STEPS", 1)
 
 
 @pytest.fixture(scope="module")
@@ -488,11 +534,11 @@ def alternately(*works):
 
 
 def test_who_comes_while_images_are_being_grouped_goes_on_with_that_work(many):
-    (alone,), asked = alternately(sliced.grouping(many.images.copy()))
+    (alone,), asked = alternately(groups.slicing(many.images.copy()))
     images = many.images.copy()
-    given_up = sliced.grouping(images)
+    given_up = groups.slicing(images)
     next(given_up)
-    first, second = sliced.grouping(images), sliced.grouping(images)
+    first, second = groups.slicing(images), groups.slicing(images)
     next(first)
     given_up.close()
     (one, other), together = alternately(first, second)
@@ -503,17 +549,17 @@ def test_who_comes_while_images_are_being_grouped_goes_on_with_that_work(many):
 
 
 def test_grouping_that_failed_for_one_begins_anew_for_the_next(many, monkeypatch):
-    images, whole = many.images.copy(), sliced._lists
-    first, second = sliced.grouping(images), sliced.grouping(images)
+    images, whole = many.images.copy(), groups._lists
+    first, second = groups.slicing(images), groups.slicing(images)
     next(first)
 
     def full(*_):
         raise MemoryError
 
-    monkeypatch.setattr(sliced, "_lists", full)
+    monkeypatch.setattr(groups, "_lists", full)
     with pytest.raises(MemoryError):
         alternately(first)
-    monkeypatch.setattr(sliced, "_lists", whole)
+    monkeypatch.setattr(groups, "_lists", whole)
     (found,), _ = alternately(second)
     assert len(images) == len(found)
 
@@ -548,7 +594,7 @@ def test_runs_on_one_data_set_share_the_lists_they_are_measured_on(many, groupin
 
 
 def test_runs_are_measured_on_the_sample_of_their_own_seed(many, grouping, monkeypatch):
-    monkeypatch.setattr(splits, "SAMPLE", 1000)
+    monkeypatch.setattr(loop, "SAMPLE", 1000)
     (one, first), (other, second), (third, last) = (begun(many, seed) for seed in (0, 1, 0))
     assert first == last
     assert first.train_loss != second.train_loss
@@ -615,14 +661,13 @@ def test_an_augmentation_with_nothing_on_is_none(easy):
 
 
 def test_every_look_at_an_image_distorts_it_anew(easy, monkeypatch):
-    shown = []
-    gradient = Network.gradient
+    shown, images = [], Part.images.fget
 
-    def spy(network, images, labels, *rest, **settings):
-        shown.append(np.array(network.as_inputs(images)))
-        return gradient(network, images, labels, *rest, **settings)
+    def spy(part):
+        shown.append(np.array(images(part)))
+        return images(part)
 
-    monkeypatch.setattr(Network, "gradient", spy)
+    monkeypatch.setattr(Part, "images", property(spy))
     network = build(dtype=np.float64)  # whose images are not packed
     run(network, easy.take([7]), iterations=20, augmentation=STRONGLY)
     assert 20 == len(np.unique(np.concatenate(shown), axis=0))
@@ -644,11 +689,12 @@ def test_distorted_batches_keep_their_sizes_and_epochs_their_ends(easy):
 
 
 def test_a_distorted_full_batch_is_shown_whole_in_parts_with_signs(easy, restless, monkeypatch):
-    monkeypatch.setattr(batches, "AHEAD_PIXELS", 64 * 4 * 50)
+    for kind in (Reference, Gathered):
+        monkeypatch.setattr(kind, "distorted_at_once", 64 * 50)
     events = run(build(), easy, iterations=3, batch_size=None, augmentation=STRONGLY)
     assert [300] * 3 == [step.images for step in of(StepFinished, events)]
     given = [e.done for e in of(Progressed, events) if e.step == 2 and e.total == 300]
-    assert given[0] in (50, 200) and all(sign % 50 == 0 for sign in given)
+    assert given[0] == 50 and all(sign % 50 == 0 for sign in given)
 
 
 def test_inverted_images_are_dense_and_learnt_all_the_same(easy, back_end):
@@ -683,7 +729,7 @@ def test_a_closed_run_distorts_nothing_behind_anybodys_back(easy, threads, monke
         return distort(self, rows, rng)
 
     monkeypatch.setattr(Distorter, "distort", slow)
-    monkeypatch.setattr(batches, "AHEAD_PIXELS", 64 * 32)
+    monkeypatch.setattr(Gathered, "distorted_at_once", 64 * 32)
     network = build()
     events = training(network, easy, TrainingConfig(epochs=9, batch_size=32, augmentation=STRONGLY))
     for event in events:

@@ -13,12 +13,12 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from dashboard import state
-from dashboard.sections import augment_form
+from dashboard.runs.amounts import AMOUNTS
 from nnengine import kernels
 from nnengine.analysis.robustness import DISTORTIONS
 from nnengine.data.augment import PRESETS, STRONG, Augmentation
 from nnengine.data.idx import write_idx
-from tests.pages import component
+from tests.pages import asked, component
 
 APP = Path(__file__).resolve().parent.parent / "dashboard" / "app.py"
 
@@ -68,9 +68,7 @@ def text(at: AppTest) -> str:
 
 
 def the_run(at: AppTest):
-    token = at.query_params["run"]
-    visit = state.registry().find(token[0] if isinstance(token, list) else token)
-    return visit.runs[-1]
+    return state.registry().find(asked(at, "run")).runs[-1]
 
 
 def until(condition, seconds: float = 60) -> None:
@@ -153,6 +151,16 @@ def test_a_quick_run_finishes_and_is_listed_with_its_score(page):
     assert not [b for b in page.button if b.label in ("Pause", "Stop")]
 
 
+def test_why_kernels_are_slower_than_they_could_be_is_said_beside_the_cost(page, monkeypatch):
+    monkeypatch.setattr(kernels, "remark", lambda: "Numba 9 [is] not as known.")
+    pick_quick(page)
+    click(page, "Start training")
+    run = the_run(page)
+    until(lambda: run.ended)
+    page.run()
+    assert r"Numba 9 \[is\] not as known\." in text(page)
+
+
 def test_pause_step_resume_and_stop(page):
     pick_quick(page)
     choose_long(page)
@@ -196,7 +204,7 @@ def test_settings_survive_a_page_left_between_two_ticks_of_a_live_run(page):
     field(page.text_input, "Hidden layers").set_value("24, 12").run()
     images_radio(page).set_value("Gently changed").run()
     page.switch_page("views/models.py").run()
-    for name in ("hidden", "images", "preset", "batch_size"):
+    for name in ("hidden", "images", "preset", "batch"):
         del page.session_state[state.widget(f"train.{name}")]  # as Streamlit then does
     page.switch_page("views/train.py").run()
     assert "24, 12" == field(page.text_input, "Hidden layers").value
@@ -333,10 +341,10 @@ def test_what_leaves_nothing_of_the_images_cannot_be_started(page):
 
 
 def test_every_amount_has_a_slider_that_reaches_the_presets_and_remedies():
-    assert list(Augmentation.__slots__) == list(augment_form.AMOUNTS)
+    assert list(Augmentation.__slots__) == list(AMOUNTS)
     for wanted in (*PRESETS.values(), *(kind.remedy for kind in DISTORTIONS.values())):
         for name, value in wanted.as_dict().items():
-            amount = augment_form.AMOUNTS[name]
+            amount = AMOUNTS[name]
             assert value == pytest.approx(amount.shown(value) / amount.worth), name
 
 

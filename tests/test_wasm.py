@@ -16,6 +16,7 @@ from hypothesis import given, strategies
 
 from nnengine import kernels
 from nnengine.errors import ConfigError
+from nnengine.kernels import sources
 from nnengine.kernels.wasm import ahead_of_time, entries
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -148,12 +149,12 @@ def test_the_same_sources_make_the_same_module(module, tmp_path):
 
 
 def test_a_module_says_which_sources_it_is_made_from(module):
-    assert entries.digest() == entries.made_from(module.read_bytes())
+    assert sources.digest() == entries.made_from(module.read_bytes())
     assert ahead_of_time.current()
 
 
 def test_a_module_of_other_sources_is_made_anew(module, monkeypatch):
-    monkeypatch.setattr(entries, "digest", lambda: "other sources")
+    monkeypatch.setattr(sources, "digest", lambda: "other sources")
     assert not ahead_of_time.current()
 
 

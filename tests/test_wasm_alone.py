@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from nnengine import kernels
+from nnengine.kernels import sources
 from nnengine.kernels.wasm import entries
 
 pytestmark = pytest.mark.skipif(
@@ -31,7 +32,7 @@ def test_in_a_browser_they_are_what_auto_takes(wasm_):
 
 
 def test_a_module_of_other_sources_is_refused_with_words(wasm_, monkeypatch):
-    monkeypatch.setattr(entries, "digest", lambda: "other sources")
+    monkeypatch.setattr(sources, "digest", lambda: "other sources")
     with pytest.raises(ImportError, match="not made from these sources: make site"):
         wasm_._opened(entries.FILE)
 

@@ -165,11 +165,11 @@ def test_the_command_says_what_it_made_and_what_went_wrong(tmp_path, capsys):
 def test_a_site_without_compiled_kernels_is_made_and_the_way_to_them_told(
     tmp_path, monkeypatch, capsys
 ):
-    def fail():
+    def fail(file):
         raise ahead_of_time.CompileError("there is no linker: install one")
 
     monkeypatch.setattr(ahead_of_time, "make", fail)
-    monkeypatch.setattr(ahead_of_time, "current", lambda: False)
+    monkeypatch.setattr(ahead_of_time, "current", lambda file: False)
     assert 0 == command.main(["build", "--out", str(tmp_path / "site")])
     assert "by NumPy alone" in (told := capsys.readouterr().err) and "install one" in told
     with zipfile.ZipFile(tmp_path / "site" / "app.zip") as archive:

@@ -7,10 +7,8 @@ It draws with the plotly.js of the installed plotly package, served from this si
 
 from __future__ import annotations
 
-import logging
 import os
 import shutil
-import sys
 import tempfile
 from importlib import metadata
 from pathlib import Path
@@ -18,19 +16,33 @@ from pathlib import Path
 import plotly
 import plotly.graph_objects as go
 import streamlit as st
+import streamlit.components.v1 as first_components
+
+from dashboard.host.tab import IN_TAB
 
 STATIC = Path(__file__).resolve().parent.parent / "static"
 _SOURCE = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 _VERSION = metadata.version("plotly")
-_log = logging.getLogger(__name__)
 
 
-def provide_plotly(folder: Path = STATIC) -> Path:
-    """Put plotly.min.js into `folder` unless the right one is there; return its path.
+def plotly_address(folder: Path = STATIC) -> str:
+    """Return where pages find plotly.min.js, put into `folder` if that can be written.
+
+    Where it cannot, as in an installation that belongs to somebody else, the plotly package's own
+    folder is served as a component's files are: without a date, so browsers fetch it more often.
+    The static site holds the file beside its index.html.
+    """
+    if IN_TAB or provide_plotly(folder):
+        return "app/static/plotly.min.js"
+    component = first_components.declare_component("plotly_js", path=_SOURCE.parent)
+    return f"component/{component.name}/plotly.min.js"
+
+
+def provide_plotly(folder: Path) -> bool:
+    """Put plotly.min.js into `folder` unless the right one is there; False where it cannot be.
 
     The right one has the size and time of the package's file. The copy is made beside its
-    place and then moved, so a browser never gets half a file. A folder that cannot be written
-    is logged and left alone: the charts then say that they could not be drawn.
+    place and then moved, so a browser never gets half a file.
     """
     target = folder / "plotly.min.js"
     try:
@@ -38,16 +50,16 @@ def provide_plotly(folder: Path = STATIC) -> Path:
         if target.exists():
             found = target.stat()
             if (found.st_size, int(found.st_mtime)) == (wanted.st_size, int(wanted.st_mtime)):
-                return target
+                return True
         folder.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=folder, prefix="plotly-", suffix=".js")
         os.close(handle)
         shutil.copy2(_SOURCE, name)
         os.chmod(name, 0o644)  # mkstemp makes files that only their owner reads
         os.replace(name, target)
-    except OSError as error:
-        _log.warning("no plotly.js in %s (%s): charts cannot be drawn", folder, error)
-    return target
+    except OSError:
+        return False
+    return True
 
 
 _HTML = """
@@ -168,8 +180,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
 }
 """
 
-if sys.platform != "emscripten":  # the static site holds the file beside its index.html
-    provide_plotly()
+_PLOTLY = f"{plotly_address()}?v={_VERSION}"
 
 _component = st.components.v2.component(
     "nnengine_live_plot", html=_HTML, css=_CSS, js=_JS, isolate_styles=False
@@ -199,7 +210,7 @@ def live_plot(
             "label": label,
             "selectable": selectable,
             "height": pixels,
-            "plotly": f"app/static/plotly.min.js?v={_VERSION}",
+            "plotly": _PLOTLY,
         },
         on_chosen_change=lambda: None,
     )

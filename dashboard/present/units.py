@@ -8,10 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from dashboard.runs.recipe import LABELS
 from nnengine.core.network import Network
-from nnengine.data.augment import Augmentation
-from nnengine.errors import FormatError
+from nnengine.training.settings import SETTINGS
 
 PAGE = 48  # tiles on one page: what a wide screen holds, and a tick can send
 
@@ -86,7 +84,7 @@ def summary(network: Network, steps: int | None = None) -> str:
     network without a record, as every .nnm, may be trained all the same: nothing is said then.
     """
     shape = "-".join(map(str, network.sizes))
-    hidden = ", ".join(LABELS[name] for name in dict.fromkeys(network.activations[:-1]))
+    hidden = ", ".join(map(_activation, dict.fromkeys(network.activations[:-1])))
     done = network.trained_steps if steps is None else steps
     parts = [shape, hidden or "no hidden layer", f"{network.parameter_count:,} parameters"]
     if done or steps is not None:
@@ -113,7 +111,7 @@ def layer_rows(network: Network) -> list[tuple[str, ...]]:
             f"{i + 1}",
             f"{layer.weights.shape[0]:,}",
             f"{layer.weights.shape[1]:,}",
-            "softmax" if i == last else LABELS[network.activations[i]],
+            "softmax" if i == last else _activation(network.activations[i]),
             f"{layer.weights.size + layer.biases.size:,}",
         )
         for i, layer in enumerate(network.layers)
@@ -138,31 +136,24 @@ def facts(network: Network) -> list[tuple[str, str]]:
 
 def record_rows(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return one training record as (name, words); absent and empty entries are left out."""
-    config = dict(record.get("config") or {})
-    if "augmentation" in config:
-        config["augmentation"] = _augmentation(config["augmentation"])
-    batch = config.pop("batch_size", None)
-    history = record.get("history") or {}
-    entries = {
-        "Outcome": record.get("outcome"),
-        "Steps": record.get("steps"),
-        "Final training accuracy": _last_percent(history.get("train_accuracy")),
-        "Final validation accuracy": _last_percent(history.get("val_accuracy")),
-        "Batch": "full batch" if config and batch is None else batch,
-        **{name.replace("_", " ").capitalize(): value for name, value in config.items()},
-        "Kernels": record.get("kernels"),
-        "Data digest": str(record.get("data_digest") or "")[:16],
-    }
-    return [(name, str(value)) for name, value in entries.items() if value not in (None, "")]
+    config, history = record.get("config") or {}, record.get("history") or {}
+    rows = [row for name, row in SETTINGS.items() if name in config]
+    others = [name for name in config if name not in SETTINGS]  # of a later version, or another's
+    entries = [
+        ("Outcome", record.get("outcome")),
+        ("Steps", record.get("steps")),
+        ("Final training accuracy", _last_percent(history.get("train_accuracy"))),
+        ("Final validation accuracy", _last_percent(history.get("val_accuracy"))),
+        *(row.note(config[row.name]) for row in rows),
+        *((name.replace("_", " ").capitalize(), config[name]) for name in others),
+        ("Kernels", record.get("kernels")),
+        ("Data digest", str(record.get("data_digest") or "")[:16]),
+    ]
+    return [(name, str(value)) for name, value in entries if value not in (None, "")]
 
 
-def _augmentation(amounts: Any) -> str | None:
-    """Return how the images were changed in words; None where a file says nothing readable."""
-    try:
-        found = Augmentation.from_dict(amounts or {})
-    except FormatError:
-        return None
-    return f"images {found.in_words()}" if found else None
+def _activation(name: str) -> str:
+    return SETTINGS["activation"].say(name)
 
 
 def _last_percent(values: Any) -> str | None:

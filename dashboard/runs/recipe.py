@@ -1,83 +1,25 @@
-"""Recipes: what a visitor asks a run to be, and the bounds a server keeps to."""
+"""Recipes: what a visitor asks a run to be, within the bounds of a server."""
 
 from __future__ import annotations
 
-import os
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
 
 from dashboard.host.tab import HERE
-from nnengine.core.activations import ACTIVATIONS
-from nnengine.core.network import INITIALIZERS, Network
-from nnengine.core.optimizers import OPTIMIZERS
-from nnengine.data.augment import GENTLE, NONE, STRONG, Augmentation, Distorter
+from dashboard.runs import amounts
+from dashboard.runs.bounds import Bounds
+from dashboard.runs.fields import rows
+from nnengine.core.network import Network
+from nnengine.data.augment import NONE, Augmentation, Distorter
 from nnengine.data.dataset import Dataset
 from nnengine.errors import ConfigError
-from nnengine.training import SCHEDULES, TrainingConfig
+from nnengine.renamed import by_new_names
+from nnengine.training import TrainingConfig
+from nnengine.training.settings import SETTINGS
 
-LABELS = {
-    "relu": "ReLU",
-    "leaky_relu": "Leaky ReLU",
-    "tanh": "Tanh",
-    "sigmoid": "Sigmoid",
-    "identity": "None (linear)",
-    "he": "He",
-    "glorot": "Glorot",
-    "uniform": "Uniform ±0.5",
-    "sgd": "SGD",
-    "momentum": "Momentum",
-    "adam": "Adam",
-    "constant": "Constant",
-    "cosine": "Falls to zero along a cosine",
-}
 CURVE_POINTS = 40  # of a run in mini-batches; each costs one evaluation of both sides
-# The split is shared between visitors in memory, so the shares on offer are few.
-VALIDATION_SHARES = (0.05, 0.1, 0.2, 0.3)
-# What a form and a link may say, least and most.
-RATES, MOMENTA, SEEDS = (1e-6, 100.0), (0.0, 0.999), (0, 2**31 - 1)
 MOST_SHIFT = 0.5  # of an image's longer side: what is moved further has left the image
-_CHANGES = {GENTLE: "gently changed", STRONG: "strongly changed"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bounds:
-    """What one server grants: sizes of networks, lengths of runs, numbers of runs, patience.
-
-    Every field may be set through the environment as NNENGINE_<FIELD>, for example
-    NNENGINE_ACTIVE_RUNS=8; see `from_environment`.
-    """
-
-    hidden_layers: int = 6
-    width: int = 1024
-    parameters: int = 2_000_000
-    batch_size: int = 8192
-    epochs: int = 200
-    iterations: int = 100_000
-    history_points: int = 2_000
-    runs_per_visit: int = 12
-    active_per_visit: int = 4
-    active_runs: int = 24
-    unseen_pause_s: int = 180
-    unseen_forget_s: int = 3600
-
-    def __post_init__(self) -> None:
-        """Raise ConfigError for a bound below one."""
-        for field in fields(self):
-            if getattr(self, field.name) < 1:
-                raise ConfigError(f"the bound {field.name} must be at least 1")
-
-    @classmethod
-    def from_environment(cls) -> Bounds:
-        """Return the bounds with those the operator set; raise ConfigError for one unreadable."""
-        given = {}
-        for field in fields(cls):
-            key = f"NNENGINE_{field.name.upper()}"
-            if key in os.environ:
-                if not os.environ[key].strip().isdigit():
-                    raise ConfigError(f"{key}={os.environ[key]!r}: give a whole number above 0")
-                given[field.name] = int(os.environ[key])
-        return cls(**given)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,8 +28,7 @@ class Recipe:
 
     `batch_size` None is full batch. `validation` is "test" (the loaded test set), "none", or a
     share of the training data in `VALIDATION_SHARES`. Exactly one of `epochs`, `iterations`.
-    `augmentation` says how far images are changed while the network trains, `schedule` how the
-    learning rate goes, as `TrainingConfig` has it.
+    `hidden`: units in each hidden layer. What a field may be and what it does say `fields.rows`.
     """
 
     hidden: tuple[int, ...] = (128,)
@@ -121,70 +62,58 @@ class Recipe:
         return replace(plain, evaluate_every=min(often, plain.steps_per_epoch(count)))
 
     def _plain_config(self) -> TrainingConfig:
-        return TrainingConfig(
-            epochs=self.epochs,
-            iterations=self.iterations,
-            batch_size=self.batch_size,
-            optimizer=self.optimizer,
-            learning_rate=self.learning_rate,
-            momentum=self.momentum,
-            seed=self.seed,
-            augmentation=self.augmentation or None,
-            schedule=self.schedule,
-        )
+        settings = self._of_engine(of_network=False)
+        settings["augmentation"] = self.augmentation or None
+        return TrainingConfig(**settings)
+
+    def _of_engine(self, *, of_network: bool) -> dict[str, Any]:
+        names = {field.name for field in fields(self)}
+        asked = (row for row in SETTINGS.values() if row.of_network == of_network)
+        return {row.name: getattr(self, row.name) for row in asked if row.name in names}
 
     def build(self, dataset: Dataset) -> Network:
         """Return the untrained network, drawn from `seed`."""
         return Network.build(
             self.sizes(dataset),
-            activation=self.activation,
             rng=self.seed,
-            initializer=self.initializer,
             class_names=dataset.class_names,
             image_shape=dataset.image_shape,
+            **self._of_engine(of_network=True),
         )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all of it as numbers, words and lists, for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Recipe:
+        """Return what `as_dict` gave, under names of today or of earlier versions."""
+        kinds = {name: row.kind for name, row in rows().items()}
+        given = by_new_names(plain).items()
+        return cls(**{name: kinds[name].restored(value) for name, value in given})
 
     def in_words(self) -> str:
         """Return what sets this recipe apart, in one line without its sizes."""
+        activation = SETTINGS["activation"].say(self.activation)
+        optimizer = SETTINGS["optimizer"].say(self.optimizer)
         batch = "full batch" if self.batch_size is None else f"batches of {self.batch_size:,}"
         length = f"{self.epochs:,} epochs" if self.epochs else f"{self.iterations:,} iterations"
         falling = " falling to zero" if self.schedule == "cosine" else ""
-        parts = [
-            LABELS.get(self.activation, self.activation),
-            f"{LABELS[self.optimizer]} at rate {self.learning_rate:g}{falling}",
-            batch,
-            length,
-        ]
+        rate = f"{optimizer} at rate {self.learning_rate:g}{falling}"
+        parts = [activation, rate, batch, length]
         if self.augmentation:
-            changed = _CHANGES.get(self.augmentation) or self.augmentation.in_words()
-            parts.append(f"images {changed}")
+            parts.append(amounts.in_words(self.augmentation))
         return ", ".join(parts)
 
     def check(self, dataset: Dataset, bounds: Bounds) -> None:
         """Raise ConfigError, with the bound and the way out, for what the server will not do."""
-        self._check_shape(dataset, bounds)
-        self._check_length(dataset, bounds)
+        for row in rows(bounds).values():
+            row.check(getattr(self, row.name))
+        self._check_parameters(dataset, bounds)
+        self._check_passes(dataset, bounds)
         self._check_images(dataset)
-        for value, known, what in (
-            (self.activation, ACTIVATIONS, "activation"),
-            (self.initializer, INITIALIZERS, "initializer"),
-            (self.optimizer, OPTIMIZERS, "optimizer"),
-            (self.validation, ("test", "none", *VALIDATION_SHARES), "validation"),
-            (self.schedule, SCHEDULES, "schedule"),
-        ):
-            if value not in known:
-                raise ConfigError(f"{what} {value!r} is not known: choose one of {known}")
 
-    def _check_shape(self, dataset: Dataset, bounds: Bounds) -> None:
-        if len(self.hidden) > bounds.hidden_layers:
-            raise ConfigError(
-                f"{len(self.hidden)} hidden layers: {HERE} allows {bounds.hidden_layers}"
-            )
-        for width in self.hidden:
-            if not 1 <= width <= bounds.width:
-                raise ConfigError(
-                    f"a hidden layer of {width:,} units: choose between 1 and {bounds.width:,}"
-                )
+    def _check_parameters(self, dataset: Dataset, bounds: Bounds) -> None:
         count = parameter_count(self.sizes(dataset))
         if count > bounds.parameters:
             raise ConfigError(
@@ -192,18 +121,7 @@ class Recipe:
                 "make the hidden layers narrower"
             )
 
-    def _check_length(self, dataset: Dataset, bounds: Bounds) -> None:
-        if self.batch_size is not None and not 1 <= self.batch_size <= bounds.batch_size:
-            raise ConfigError(
-                f"batches of {self.batch_size:,} images: choose between 1 and "
-                f"{bounds.batch_size:,}, or full batch"
-            )
-        for asked, most, what in (
-            (self.epochs, bounds.epochs, "epochs"),
-            (self.iterations, bounds.iterations, "iterations"),
-        ):
-            if asked is not None and not 1 <= asked <= most:
-                raise ConfigError(f"{asked:,} {what}: choose between 1 and {most:,}")
+    def _check_passes(self, dataset: Dataset, bounds: Bounds) -> None:
         passes = self.passes(dataset.count)
         if self.batch_size is not None and passes > bounds.history_points:
             raise ConfigError(
@@ -250,17 +168,3 @@ def most_shift(dataset: Dataset) -> float:
 def parameter_count(sizes: Sequence[int]) -> int:
     """Return the number of weights and biases of a dense network of these widths."""
     return sum((a + 1) * b for a, b in zip(sizes[:-1], sizes[1:], strict=True))
-
-
-def parse_hidden(text: str) -> tuple[int, ...]:
-    """Return the widths in "128, 64" (commas, spaces or dashes between); () when empty.
-
-    Raises ConfigError that shows what is wrong and an example.
-    """
-    parts = [part for part in re.split(r"[\s,;]+|(?<=\d)-(?=\d)", text.strip()) if part]
-    for part in parts:
-        if not (part.isascii() and part.isdigit()) or int(part) < 1:
-            raise ConfigError(
-                f"“{part[:20]}” is not a number of units: write whole numbers, such as 128, 64"
-            )
-    return tuple(int(part[:9]) for part in parts)

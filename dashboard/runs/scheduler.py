@@ -13,15 +13,16 @@ from dataclasses import replace
 from typing import Any
 
 from dashboard.host.tab import HERE
+from dashboard.runs.bounds import Bounds
 from dashboard.runs.estimate import Pace, in_words
-from dashboard.runs.recipe import Bounds, Recipe
+from dashboard.runs.recipe import Recipe
 from dashboard.runs.run import ENDED, LIVE, Progress, Run, Work
 from nnengine import kernels
 from nnengine.core.network import Network
 from nnengine.data.dataset import Dataset
 from nnengine.errors import ConfigError, EngineError
 from nnengine.training import History, StepFinished, TrainingDiverged, TrainingFinished, training
-from nnengine.training.state import Course
+from nnengine.training.state import TrainingState
 
 SLICE_S = 0.05
 PUBLISH_S = 0.25  # snapshots at most four times a second
@@ -82,7 +83,7 @@ class Scheduler:
                 f"{dataset.inputs:,}: use sets of one image size"
             )
         network = recipe.build(dataset)
-        work = _work(recipe, network, Course(), History(), dataset, validation)
+        work = _work(recipe, network, TrainingState(), History(), dataset, validation)
         run = Run(
             id=run_id or new_id(),
             owner=owner,
@@ -282,9 +283,12 @@ class Scheduler:
         return run.work is not None
 
     def _take_events(self, run: Run, work: Work, deadline: float) -> None:
-        clock = self._clock
-        while run.state == "running" or work.steps_due:
+        clock, course, level = self._clock, work.course, True
+        # Steps taken in one call have their events behind it: a run rests where all are out.
+        while run.state == "running" or work.steps_due or not level:
+            course.steps_per_call = 1 if work.steps_due else None
             event = next(work.events, None)
+            level = type(event) is not StepFinished or event.step >= course.step
             if type(event) is StepFinished:
                 self._note_step(run, work, event)
             elif event is None or isinstance(event, TrainingFinished):
@@ -293,7 +297,7 @@ class Scheduler:
                 self._end(run, "diverged", event.advice)
             if event is not None:
                 work.history.record(event)
-            if run.ended or clock() >= deadline:
+            if run.ended or (level and clock() >= deadline):
                 break
 
     def _note_step(self, run: Run, work: Work, event: StepFinished) -> None:
@@ -438,7 +442,7 @@ class Scheduler:
 def _work(
     recipe: Recipe,
     network: Network,
-    course: Course,
+    course: TrainingState,
     history: History,
     dataset: Dataset,
     validation: Dataset | None,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import streamlit as st
 
@@ -11,73 +9,23 @@ from dashboard import state
 from dashboard.components.tiles import tiles
 from dashboard.present import pictures
 from dashboard.present.samples import choose
-from nnengine.data.augment import GENTLE, NONE, STRONG, Augmentation, augmented
+from dashboard.runs.amounts import AMOUNTS, AS_THEY_ARE, CHOICES
+from nnengine.data.augment import NONE, Augmentation, augmented
 from nnengine.data.dataset import Dataset
+from nnengine.training.settings import SETTINGS
 
-AS_THEY_ARE, OWN = "Images as they are", "My own"
-CHOICES = {AS_THEY_ARE: NONE, "Gently changed": GENTLE, "Strongly changed": STRONG}
+OWN = "My own"
 SHOWN = 6  # images of the preview: what a phone and the narrow column hold
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Amount:
-    """A slider for one amount; what it shows is `worth` times the amount."""
-
-    label: str
-    most: float
-    step: float
-    format: str
-    worth: float
-    sentence: str
-
-    def shown(self, amount: float) -> float:
-        """Return where the slider stands for an amount."""
-        return min(round(amount * self.worth / self.step) * self.step, self.most)
-
-
-AMOUNTS = {
-    "shift": Amount(
-        label="Shift", most=8.0, step=0.5, format="%g px", worth=1.0,
-        sentence="Moves it to any side, in pixels.",
-    ),
-    "rotation": Amount(
-        label="Turn", most=90.0, step=1.0, format="%g°", worth=1.0,
-        sentence="Turns it about its middle, in degrees.",
-    ),
-    "scale": Amount(
-        label="Size", most=50.0, step=1.0, format="%g %%", worth=100.0,
-        sentence="Makes it wider or narrower, higher or lower, in percent.",
-    ),
-    "shear": Amount(
-        label="Slant", most=60.0, step=1.0, format="%g %%", worth=100.0,
-        sentence="Leans it sideways, in percent of its height.",
-    ),
-    "elastic": Amount(
-        label="Bend", most=3.0, step=0.1, format="%.1f px", worth=1.0,
-        sentence="Bends it as an unsteady hand does, in pixels.",
-    ),
-    "stroke_width": Amount(
-        label="Pen", most=4.0, step=0.25, format="%g px", worth=1.0,
-        sentence="Makes strokes thicker or thinner, in pixels.",
-    ),
-    "noise": Amount(
-        label="Noise", most=100.0, step=1.0, format="%g %%", worth=100.0,
-        sentence="Scatters grey grains, in percent of full brightness.",
-    ),
-    "inversion": Amount(
-        label="Inversion", most=100.0, step=5.0, format="%g %%", worth=100.0,
-        sentence="Shows so many of a hundred images dark on light.",
-    ),
-}  # fmt: skip
 
 
 def augment_form(data: Dataset) -> None:
     """Offer the choices, sliders for one's own, and a preview on images of `data`."""
     state.set_widget("train.images", AS_THEY_ARE, over=False)
+    label = SETTINGS["augmentation"].label
     with st.container(border=True):
-        st.markdown("## Images while training")
+        st.markdown(f"## {label}")
         st.radio(
-            "Images while training", [*CHOICES, OWN], key=state.widget("train.images"),
+            label, [*CHOICES, OWN], key=state.widget("train.images"),
             label_visibility="collapsed", on_change=_chosen_anew,
         )  # fmt: skip
         now = chosen()
@@ -101,22 +49,6 @@ def fill(augmentation: Augmentation) -> None:
     if augmentation not in names:
         _fill_sliders(augmentation)
     state.put("train.images_before", state.widget_value("train.images"))
-
-
-def as_shown(augmentation: Augmentation) -> Augmentation:
-    """Return the nearest that the form can show: a choice as it is, else sliders at their steps."""
-    if augmentation in CHOICES.values():
-        return augmentation
-    amounts = augmentation.as_dict().items()
-    return Augmentation(**{n: AMOUNTS[n].shown(v) / AMOUNTS[n].worth for n, v in amounts})
-
-
-def together(one: Augmentation, other: Augmentation) -> Augmentation:
-    """Return what is as strong as the stronger of both in every respect."""
-    amounts = other.as_dict()
-    return Augmentation(
-        **{name: max(value, amounts[name]) for name, value in one.as_dict().items()}
-    )
 
 
 def _own() -> Augmentation:

@@ -128,7 +128,7 @@ def ask_turned(index: int, file) -> None:
 
 
 def _images(file) -> np.ndarray:
-    images = file.array if file.contents is None else file.contents.train.images
+    images = file.array if file.contents.train is None else file.contents.train.images
     step = max(1, len(images) // ASKED_ABOUT)
     return images[::step][:ASKED_ABOUT]
 
@@ -195,10 +195,10 @@ def summary(file) -> str:
 
 
 def _what(file) -> str:
-    if file.contents is None:
+    train, test = file.contents.train, file.contents.test
+    if train is None:
         sides = f" of {' × '.join(map(str, file.array.shape[1:]))}" * (file.array.ndim > 1)
         return f"{len(file.array):,} {file.kind}{sides}"
-    train, test = file.contents.train, file.contents.test
     sides = " × ".join(map(str, train.image_shape))
     beside = f" and {len(test):,}" if test is not None else ""
     form = file.contents.form[0].upper() + file.contents.form[1:]

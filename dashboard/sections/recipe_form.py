@@ -2,37 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 from dataclasses import replace
+from typing import Any
 
 import streamlit as st
 
 from dashboard import state
 from dashboard.host.tab import HERE
 from dashboard.present.units import plain
+from dashboard.runs.amounts import together
 from dashboard.runs.estimate import in_words
-from dashboard.runs.recipe import (
-    LABELS,
-    MOMENTA,
-    PRESETS,
-    RATES,
-    SEEDS,
-    VALIDATION_SHARES,
-    Recipe,
-    most_shift,
-    parameter_count,
-)
-from dashboard.runs.recipe import parse_hidden as _parse_hidden
+from dashboard.runs.fields import BENEATH, SWITCHES, VALIDATION_SHARES, group, rows, validation
+from dashboard.runs.recipe import PRESETS, Recipe, most_shift, parameter_count
 from dashboard.sections import augment_form
-from nnengine.core.activations import ACTIVATIONS
-from nnengine.core.network import INITIALIZERS
-from nnengine.core.optimizers import OPTIMIZERS
-from nnengine.data.augment import NONE, Augmentation
+from nnengine.data.augment import Augmentation
 from nnengine.data.dataset import Dataset
 from nnengine.errors import ConfigError
-from nnengine.training import SCHEDULES
+from nnengine.training.kinds import Choice, Number, Whole
+from nnengine.training.settings import Row
 
 OWN = "My own settings"
 _ORIGINAL, _QUICK = (next(n for n in PRESETS if n.startswith(w)) for w in ("The orig", "Quick"))
+_BESIDE = ("activation", "initializer", "optimizer", "learning_rate")  # in two columns, in turn
+_NO_PRESETS = ("validation", "augmentation")  # what a preset leaves as it is
+_ITERATIONS = 1000  # what the form begins with where iterations are counted
 
 
 def recipe_form(data: Dataset | None) -> None:
@@ -67,12 +62,16 @@ def recipe_form(data: Dataset | None) -> None:
 
 def fill(recipe: Recipe) -> None:
     """Put a whole recipe into the form, under the name of a preset where it is one."""
+    _fill_all_but_images(recipe)
+    augment_form.fill(recipe.augmentation)
+
+
+def _fill_all_but_images(recipe: Recipe) -> None:
     _fill(recipe)
     state.set_widget("train.validation", recipe.validation)
-    plain_one = replace(recipe, augmentation=NONE)
-    same = (name for name, preset in PRESETS.items() if preset == plain_one)
+    rest = {name: getattr(recipe, name) for name in _NO_PRESETS}
+    same = (name for name, preset in PRESETS.items() if replace(preset, **rest) == recipe)
     state.set_widget("train.preset", next(same, OWN))
-    augment_form.fill(recipe.augmentation)
 
 
 def _data_line(data: Dataset) -> None:
@@ -103,26 +102,8 @@ def _offer(data: Dataset) -> None:
 
 def chosen_recipe() -> Recipe:
     """Return what the form says now; raises ConfigError for hidden layers that are no numbers."""
-
-    def value(name: str):
-        return state.widget_value(f"train.{name}")
-
-    in_epochs = value("length_kind") == "Epochs"
-    return Recipe(
-        hidden=_parse_hidden(value("hidden") or ""),
-        activation=value("activation"),
-        initializer=value("initializer"),
-        optimizer=value("optimizer"),
-        batch_size=None if value("batches") == "Full batch" else int(value("batch_size")),
-        learning_rate=float(value("rate")),
-        momentum=float(value("momentum")),
-        epochs=int(value("epochs")) if in_epochs else None,
-        iterations=None if in_epochs else int(value("iterations")),
-        seed=int(value("seed")),
-        validation=_judged_on(value("validation")),
-        augmentation=augment_form.chosen(),
-        schedule=value("schedule"),
-    )
+    values = {row.name: _chosen(row) for row in _fields().values()}
+    return Recipe(**values, augmentation=augment_form.chosen())
 
 
 def recipe_or_none() -> Recipe | None:
@@ -133,27 +114,17 @@ def recipe_or_none() -> Recipe | None:
         return None
 
 
-def _judged_on(asked: str | float | None) -> str | float:
-    """Return what to judge on: as asked, where the data in hand have it."""
-    options = _validations()
-    return asked if asked in options else options[0]
-
-
 def turn_on(augmentation: Augmentation, recipe: Recipe | None, against: str) -> None:
     """Put an augmentation into the form beside those that are on; `against` says what it is for.
 
     The rest is that of `recipe`, or stays as it is where None is given.
     """
     if recipe is not None:
-        _fill(recipe)
-        state.set_widget("train.validation", recipe.validation)
-        rest = replace(recipe, augmentation=NONE)
-        same = (n for n, p in PRESETS.items() if replace(p, validation=recipe.validation) == rest)
-        state.set_widget("train.preset", next(same, OWN))
+        _fill_all_but_images(recipe)
     before, data = recipe.augmentation if recipe else augment_form.chosen(), state.training_set()
     if data is not None:  # what is worked out for digits of 28 pixels may be too much for others
         augmentation = replace(augmentation, shift=min(augmentation.shift, most_shift(data)))
-    augment_form.fill(augment_form.together(before, augmentation))
+    augment_form.fill(together(before, augmentation))
     state.put("train.against", (against, len(state.runs())))
 
 
@@ -176,24 +147,55 @@ def remedy() -> None:
             )  # fmt: skip
 
 
+# The fields ------------------------------------------------------------------------------
+
+
+def _fields() -> dict[str, Row]:
+    """Return the rows of the fields; images have a form of their own."""
+    table = rows(state.bounds())
+    del table["augmentation"]
+    # What can be judged on depends on the data in hand; of shares the usual one comes first.
+    shares = sorted(VALIDATION_SHARES, key=lambda share: share != 0.1)
+    tests = ["test"] if state.test_set() else []
+    return table | {"validation": validation([*tests, *shares, "none"])}
+
+
+def _chosen(row: Row) -> Any:
+    """Return what the form says of a setting now; None where another of its group acts."""
+    if not _acts(row):
+        return None
+    said = state.widget_value(f"train.{row.key}")
+    match row.kind:
+        case Choice(labels):
+            return said if row.kind.holds(said) else next(iter(labels))
+        case Whole():
+            return int(said)
+        case Number():
+            return float(said)
+    return row.read(said or "")
+
+
+def _acts(row: Row) -> bool:
+    name = group(row)
+    if name not in SWITCHES:
+        return True
+    return SWITCHES[name].options.get(state.widget_value(f"train.{name}_kind")) == row.name
+
+
 def _fill(recipe: Recipe) -> None:
-    """Put a recipe into the form."""
-    for name, value in {
-        "hidden": ", ".join(map(str, recipe.hidden)),
-        "activation": recipe.activation,
-        "initializer": recipe.initializer,
-        "optimizer": recipe.optimizer,
-        "batches": "Full batch" if recipe.batch_size is None else "Mini-batches",
-        "batch_size": recipe.batch_size or 64,
-        "rate": recipe.learning_rate,
-        "schedule": recipe.schedule,
-        "momentum": recipe.momentum,
-        "length_kind": "Epochs" if recipe.epochs else "Iterations",
-        "epochs": recipe.epochs or 5,
-        "iterations": recipe.iterations or 1000,
-        "seed": recipe.seed,
-    }.items():
-        state.set_widget(f"train.{name}", value)
+    """Put what a preset says into the form."""
+    for name, switch in SWITCHES.items():
+        state.set_widget(f"train.{name}_kind", switch.chosen_for(recipe.as_dict()))
+    for row in rows().values():
+        if row.name not in _NO_PRESETS:
+            state.set_widget(f"train.{row.key}", _shown(row, getattr(recipe, row.name)))
+
+
+def _shown(row: Row, value: Any) -> Any:
+    """Return what a field holds for a value; what is usual for one of which another acts."""
+    if value is None:
+        value = getattr(replace(Recipe(), iterations=_ITERATIONS), row.name)
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else value
 
 
 def _preset_chosen() -> None:
@@ -207,96 +209,59 @@ def _edited() -> None:
 
 
 def _settings() -> None:
-    """Draw every setting; one that does not act at present is not shown, but kept."""
-    bounds = state.bounds()
-    _hidden_layers()
-    one, two = st.columns(2)
-    with one:
-        _choice("Activation", "activation", ACTIVATIONS)
-        _choice("Optimizer", "optimizer", OPTIMIZERS)
-    with two:
-        _choice("Initializer", "initializer", INITIALIZERS)
-        _number("Learning rate", "rate", *RATES, step=0.01, format="%g")
-    _choice("Rate over the run", "schedule", SCHEDULES)
-    if state.widget_value("train.optimizer") == "momentum":
-        _number("Momentum", "momentum", *MOMENTA, step=0.01, format="%g")
-    _either("Each step sees", "batches", ["Mini-batches", "Full batch"])
-    if state.widget_value("train.batches") != "Full batch":
-        _number("Images in a batch", "batch_size", 1, bounds.batch_size)
-    _either("Length", "length_kind", ["Epochs", "Iterations"])
-    if state.widget_value("train.length_kind") == "Epochs":
-        _number("Epochs", "epochs", 1, bounds.epochs, help="Passes over the training data.")
-    else:
-        _number("Iterations", "iterations", 1, bounds.iterations, help="Steps of the optimizer.")
-    _validation()
-    _number("Seed", "seed", *SEEDS, help="The same seed and settings give the same run.")
+    """Draw every field; one that does not act at present is not shown, but kept."""
+    table = _fields()
+    columns = []
+    for name, row in table.items():
+        if name == _BESIDE[0]:
+            columns = st.columns(2)
+        beside = columns[_BESIDE.index(name) % 2] if name in _BESIDE else contextlib.nullcontext()
+        idle = row.when and state.widget_value(f"train.{table[row.when[0]].key}") != row.when[1]
+        if not idle and not state.hides(group(row)):
+            with beside:
+                _switch(row)
+                if _acts(row):
+                    _field(row)
     if not state.hides("name"):
         st.text_input(
-            "Name of the run", key=state.widget("train.name"), max_chars=60,
-            placeholder="Run 1, …",
+            BENEATH["name"], key=state.widget("train.name"), max_chars=60, placeholder="Run 1, …"
+        )
+
+
+def _switch(row: Row) -> None:
+    """Draw the choice of which of a group acts, above the first of them."""
+    name = group(row)
+    if name in SWITCHES and row.name == next(iter(SWITCHES[name].options.values())):
+        st.radio(
+            SWITCHES[name].label, list(SWITCHES[name].options), horizontal=True,
+            key=state.widget(f"train.{name}_kind"), on_change=_edited,
         )  # fmt: skip
 
 
-def _hidden_layers() -> None:
-    if state.hides("hidden"):
-        return
-    st.text_input(
-        "Hidden layers", key=state.widget("train.hidden"), on_change=_edited, placeholder="none",
-        help="Units in each hidden layer, such as 128, 64. Empty: no hidden layer.",
-    )  # fmt: skip
-    try:
-        _parse_hidden(state.widget_value("train.hidden") or "")
-    except ConfigError as fault:
-        st.error(str(fault))
-
-
-# What the form calls its settings -> what links call them, where that is another word.
-_IN_LINKS = {"batches": "batch", "batch_size": "batch", "length_kind": "length",
-             "epochs": "length", "iterations": "length"}  # fmt: skip
-
-
-def _hidden(name: str) -> bool:
-    return state.hides(_IN_LINKS.get(name, name))
-
-
-def _choice(label: str, name: str, options) -> None:
-    if _hidden(name):
-        return
-    st.selectbox(
-        label, options, format_func=lambda o: LABELS.get(o, o), key=state.widget(f"train.{name}"),
-        on_change=_edited,
-    )  # fmt: skip
-
-
-def _number(label: str, name: str, low, high, **more) -> None:
-    if _hidden(name):
-        return
-    st.number_input(label, low, high, key=state.widget(f"train.{name}"), on_change=_edited, **more)
-
-
-def _either(label: str, name: str, options: list[str]) -> None:
-    if _hidden(name):
-        return
-    st.radio(label, options, horizontal=True, key=state.widget(f"train.{name}"), on_change=_edited)
-
-
-def _validations() -> list[str | float]:
-    shares = [0.1, *(s for s in VALIDATION_SHARES if s != 0.1)]
-    return [*(["test"] if state.test_set() else []), *shares, "none"]
-
-
-def _validation() -> None:
-    options = _validations()
-    if state.widget_value("train.validation") not in options:
-        state.set_widget("train.validation", options[0])
-    if state.hides("validation"):
-        return
-    words = {"test": "The loaded test set", "none": "Nothing: train on all, judge on none"}
-    st.selectbox(
-        "Judge on", options, key=state.widget("train.validation"),
-        format_func=lambda o: words.get(o) or f"{100 * o:.0f} % of the training data, held out",
-        help="Images the network does not learn from. They draw the dashed curves.",
-    )  # fmt: skip
+def _field(row: Row) -> None:
+    key = state.widget(f"train.{row.key}")
+    changed = None if row.name in _NO_PRESETS else _edited
+    match row.kind:
+        case Choice(labels):
+            if not row.kind.holds(state.widget_value(f"train.{row.key}")):  # data have changed
+                state.set_widget(f"train.{row.key}", _chosen(row))
+            st.selectbox(
+                row.label, list(labels), format_func=row.say, key=key, on_change=changed,
+                help=row.help,
+            )  # fmt: skip
+        case Whole(least=least, most=most):
+            st.number_input(row.label, least, most, key=key, on_change=changed, help=row.help)
+        case Number(least=least, most=most):
+            st.number_input(
+                row.label, least, most if math.isfinite(most) else None, step=0.01, format="%g",
+                key=key, on_change=changed, help=row.help,
+            )  # fmt: skip
+        case _:
+            st.text_input(row.label, key=key, on_change=changed, placeholder="none", help=row.help)
+            try:
+                _chosen(row)
+            except ConfigError as fault:
+                st.error(str(fault))
 
 
 def _cost(recipe: Recipe, data: Dataset) -> None:

@@ -12,6 +12,7 @@ from dashboard.present import run_words
 from dashboard.present.units import plain
 from dashboard.runs.estimate import compact, in_words
 from dashboard.runs.scheduler import Run
+from nnengine import kernels
 
 TILE_PX = 156  # two in a row on a phone
 BADGES = {
@@ -120,6 +121,8 @@ def cost(run: Run) -> None:
         now = run.progress
         share = min(now.busy_s / now.seconds, 1.0) if now.busy_s else None
         st.caption(run_words.cost(record["cost"], record["data"], share))
+        if remark := kernels.remark():
+            st.caption(plain(remark))
 
 
 def preparing() -> None:

@@ -13,6 +13,7 @@ from dashboard.components.arrival import arrival
 from dashboard.components.link_box import link_box
 from dashboard.present import units
 from dashboard.runs import address
+from dashboard.runs.fields import BENEATH, hideable
 from dashboard.runs.recipe import Recipe
 from dashboard.sections import recipe_form
 from dashboard.store.networks import Entry
@@ -135,13 +136,14 @@ def share_recipe(recipe: Recipe | None) -> None:
     """Offer the recipe in the form as a link, with what whoever opens it should not see."""
     if state.hides("share"):
         return
-    with st.expander("Share this recipe", icon=":material/share:"):
+    with st.expander(BENEATH["share"], icon=":material/share:"):
         if recipe is None:
             st.caption("As soon as the settings above make a recipe, its link stands here.")
             return
+        labels = hideable()
         hidden = st.multiselect(
-            "Hide from whoever opens it", list(address.HIDEABLE), key=state.widget("share.hide"),
-            format_func=address.HIDEABLE.get, placeholder="Nothing: the whole form",
+            "Hide from whoever opens it", list(labels), key=state.widget("share.hide"),
+            format_func=labels.get, placeholder="Nothing: the whole form",
             help="For a class: what is hidden keeps the value it has now.",
         )  # fmt: skip
         source = state.source()

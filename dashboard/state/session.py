@@ -10,7 +10,7 @@ import streamlit as st
 
 from dashboard.host.browser import told
 from dashboard.host.tab import IN_TAB
-from dashboard.runs.recipe import Bounds
+from dashboard.runs.bounds import Bounds
 from dashboard.runs.scheduler import Scheduler
 from dashboard.store.links import is_link
 from dashboard.store.visits import Registry, Visit, keep_big_blocks_apart

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
 import streamlit as st
@@ -43,13 +42,9 @@ def add_files(dropped: Iterable[Any]) -> None:
         others = [f for f in visit.files if f.digest != file.digest and f.name != file.name]
         visit.files = others
         if visit.bytes + file.nbytes > MAX_VISIT_BYTES:
-            file = replace(
-                file,
-                array=None,
-                contents=None,
-                rescued=None,
-                error=f"{name}: together your files unpack to more than "
-                f"{MAX_VISIT_BYTES >> 20} MB: remove some first",
+            file = file.refused(
+                f"{name}: together your files unpack to more than "
+                f"{MAX_VISIT_BYTES >> 20} MB: remove some first"
             )
         visit.files = [*others, file]
     visit.source, visit.named = FILES, None
@@ -87,7 +82,9 @@ def seem_turned() -> list[int]:
     found = pair(visit.files)
     asked = []
     for couple, data in zip((found.training, found.test), _paired(visit.files)[:2], strict=True):
-        for index, file in enumerate(visit.files if couple and data else ()):
+        if couple is None or data is None:
+            continue
+        for index, file in enumerate(visit.files):
             answered = file.turned or file.digest in visit.upright or index in asked
             if file.name != couple.images.name or answered:
                 continue

@@ -1,12 +1,12 @@
-"""Files: what was dropped, recognised by content, parsed once for everybody, and paired.
+"""Files: what was dropped, read once for everybody, held while somebody uses it, and paired.
 
-An IDX file holds images or labels; a file of another form (`nnengine.data.readers`) mostly both.
+What a file holds is for `nnengine.data.readers` to say, and which files belong together for
+`nnengine.data.pairing`.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
 import threading
 import weakref
 from collections.abc import Sequence
@@ -16,45 +16,74 @@ from typing import NamedTuple
 import numpy as np
 
 from dashboard.host.tab import IN_TAB
-from nnengine.data import readers
+from nnengine.data import pairing, readers
 from nnengine.data.dataset import Dataset
-from nnengine.data.idx import IdxHeader, describe, read_idx
+from nnengine.data.idxheader import IdxHeader
 from nnengine.data.readers import Contents
-from nnengine.errors import ConfigError, EngineError
+from nnengine.errors import ConfigError
 
 MAX_FILE_BYTES = 2**28  # one file, unpacked: five times MNIST's largest
 MAX_VISIT_BYTES = 2**28  # all files of one visitor
 MAX_SERVER_BYTES = 2**29  # all arrays this server holds, each counted once
 
-
 TURNED = ":turned"  # what a digest ends in where rows and columns were exchanged
+_PARTS = ("Training", "Test")
 
 
 @dataclass(frozen=True, kw_only=True)
 class LoadedFile:
     """One dropped file: what it holds where it could be read, or what is wrong with it.
 
-    `kind` is "images", "labels", "set" (both, in `contents`) or "other". `whole_items` is set for
-    a truncated file: so many whole images or labels survive, and `rescued` holds them until the
-    visitor decides.
+    Visitors who drop the same bytes share `contents`; the name is each one's own.
     """
 
     name: str
     size: int
     digest: str
-    kind: str = "other"
-    header: IdxHeader | None = None
-    array: np.ndarray | None = field(default=None, repr=False)
-    contents: Contents | None = field(default=None, repr=False)
-    error: str | None = None
-    whole_items: int | None = None
-    rescued: np.ndarray | Contents | None = field(default=None, repr=False)
-    notes: tuple[str, ...] = ()  # what was changed or left out while it was read, in sentences
+    contents: Contents = field(repr=False)
+
+    @property
+    def kind(self) -> str:
+        """What it holds or, cut short, could: "images", "labels", "set" (both) or "other"."""
+        kind = (self.contents if self.rescued is None else self.rescued).kind
+        return "other" if kind == "nothing" else kind
 
     @property
     def good(self) -> bool:
         """Whether the file takes part in pairing."""
-        return self.kind != "other" and (self.array is not None or self.contents is not None)
+        return self.contents.kind != "nothing"
+
+    @property
+    def array(self) -> np.ndarray | None:
+        """The images or labels of a file that holds nothing else."""
+        found = self.contents
+        return found.labels if found.images is None else found.images
+
+    @property
+    def header(self) -> IdxHeader | None:
+        """What an IDX file says of itself."""
+        header = self.contents.header
+        return header and replace(header, name=self.name)
+
+    @property
+    def error(self) -> str | None:
+        """What is wrong with the file, or None."""
+        return self.contents.fault
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was changed or left out while it was read, in sentences."""
+        return self.contents.notes
+
+    @property
+    def rescued(self) -> Contents | None:
+        """What is whole of a file that was cut short, until the visitor decides."""
+        return self.contents.rescued
+
+    @property
+    def whole_items(self) -> int | None:
+        """How many whole images or labels survive of a file that was cut short."""
+        return (self.contents if self.rescued is None else self.rescued).whole_items
 
     @property
     def turned(self) -> bool:
@@ -62,17 +91,31 @@ class LoadedFile:
         return self.digest.endswith(TURNED)
 
     @property
+    def count(self) -> int:
+        """How many images or labels it holds."""
+        return len(self.contents)
+
+    @property
+    def promised(self) -> int:
+        """How many there were before it was cut short."""
+        return self.count if self.contents.header is None else self.contents.header.count
+
+    @property
     def nbytes(self) -> int:
         """How much array memory it stands for."""
-        return sum(a.nbytes for a in (self.array, self.contents, self.rescued) if a is not None)
+        return self.contents.nbytes
 
     def kept_whole(self) -> LoadedFile:
         """Return the file with what is whole of it accepted."""
+        if self.rescued is None:
+            return self
         digest = f"{self.digest}:{self.whole_items}"
-        base = replace(self, rescued=None, error=None, digest=digest)
-        if isinstance(self.rescued, Contents):
-            return replace(base, contents=self.rescued, notes=self.rescued.notes)
-        return replace(base, array=self.rescued)
+        return replace(self, contents=self.rescued, digest=digest)
+
+    def refused(self, why: str) -> LoadedFile:
+        """Return the file without its data, and with the reason for it."""
+        header = self.contents.header
+        return replace(self, contents=Contents(form="", header=header, fault=why))
 
 
 class Couple(NamedTuple):
@@ -83,15 +126,23 @@ class Couple(NamedTuple):
     dataset: Dataset | None = None
 
     @property
-    def count(self) -> int:
+    def size(self) -> int:
         """Number of images."""
-        return len(self.dataset if self.dataset is not None else self.images.array)
+        return self.images.count if self.dataset is None else len(self.dataset)
 
     @property
     def names(self) -> str:
         """The names of its files in words."""
         one, other = self.images.name, self.labels.name
         return one if self.dataset is not None else f"{one} with {other}"
+
+    @property
+    def part(self) -> str:
+        """The part it plays: as its one file says, or else a name; nothing where none does."""
+        brought = self.images.contents
+        if self.dataset is not None and brought.test is not None:
+            return pairing.TRAIN if self.dataset is brought.train else pairing.TEST
+        return pairing.part_of(self.images.name) or pairing.part_of(self.labels.name)
 
 
 @dataclass(frozen=True)
@@ -111,10 +162,13 @@ class Shelf:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._arrays: weakref.WeakValueDictionary = weakref.WeakValueDictionary()
-        self._contents: weakref.WeakValueDictionary = weakref.WeakValueDictionary()
-        self._sets: weakref.WeakValueDictionary = weakref.WeakValueDictionary()
-        self._turned: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+        self._arrays: weakref.WeakValueDictionary[str, np.ndarray]
+        self._arrays = weakref.WeakValueDictionary()
+        self._contents: weakref.WeakValueDictionary[str, Contents]
+        self._contents = weakref.WeakValueDictionary()
+        self._sets: weakref.WeakValueDictionary[tuple[object, ...], Dataset]
+        self._sets = weakref.WeakValueDictionary()
+        self._turned: weakref.WeakKeyDictionary[Dataset, bool] = weakref.WeakKeyDictionary()
 
     @property
     def bytes(self) -> int:
@@ -122,39 +176,30 @@ class Shelf:
         return sum(array.nbytes for array in list(self._arrays.values()))
 
     def load(self, name: str, raw: bytes) -> LoadedFile:
-        """Parse `raw`, or find it parsed; never raises for a bad file.
+        """Read `raw`, or find it read; never raises for a bad file.
 
         One file at a time: ten visitors who drop MNIST at once unpack it once.
         """
         digest = hashlib.blake2b(raw, digest_size=20).hexdigest()
         with self._lock:
-            contents, array = self._contents.get(digest), self._arrays.get(digest)
-            if contents is None and array is None:
-                return self._keep(_parse(name, raw, digest))
-        base = LoadedFile(name=name, size=len(raw), digest=digest)
-        if contents is not None:
-            return _with_contents(base, contents)
-        kind, error = _recognise(name, array)
-        header = replace(describe(raw), name=name) if readers.recognise(raw) == "idx" else None
-        return replace(base, kind=kind, error=error, array=array, header=header)
+            known = self._contents.get(digest)
+            if known is not None:
+                return LoadedFile(name=name, size=len(raw), digest=digest, contents=known)
+            found = readers.inspect(raw, name=name, max_bytes=MAX_FILE_BYTES)
+            return self._keep(LoadedFile(name=name, size=len(raw), digest=digest, contents=found))
 
     def _keep(self, file: LoadedFile) -> LoadedFile:
         """Remember what a file holds, or say that there is no room for it."""
-        if not file.good or file.rescued is not None:
-            if file.array is not None:
-                self._arrays[file.digest] = file.array
+        if not file.good:
             return file
         try:
             self.check_room(file.nbytes)
         except ConfigError as fault:
-            base = LoadedFile(name=file.name, size=file.size, digest=file.digest)
-            return replace(base, header=file.header, error=f"{file.name}: {fault}")
-        if file.contents is None:
-            self._arrays[file.digest] = file.array
-        else:
-            self._contents[file.digest] = file.contents
-            for place, array in enumerate(_arrays_of(file.contents)):
-                self._arrays[f"{file.digest}:{place}"] = array
+            return file.refused(f"{file.name}: {fault}")
+        self._contents[file.digest] = file.contents
+        alone = [] if file.array is None else [file.array]
+        for place, array in enumerate([data.images for data in file.contents.sets] + alone):
+            self._arrays[f"{file.digest}:{place}"] = array
         return file
 
     def check_room(self, wanted: int) -> None:
@@ -175,15 +220,23 @@ class Shelf:
         *,
         classes: int | None = None,
     ) -> Dataset:
-        """Return the one Dataset of a couple; raises FormatError when its files do not fit."""
-        if made is not None and classes in (None, made.classes):
-            return made
-        x, y = (images.array, labels.array) if made is None else (made.images, made.labels)
-        key = (images.digest, labels.digest, x.shape, made and made.digest, classes)
+        """Return the one Dataset of a couple; raises FormatError when its files do not fit.
+
+        Its name is part of what makes it one: what a stranger called the same bytes is not told.
+        """
+        x, y, names = images.array, labels.array, None
+        if made is not None:
+            if made.name == images.name and classes in (None, made.classes):
+                return made
+            x, y = made.images, made.labels
+            names = made.class_names if classes in (None, made.classes) else None
+        which = None if made is None else made.digest
+        key = (images.name, images.digest, labels.digest, which, names, classes)
         with self._lock:
             found = self._sets.get(key)
             if found is None:
-                found = self._sets[key] = Dataset(x, y, classes=classes, name=images.name)
+                found = Dataset(x, y, classes=classes, class_names=names, name=images.name)
+                self._sets[key] = found
             return found
 
     def split(self, dataset: Dataset, share: float) -> tuple[Dataset, Dataset]:
@@ -193,13 +246,12 @@ class Shelf:
         the 42 MB that 90 % of MNIST costs are paid once.
         """
         base = dataset.digest, dataset.classes, dataset.name, share
-        keys = [(*base, part) for part in ("rest", "held out")]
         with self._lock:
-            found = [self._sets.get(key) for key in keys]
-            if None in found:
-                found = list(dataset.split(share, rng=0))
-                self._sets.update(zip(keys, found, strict=True))
-            return found[0], found[1]
+            rest, held_out = self._sets.get((*base, "rest")), self._sets.get((*base, "held out"))
+            if rest is None or held_out is None:
+                rest, held_out = dataset.split(share, rng=0)
+                self._sets.update({(*base, "rest"): rest, (*base, "held out"): held_out})
+            return rest, held_out
 
     def looks_turned(self, dataset: Dataset, name: str) -> bool:
         """Return whether rows and columns of these images seem exchanged; worked out once."""
@@ -215,30 +267,11 @@ class Shelf:
         """
         digest = file.digest.removesuffix(TURNED) if file.turned else file.digest + TURNED
         with self._lock:
-            if file.contents is not None:
-                known = self._contents.get(digest)
-                if known is None:
-                    self.check_room(file.nbytes)
-                    known = _turned_contents(file.contents)
-                return self._keep(replace(file, digest=digest, contents=known))
-            array = self._arrays.get(digest)
-            if array is None:
+            known = self._contents.get(digest)
+            if known is None:
                 self.check_room(file.nbytes)
-                array = readers.turned(file.array)
-            return self._keep(replace(file, digest=digest, array=array))
-
-
-def _arrays_of(contents: Contents) -> list[np.ndarray]:
-    return [data.images for data in (contents.train, contents.test) if data is not None]
-
-
-def _turned_contents(contents: Contents) -> Contents:
-    def turned(data: Dataset | None) -> Dataset | None:
-        return data and Dataset(
-            readers.turned(data.images), data.labels, class_names=data.class_names, name=data.name
-        )
-
-    return replace(contents, train=turned(contents.train), test=turned(contents.test))
+                known = readers.turned_contents(file.contents)
+            return self._keep(replace(file, digest=digest, contents=known))
 
 
 _FULL = (
@@ -249,205 +282,64 @@ _FULL = (
 )
 
 
-def _parse(name: str, raw: bytes, digest: str) -> LoadedFile:
-    base = LoadedFile(name=name, size=len(raw), digest=digest)
-    if readers.recognise(raw) not in (None, "idx"):
-        return _parse_other(base, raw)
-    source = _Named(raw, name)
-    try:
-        header = describe(source)
-        base = replace(base, header=header)
-        source.seek(0)
-        array = read_idx(source, max_bytes=MAX_FILE_BYTES)
-    except EngineError as fault:
-        return _rescue(replace(base, error=str(fault)), source, fault)
-    kind, error = _recognise(name, array)
-    return replace(base, array=array, kind=kind, error=error)
-
-
-def _rescue(file: LoadedFile, source: _Named, fault: EngineError) -> LoadedFile:
-    whole = getattr(fault, "whole_items", None)
-    if not whole:
-        return file
-    try:
-        source.seek(0)
-        array = read_idx(source, keep_whole=True, max_bytes=MAX_FILE_BYTES)
-    except EngineError:
-        return file
-    kind, error = _recognise(file.name, array)
-    return file if error else replace(file, kind=kind, whole_items=len(array), rescued=array)
-
-
-def _parse_other(base: LoadedFile, raw: bytes) -> LoadedFile:
-    """Parse a table, arrays or an archive."""
-    try:
-        found = readers.read(raw, name=base.name, max_bytes=MAX_FILE_BYTES)
-        return _with_contents(base, found)
-    except EngineError as fault:
-        base, whole = replace(base, error=str(fault)), getattr(fault, "whole_items", None)
-    if not whole:
-        return base
-    try:
-        found = readers.read(raw, name=base.name, max_bytes=MAX_FILE_BYTES, keep_whole=True)
-    except EngineError:
-        return base
-    return replace(base, kind="set", whole_items=whole, rescued=found)
-
-
-def _with_contents(base: LoadedFile, found: Contents) -> LoadedFile:
-    if found.train is not None:
-        return replace(base, kind="set", contents=found, notes=found.notes)
-    alone = "images" if found.images is not None else "labels"
-    return replace(base, kind=alone, array=getattr(found, alone), notes=found.notes)
-
-
-def _recognise(name: str, array: np.ndarray) -> tuple[str, str | None]:
-    """Return (kind, what is wrong or None) for an array read from an IDX file."""
-    if array.ndim in (2, 3) and array.dtype == np.uint8:
-        return "images", None
-    if array.ndim == 1 and array.dtype.kind in "ui":
-        return "labels", None
-    shape = " x ".join(f"{n:,}" for n in array.shape)
-    return "other", (
-        f"{name}: holds {array.dtype} numbers of shape {shape}: images are unsigned bytes in "
-        "three dimensions and labels whole numbers in one"
-    )
-
-
 def pair(files: Sequence[LoadedFile]) -> Pairing:
     """Pair images with labels by count and name, and choose training and test set.
 
     A name says which part a pair plays ("train", or "t10k", "test", "val"); otherwise the
     larger pair trains. Where two pairs claim one part, the one dropped last has it.
     """
-    good = [file for file in files if file.good]
-    pairs, lonely = _match(good)
-    parts: dict[str, Couple] = {}
-    left = []
-    for found in pairs:
-        part = _part_of(found)
-        if part:
-            if part in parts:
-                left.append(parts[part])
-            parts[part] = found
-        else:
-            left.append(found)
-    for found in sorted(left, key=lambda couple: -couple.count):
-        for part in ("training", "test"):
-            if part not in parts:
-                parts[part] = found
-                break
-    if "training" not in parts and "test" in parts:
-        parts["training"] = parts.pop("test")
-    unused = [p for p in pairs if not any(p is used for used in parts.values())]
-    return Pairing(
-        parts.get("training"), parts.get("test"), tuple(_sentences(parts, unused, lonely))
-    )
+    couples, unpaired = _couples([file for file in files if file.good])
+    train, test = pairing.choose([(couple.part, couple.size) for couple in couples])
+    training = None if train is None else couples[train]
+    judging = None if test is None else couples[test]
+    used = [
+        f"{part} set: {couple.names}, {couple.size:,} images{_shortfall(couple)}."
+        for part, couple in zip(_PARTS, (training, judging), strict=True)
+        if couple is not None
+    ]
+    unused = [
+        f"{couple.names} is not used: another {'set' if couple.dataset else 'pair'} took its part."
+        for place, couple in enumerate(couples)
+        if place not in (train, test)
+    ]
+    return Pairing(training, judging, (*used, *unused, *map(_without_partner, unpaired)))
 
 
-def _match(files: list[LoadedFile]) -> tuple[list[Couple], list[LoadedFile]]:
+def _couples(files: list[LoadedFile]) -> tuple[list[Couple], list[LoadedFile]]:
     """Return couples in the order of their images, and the files that found no partner."""
-    free = [file for file in files if file.kind == "labels"]
-    pairs, lonely = [], []
-    for images in files:
-        if images.kind == "set":
-            found = images.contents
-            sets = [data for data in (found.train, found.test) if data is not None]
-            pairs += [Couple(images, images, data) for data in sets]
-        if images.kind != "images":
-            continue
-        fitting = [labels for labels in free if _fit(images, labels)]
-        if fitting:
-            # max() keeps the first of equals: files dropped in order stay together.
-            labels = max(fitting, key=lambda file: _likeness(images, file))
-            free = [file for file in free if file is not labels]
-            whole = min(len(images.array), len(labels.array))
-            pairs.append(Couple(_first(images, whole), _first(labels, whole)))
-        else:
-            lonely.append(images)
-    return pairs, lonely + free
-
-
-def _part_of(found: Couple) -> str | None:
-    """Return the part a couple plays: as its one file says, or else a name."""
-    brought = found.images.contents if found.dataset is not None else None
-    if brought and brought.test is not None:
-        return "training" if found.dataset is brought.train else "test"
-    return _part(found.images.name) or _part(found.labels.name)
-
-
-def _fit(images: LoadedFile, labels: LoadedFile) -> bool:
-    """Return whether the two belong together by count.
-
-    Of a file that was cut short the first items are left, in their order: it fits what it would
-    fit were it whole.
-    """
-    return len(images.array) == len(labels.array) or _promised(images) == _promised(labels)
-
-
-def _promised(file: LoadedFile) -> int:
-    return file.header.count if file.header else len(file.array)
-
-
-def _likeness(images: LoadedFile, labels: LoadedFile) -> tuple[bool, int]:
-    equal = len(images.array) == len(labels.array)
-    return equal, _alike(images.name, labels.name)
+    matched, unpaired = pairing.match(files)
+    partners = {id(images): labels for images, labels in matched}
+    couples = []
+    for file in files:
+        couples += [Couple(file, file, data) for data in file.contents.sets]
+        labels = partners.get(id(file))
+        if labels is not None:
+            whole = min(file.count, labels.count)
+            couples.append(Couple(_first(file, whole), _first(labels, whole)))
+    return couples, unpaired
 
 
 def _first(file: LoadedFile, count: int) -> LoadedFile:
     """Return the file with its first items alone; a view, under a digest of its own."""
-    if len(file.array) == count:
+    if file.count == count:
         return file
-    return replace(file, array=file.array[:count], digest=f"{file.digest}:{count}")
+    found = file.contents
+    images = None if found.images is None else found.images[:count]
+    labels = None if found.labels is None else found.labels[:count]
+    first = replace(found, images=images, labels=labels)
+    return replace(file, contents=first, digest=f"{file.digest}:{count}")
 
 
-def _alike(one: str, other: str) -> int:
-    """Return how many leading letters two names share."""
-    return next(
-        (i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b),
-        min(len(one), len(other)),
+def _without_partner(file: LoadedFile) -> str:
+    other = pairing.LABELS if file.kind == pairing.IMAGES else pairing.IMAGES
+    return (
+        f"{file.name} holds {file.count:,} {file.kind}, and no file holds as many "
+        f"{other}: drop the {other} file that belongs to it."
     )
-
-
-def _part(name: str) -> str | None:
-    lower = name.lower()
-    if "train" in lower:
-        return "training"
-    return "test" if any(word in lower for word in ("t10k", "test", "val")) else None
-
-
-def _sentences(
-    parts: dict[str, Couple], unused: list[Couple], lonely: list[LoadedFile]
-) -> list[str]:
-    lines = [
-        f"{part.capitalize()} set: {parts[part].names}, {parts[part].count:,} images"
-        f"{_shortfall(parts[part])}."
-        for part in ("training", "test")
-        if part in parts
-    ]
-    lines += [
-        f"{found.names} is not used: another {'set' if found.dataset else 'pair'} took its part."
-        for found in unused
-    ]
-    for file in lonely:
-        other = "labels" if file.kind == "images" else "images"
-        lines.append(
-            f"{file.name} holds {len(file.array):,} {file.kind}, and no file holds as many "
-            f"{other}: drop the {other} file that belongs to it."
-        )
-    return lines
 
 
 def _shortfall(found: Couple) -> str:
     if found.dataset is not None:
         return ""
-    promised = min(_promised(found.images), _promised(found.labels))
-    return f" (the first of {promised:,}: the rest was cut off)" if promised > found.count else ""
-
-
-class _Named(io.BytesIO):
-    """Bytes as a binary file that knows its name, so that errors can begin with it."""
-
-    def __init__(self, raw: bytes, name: str) -> None:
-        super().__init__(raw)
-        self.name = name
+    promised = min(found.images.promised, found.labels.promised)
+    return f" (the first of {promised:,}: the rest was cut off)" if promised > found.size else ""

@@ -24,11 +24,9 @@ from dashboard.store.networks import ORDER, Entry, Kind, Networks, Tuning, key_f
 from dashboard.store.visits import Kept, Visit
 from nnengine.analysis.finetuning import Lesson
 from nnengine.core.network import Network
-from nnengine.data.augment import Augmentation
-from nnengine.renamed import by_new_names
 from nnengine.storage import checkpoint, modelfile
 from nnengine.training import History
-from nnengine.training.state import Course
+from nnengine.training.state import TrainingState
 
 MARK = b"NNkeep1\n"
 MOST_BYTES = 192 << 20  # of all records together
@@ -231,7 +229,7 @@ def _run(run: Run, source: str | None) -> bytes:
     about = {
         "id": run.id,
         "name": run.name,
-        "recipe": asdict(run.recipe),
+        "recipe": run.recipe.as_dict(),
         "sizes": run.sizes,
         "data_name": run.data_name,
         "data_count": run.data_count,
@@ -241,7 +239,7 @@ def _run(run: Run, source: str | None) -> bytes:
         "history": (work.history if work else run.history).as_dict(),
         "source": source,
     }
-    return pack(about, checkpoint.to_bytes(network, course or Course()))
+    return pack(about, checkpoint.to_bytes(network, course or TrainingState()))
 
 
 def _mine_key(visit: Visit) -> tuple:
@@ -402,17 +400,12 @@ def _check(about: Any, kinds: dict[str, Any]) -> None:
 def _read_run(about: dict, raw: bytes, owner: str, now: float) -> Run:
     _check(about, _RUN)
     network, course = checkpoint.from_bytes(raw)
-    given = by_new_names(about["recipe"])
-    recipe = Recipe(
-        **{**given, "hidden": tuple(given["hidden"]),
-           "augmentation": Augmentation(**given["augmentation"])}
-    )  # fmt: skip
     ended = about["state"] not in ("waiting", "running", "paused")
     return Run(
         id=about["id"],
         owner=owner,
         name=about["name"],
-        recipe=recipe,
+        recipe=Recipe.from_dict(about["recipe"]),
         sizes=tuple(about["sizes"]),
         data_name=about["data_name"],
         data_count=about["data_count"],

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
 from dashboard.web import build, gather, serve
+from nnengine.cli.options import Parser
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the command line."""
-    top = argparse.ArgumentParser(
-        prog="python -m dashboard.web",
+def parser(name: str | None = None) -> Parser:
+    """Return the command line; name: what `build` is called where it is a command of its own."""
+    top = Parser(
+        prog=name or "python -m dashboard.web",
         description="Make the dashboard a folder of static files that runs in a browser tab.",
     )
     commands = top.add_subparsers(dest="command", required=True)
-    made = commands.add_parser("build", help="collect the site into a folder")
+    made = commands.add_parser("build", help="collect the site into a folder", prog=name)
     made.add_argument("--out", type=Path, default=Path("site"), help="the folder (site)")
     whence = made.add_mutually_exclusive_group()
     whence.add_argument(
@@ -39,9 +39,9 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run one command; return the exit status."""
-    given = parser().parse_args(arguments)
+def main(arguments: list[str] | None = None, name: str | None = None) -> int:
+    """Run one command; return the exit status. name: as `parser` has it."""
+    given = parser(name).parse_args(arguments)
     try:
         if given.command == "gather":
             print(gather.gather(given.folder, print))
@@ -57,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
                 print(f"It computes by NumPy alone, some ten times slower: {site.slow}",
                       file=sys.stderr)  # fmt: skip
     except (gather.GatherError, build.BuildError) as fault:
-        print(fault, file=sys.stderr)
+        print("nnengine:", fault, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import re
 import shutil
 import tempfile
@@ -69,10 +70,17 @@ def build(out: Path, vendored: Path | None = None, data_from: Sequence[str] = ()
     return Site(len(files), sum(file.stat().st_size for file in files), fetched, slow)
 
 
+def _module() -> Path:
+    """Return where the kernels compiled for browsers are: among the sources, if those are ours."""
+    ours = os.access(entries.FILE.parent, os.W_OK)
+    return entries.FILE if ours else gather.cache().with_name(entries.FILE.name)
+
+
 def _compiled() -> str | None:
     """Have the kernels for browsers compiled; return why they cannot be, or None."""
     try:
-        ahead_of_time.make()
+        _module().parent.mkdir(parents=True, exist_ok=True)
+        ahead_of_time.make(_module())
     except ahead_of_time.CompileError as fault:
         return str(fault)
     return None
@@ -124,8 +132,8 @@ def sources() -> dict[str, bytes]:
 
     The kernels compiled for browsers are among them where they are made from these sources.
     """
-    kernels = [entries.FILE] if ahead_of_time.current() else []
-    return {str(file.relative_to(ROOT)): file.read_bytes() for file in kernels} | {
+    kernels = [_module()] if ahead_of_time.current(_module()) else []
+    return {str(entries.FILE.relative_to(ROOT)): file.read_bytes() for file in kernels} | {
         str(file.relative_to(ROOT)): file.read_bytes()
         for package in ("dashboard", "nnengine")
         for file in (ROOT / package).rglob("*")

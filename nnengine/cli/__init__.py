@@ -1,4 +1,5 @@
-"""The command line: `nnengine train | evaluate | predict | info | convert | demo | fetch`.
+"""The command line: `nnengine train | evaluate | predict | info | convert | demo | fetch | app |
+site`.
 
 Results go to standard output: a short summary, or with --json one JSON object and nothing else.
 Progress and faults go to standard error, a fault as one line. Exit status: 0 done, 2 a fault,
@@ -16,7 +17,7 @@ from collections.abc import Sequence
 from .._version import __version__
 from ..errors import EngineError
 from ..renamed import SETTINGS
-from . import convert, demo, evaluate, fetch, info, predict, train
+from . import app, convert, demo, evaluate, fetch, info, predict, site, train
 from .options import FAULT, Parser
 
 INTERRUPTED, NO_READER = 130, 141
@@ -30,9 +31,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as end:
         return int(end.code or 0)
     try:
-        arguments.run(arguments)
+        status = arguments.run(arguments)
         sys.stdout.flush()
-        return 0
+        return status or 0
     except BrokenPipeError:
         # Python flushes once more as it ends: give it something that can be written to.
         with contextlib.suppress(OSError, ValueError):
@@ -57,10 +58,16 @@ def _by_its_new_name(word: str) -> str:
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Parse; words of data may stand before and after options, which argparse would not have."""
+    """Parse; words of data may stand before and after options, which argparse would not have.
+
+    What a command passes on to another program is left to that one.
+    """
     parser = _parser()
     given = sys.argv[1:] if argv is None else argv
     arguments, rest = parser.parse_known_args(list(map(_by_its_new_name, given)))
+    if hasattr(arguments, "passed_on"):
+        arguments.passed_on = rest
+        return arguments
     words = [word for word in rest if not word.startswith("-")]
     if rest and (words != rest or not hasattr(arguments, "data")):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
@@ -73,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="nnengine", description="Train, try and convert neural networks.")
     parser.add_argument("--version", action="version", version=f"nnengine {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (train, evaluate, predict, info, convert, demo, fetch):
+    for command in (train, evaluate, predict, info, convert, demo, fetch, app, site):
         command.add(commands)
     return parser
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 
-from ..data import catalogue, readers
+import numpy as np
+
+from ..data import catalogue, pairing, readers
 from ..data.dataset import Dataset
 from ..data.idx import Idx1, Idx3
-from ..errors import ConfigError
+from ..errors import ConfigError, FormatError
 from .progress import FetchProgress
 
 NAMES = ", ".join(catalogue.NAMES[:-1]) + " or " + catalogue.NAMES[-1]
@@ -43,7 +46,8 @@ def train_data(data: list[str], test: list[str]) -> tuple[Dataset, Dataset | Non
 def dataset(words: list[str], *, classes: int | None = None) -> Dataset:
     """Return the data in the files IMAGES LABELS, or the test part of one set, if it has one."""
     if len(words) == 2:
-        return Dataset(Idx3(words[0]), Idx1(words[1]), classes=classes)
+        images, labels = _half(words[0], pairing.IMAGES), _half(words[1], pairing.LABELS)
+        return Dataset(images, labels, classes=classes)
     if len(words) != 1:
         got = f", got {' '.join(words)}" if words else ""
         raise ConfigError(f"give IMAGES LABELS or one of {NAMES}{got}; --help says more")
@@ -59,6 +63,44 @@ def dataset(words: list[str], *, classes: int | None = None) -> Dataset:
     return Dataset(data.images, data.labels, classes=classes, name=data.name)
 
 
+def images(word: str) -> np.ndarray:
+    """Return uint8 (n, h, w): the images in a file, or the test images of a set, if it has some."""
+    if catalogue.knows(word):
+        return dataset([word]).images
+    if not is_whole(word):
+        return Idx3(word).data
+    found = readers.read(word)
+    shown = found.sets[-1].images if found.sets else found.images
+    if shown is None:
+        raise FormatError(f"{word}: holds labels and no images: give the images")
+    _tell(word, found.notes)
+    return shown
+
+
+def _half(word: str, kind: str) -> Idx1 | Idx3 | np.ndarray:
+    """Return the images or labels that a file of any format holds alone.
+
+    What is no known format is told by the reader of IDX files, which has a sentence for every
+    damage.
+    """
+    if readers.recognise(word) in (None, "idx", "folder"):
+        return Idx3(word) if kind == pairing.IMAGES else Idx1(word)
+    found = readers.read(word)
+    array = found.images if kind == pairing.IMAGES else found.labels
+    if array is None:
+        holds = "images with their labels" if found.sets else f"{found.kind} and no {kind}"
+        remedy = "give it alone" if found.sets else f"give the {kind}"
+        raise FormatError(f"{word}: holds {holds}: {remedy}")
+    _tell(word, found.notes)
+    return array
+
+
+def _tell(name: str, notes: Sequence[str]) -> None:
+    """Say on standard error what was changed while data were read."""
+    for note in notes:
+        print(f"{name}: {note}", file=sys.stderr)
+
+
 def by_name(name: str) -> catalogue.Sets | readers.Sets:
     """Return the set called ``name``, or the one in the file or folder of that name."""
     if not catalogue.knows(name) and os.path.exists(name):
@@ -67,8 +109,7 @@ def by_name(name: str) -> catalogue.Sets | readers.Sets:
                 f"{name} is a file by itself: images need their labels, IMAGES LABELS"
             )
         found = readers.read_sets(name)
-        for note in found.notes:
-            print(f"{name}: {note}", file=sys.stderr)
+        _tell(name, found.notes)
         return found
     with FetchProgress() as progress:
         return catalogue.load(name, progress=progress.show)

@@ -33,6 +33,7 @@ def _evaluate(arguments: argparse.Namespace) -> None:
         "recall": [_number(share) for share in found.recall],
         "class_names": list(network.class_names),
         "kernels": kernels.name,
+        "kernels_remark": kernels.remark() or None,
     }
     answer(result, report.evaluation_lines(result), arguments)
 

@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ..data.idx import Idx3
 from ..errors import ConfigError
 from ..storage import modelfile
 from . import report
-from .data import NAMES, dataset, is_whole
+from .data import NAMES, images
 from .options import add_command, answer
 
 _PICTURES = 4  # predictions at most beside which the image is drawn
@@ -24,8 +23,8 @@ def add(commands: Any) -> None:
     command.add_argument(
         "images",
         metavar="IMAGES",
-        help=f"IDX images; or a CSV, .npz, zip or folder as for train, or {NAMES}: its test "
-        "images (./NAME for a file of that name)",
+        help=f"images as IDX or .npy; or a CSV, .npz, zip or folder as for train, or {NAMES}: its "
+        "test images (./NAME for a file of that name)",
     )
     command.add_argument(
         "--index",
@@ -49,15 +48,14 @@ _index.__name__ = "index"  # what argparse calls it in its messages
 
 def _predict(arguments: argparse.Namespace) -> None:
     network = modelfile.load(arguments.model)
-    whole = is_whole(arguments.images)
-    images = dataset([arguments.images]).images if whole else Idx3(arguments.images).data
-    start, stop, _ = slice(*arguments.index).indices(len(images))
+    found = images(arguments.images)
+    start, stop, _ = slice(*arguments.index).indices(len(found))
     if start >= stop:
         raise ConfigError(
-            f"--index chooses no image: there are {len(images):,}, numbered "
-            f"from 0 to {len(images) - 1:,}"
+            f"--index chooses no image: there are {len(found):,}, numbered "
+            f"from 0 to {len(found) - 1:,}"
         )
-    probabilities = network.predict_proba(images[start:stop])
+    probabilities = network.predict_proba(found[start:stop])
     answers = probabilities.argmax(axis=1)
     result = {
         "predictions": answers.tolist(),
@@ -66,4 +64,4 @@ def _predict(arguments: argparse.Namespace) -> None:
         "count": len(answers),
         "start": start,
     }
-    answer(result, report.prediction_lines(result, images[start:stop], _PICTURES), arguments)
+    answer(result, report.prediction_lines(result, found[start:stop], _PICTURES), arguments)

@@ -21,6 +21,8 @@ def train_lines(result: dict[str, Any]) -> Iterator[str]:
         f"{result['iterations']:,} iterations ({result['epochs']:g} epochs) in "
         f"{result['seconds']:.1f} s, {result['kernels']} kernels"
     )
+    if result["kernels_remark"]:
+        yield f"  {result['kernels_remark']}"
     for side in ("train", "test"):
         if result[f"{side}_accuracy"] is not None:
             yield (
@@ -60,6 +62,8 @@ def evaluation_lines(result: dict[str, Any]) -> Iterator[str]:
         f"accuracy {result['accuracy']:.2%} of {result['count']:,} images, "
         f"loss {result['loss']:.4f}"
     )
+    if result["kernels_remark"]:
+        yield result["kernels_remark"]
     yield "rows: what it is; columns: the answer; recall and precision in per cent"
     yield ""
     heads = [name[: cell - 2] for name in names]
@@ -101,6 +105,20 @@ def idx_lines(facts: dict[str, Any]) -> Iterator[str]:
     if facts["class_counts"] is not None:
         counts = ", ".join(f"{label}: {n:,}" for label, n in enumerate(facts["class_counts"]))
         yield f"  labels  {counts}"
+
+
+def data_lines(facts: dict[str, Any]) -> Iterator[str]:
+    """Describe a file or folder of images, labels or both."""
+    yield f"{facts['name']}: {facts['kind']}"
+    for part, held in facts["parts"].items():
+        sides = f" of {'x'.join(map(str, held['shape']))}" if held["shape"] else ""
+        alone = "class_counts" not in held
+        yield f"  {part:<7} {held['count']:,}{'' if alone else ' images'}{sides}"
+        if not alone:
+            counts = zip(held["class_names"], held["class_counts"], strict=True)
+            yield f"          {', '.join(f'{name}: {count:,}' for name, count in counts)}"
+    for note in facts["notes"]:
+        yield f"  {note}"
 
 
 def model_lines(facts: dict[str, Any]) -> Iterator[str]:

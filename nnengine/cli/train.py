@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import inspect
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from .. import kernels
-from ..core.activations import ACTIVATIONS
-from ..core.network import INITIALIZERS, Network
-from ..core.optimizers import OPTIMIZERS
-from ..data import augment
+from ..core.network import Network
 from ..data.dataset import Dataset
 from ..errors import ConfigError
 from ..storage import modelfile
-from ..training import SCHEDULES, TrainingConfig, TrainingDiverged, TrainingFinished, training
+from ..training import TrainingConfig, TrainingDiverged, TrainingFinished, training
+from ..training.settings import SETTINGS
 from . import report
 from .data import train_data, untangled
-from .options import add_command, add_data, answer
+from .options import add_command, add_data, add_settings, answer
 from .progress import Progress
 
 
@@ -37,64 +36,34 @@ def add(commands: Any) -> None:
     add_data(train, "it is trained on its training images and measured with its test images")
     add = train.add_argument
     add("--test", nargs="+", metavar="DATA", help="measured too, never trained on: likewise")
-    _add_network(add)
-    length = train.add_mutually_exclusive_group()
-    length.add_argument("--epochs", type=int, metavar="N", help="passes over the images (10)")
-    length.add_argument("--iterations", type=int, metavar="N", help="optimizer steps")
-    _add_steps(add)
-    add(
-        "--train-sample",
-        type=int,
-        metavar="N",
-        help="training images at most that accuracy and loss are measured on, less time than all "
-        "of them take (10,000 on the way, all at the end)",
-    )
-    add("--profile", action="store_true", help="say where the time went")
-    add("--seed", type=int, default=0, metavar="S", help="of weights, shuffling, distortions (0)")
-    add("--out", metavar="FILE", help="save the network as .npz or .nnm; also after Ctrl-C")
-
-
-def _add_network(add: Callable) -> None:
     add(
         "--layers",
         type=_layers,
         metavar="784,10,10",
         help="widths from inputs to classes (inputs,10,classes)",
     )
-    add("--activation", choices=ACTIVATIONS, default="relu", help="of hidden layers (relu)")
-    add("--initializer", "--init", choices=INITIALIZERS, default="he", help="of the weights (he)")
-    add("--dtype", choices=("float32", "float64"), default="float32", help="(float32)")
+    add_settings(train, _usual())
+    add("--profile", action="store_true", help="say where the time went")
+    add("--out", metavar="FILE", help="save the network as .npz or .nnm; also after Ctrl-C")
 
 
-def _add_steps(add: Callable) -> None:
-    add("--batch-size", type=_batch_size, default=64, metavar="N|all", help="images a step (64)")
-    add("--optimizer", choices=tuple(OPTIMIZERS), default="sgd", help="(sgd)")
-    add("--learning-rate", type=float, default=0.1, metavar="A", help="(0.1)")
-    add("--momentum", type=float, default=0.9, metavar="M", help="for --optimizer momentum (0.9)")
-    add("--schedule", choices=SCHEDULES, default="constant", help="of the learning rate (constant)")
-    add(
-        "--augment",
-        default="none",
-        metavar="HOW",
-        help="show images distorted, anew each time: none, gentle, strong, or amounts such as "
-        "shift=2,rotation=10 (none)",
-    )
+def _usual() -> dict[str, Any]:
+    """Return every setting as the engine takes it where nobody says anything."""
+    build = inspect.signature(Network.build).parameters
+    of_network = {name: build[name].default for name, row in SETTINGS.items() if row.of_network}
+    of_network["dtype"] = np.dtype(of_network["dtype"]).name
+    return TrainingConfig().as_dict() | of_network
 
 
 def _layers(text: str) -> list[int]:
     return [int(size) for size in text.split(",")]
 
 
-def _batch_size(text: str) -> int | None:
-    return None if text == "all" else int(text)
-
-
-# What argparse calls these in its messages.
-_layers.__name__, _batch_size.__name__ = "layers", "batch size"
+_layers.__name__ = "layers"  # what argparse calls it in its messages
 
 
 def _train(arguments: argparse.Namespace) -> None:
-    config = _config(arguments)
+    config = TrainingConfig(**_said(arguments, of_network=False))
     data, test = train_data(*untangled(arguments.data, arguments.test or []))
     network = _new_network(arguments, data)
     if arguments.out:
@@ -115,6 +84,7 @@ def _train(arguments: argparse.Namespace) -> None:
         "seconds": round(seconds, 3),
         "images_per_second": round(final.epoch * len(data) / seconds),
         "kernels": kernels.name,
+        "kernels_remark": kernels.remark() or None,
         "layers": list(network.sizes),
         "parameters": network.parameter_count,
         "config": config.as_dict(),
@@ -126,19 +96,10 @@ def _train(arguments: argparse.Namespace) -> None:
     answer(result, report.train_lines(result), arguments)
 
 
-def _config(arguments: argparse.Namespace) -> TrainingConfig:
-    return TrainingConfig(
-        epochs=arguments.epochs,
-        iterations=arguments.iterations,
-        batch_size=arguments.batch_size,
-        optimizer=arguments.optimizer,
-        learning_rate=arguments.learning_rate,
-        momentum=arguments.momentum,
-        seed=arguments.seed,
-        augmentation=augment.parse(arguments.augment) or None,
-        schedule=arguments.schedule,
-        train_sample=arguments.train_sample,
-    )
+def _said(arguments: argparse.Namespace, *, of_network: bool) -> dict[str, Any]:
+    """Return the settings that make the network, or those that make the run, by their names."""
+    rows = (row for row in SETTINGS.values() if row.options and row.of_network == of_network)
+    return {row.name: getattr(arguments, row.name) for row in rows}
 
 
 def _new_network(arguments: argparse.Namespace, data: Dataset) -> Network:
@@ -157,12 +118,10 @@ def _new_network(arguments: argparse.Namespace, data: Dataset) -> Network:
         )
     return Network.build(
         sizes,
-        activation=arguments.activation,
         rng=arguments.seed,
-        initializer=arguments.initializer,
-        dtype=np.dtype(arguments.dtype),
         class_names=data.class_names,
         image_shape=data.image_shape,
+        **_said(arguments, of_network=True),
     )
 
 

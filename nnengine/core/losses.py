@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import kernels
-from ..fast.sparse import read_only
+from ..errors import FormatError
+from .arithmetic import formula, now, read_only
+
+
+@formula
+def softmax(logits: np.ndarray, probabilities: np.ndarray) -> None:
+    """Put e^z / sum(e^z), row by row, into probabilities (may be the same array); rows sum to 1."""
+    np.subtract(logits, logits.max(axis=1, keepdims=True), out=probabilities)
+    np.exp(probabilities, out=probabilities)
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
 
 
 def softmax_cross_entropy(
@@ -21,6 +29,44 @@ def softmax_cross_entropy(
     """
     gradient = np.empty_like(logits)
     weight = logits.dtype.type(1 / (count or len(labels)))
-    labels = read_only(labels)
-    loss, correct = kernels.softmax_cross_entropy(logits, labels, weight, gradient)
+    loss, correct = now.softmax_cross_entropy(logits, read_only(labels), weight, gradient)
     return loss, correct, gradient
+
+
+@formula
+def _softmax_cross_entropy(
+    logits: np.ndarray, labels: np.ndarray, weight: float, gradient: np.ndarray
+) -> tuple[float, int]:
+    """Put (softmax(logits) - onehot(labels)) * weight into gradient; return (loss, right answers).
+
+    The loss of a row is log(sum(e^(z - max))) - (z[label] - max). labels: uint8 (n,).
+    """
+    rows = np.arange(len(labels))
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    true = shifted[rows, labels]
+    exponentials = np.exp(shifted)
+    totals = exponentials.sum(axis=1)
+    np.divide(exponentials, totals[:, None], out=gradient)
+    gradient[rows, labels] -= 1
+    gradient *= gradient.dtype.type(weight)
+    loss = float((np.log(totals) - true).sum(dtype=np.float64))
+    # A NaN is never the largest of a row to anybody but argmax, which returns its place.
+    correct = int((logits.argmax(axis=1) == labels).sum())
+    return loss, correct
+
+
+def check_labels(labels: np.ndarray, classes: int, *, what: str = "labels") -> None:
+    """Raise FormatError unless whole numbers ``labels`` all lie in 0 to ``classes`` - 1.
+
+    ``what`` is what the message calls them; it names the first offender by index and value.
+    """
+    labels = np.asarray(labels)
+    outside = np.flatnonzero(~((labels >= 0) & (labels < classes)))  # NaN is outside as well
+    if outside.size:
+        first = int(outside[0])
+        raise FormatError(
+            f"{what}: label {labels.flat[first]} at index {first:,} is out of range: with "
+            f"{classes} classes labels go from 0 to {classes - 1}"
+            + (f" ({outside.size:,} such labels)" if outside.size > 1 else "")
+            + "; check that the labels belong to this data or allow more classes"
+        )

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
-from .. import kernels
-from ..data.dataset import check_labels
-from .losses import softmax_cross_entropy
-
-if TYPE_CHECKING:
-    from ..data.dataset import Dataset
-    from .network import Network
+from .arithmetic import now
+from .losses import check_labels, softmax_cross_entropy
+from .network import Network
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,13 +39,16 @@ class Evaluation:
         return recall(self.confusion)
 
 
-def evaluate(network: Network, dataset: Dataset) -> Evaluation:
-    """Return what `network` does with `dataset`. Raises FormatError when they do not fit."""
+def evaluate(network: Network, dataset: Any) -> Evaluation:
+    """Return what `network` does with `dataset`, which has images and labels.
+
+    Raises FormatError when they do not fit.
+    """
     check_labels(dataset.labels, network.classes)
     logits = network.logits(dataset)
     loss, _, _ = softmax_cross_entropy(logits, dataset.labels)
     probabilities = logits
-    kernels.softmax(logits, probabilities)
+    now.softmax(logits, probabilities)
     predictions = probabilities.argmax(axis=1)
     return Evaluation(
         loss=loss / len(dataset.labels),

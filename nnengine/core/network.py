@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 
-from .. import kernels
 from ..errors import ConfigError, FormatError
-from ..fast.sliced import Grouped
-from ..fast.sparse import Packed, read_only
-from .activations import kind_of
-from .layers import Dense
-from .losses import softmax_cross_entropy
-from .shapes import (
+from . import layers
+from .activations import ACTIVATIONS, kind_of
+from .arithmetic import FORMULAS, aligned_zeros, formula, now, read_only
+from .layers import (
+    Dense,
     check_activations,
-    check_class_names,
-    check_image_shape,
-    check_parameters,
     check_sizes,
     count_parameters,
+    layers_of,
 )
+from .losses import softmax_cross_entropy
 
 INITIALIZERS = ("he", "glorot", "uniform")
 _PIECE_FLOATS = 1 << 16  # activations of a piece: a quarter of a megabyte, within cache
@@ -42,6 +39,9 @@ class Network:
     Make one with `Network.build` or `Network.from_parameters`.
     """
 
+    # What writes a network to a file: told by `nnengine.storage`, which stands on this module.
+    writer: ClassVar[Callable[[Network, Any], None] | None] = None
+
     def __init__(
         self,
         sizes: Sequence[int],
@@ -57,13 +57,11 @@ class Network:
         self.activations = check_activations(activations, self.sizes)
         self.theta = theta
         self.input_scale = float(input_scale)
-        self._scale = theta.dtype.type(input_scale)
         self.class_names = check_class_names(class_names, self.classes)
         self.image_shape = check_image_shape(image_shape, self.inputs)
         self.training = tuple(training)
-        self.layers = _layers(theta, self.sizes, self.activations)
+        self.layers = layers_of(theta, self.sizes, self.activations)
         self.kinds = tuple(map(kind_of, self.activations))  # as kernels name them
-        self._in_one_call = theta.dtype == np.float32
 
     @classmethod
     def build(
@@ -93,7 +91,7 @@ class Network:
         names = [activation] * hidden if isinstance(activation, str) else list(activation)
         if np.dtype(dtype) not in (np.float32, np.float64):
             raise ConfigError(f"dtype {dtype!r} is not known: choose float32 or float64")
-        theta = kernels.aligned_zeros(count_parameters(sizes), dtype)
+        theta = aligned_zeros(count_parameters(sizes), dtype)
         network = cls(
             sizes,
             [*names, "identity"],
@@ -172,110 +170,84 @@ class Network:
 
     def forward(self, images: Any) -> list[np.ndarray]:
         """Return the activations of every layer, float (n, width) each; the last are logits."""
-        return self._forward(self.as_inputs(images))
+        return layers.forward(self.layers, self.as_inputs(images), self.input_scale)
 
-    def _forward(self, x: np.ndarray | Packed) -> list[np.ndarray]:
-        """Do `forward` for inputs that are known to fit."""
-        if isinstance(x, Packed):
-            x = x.unpacked()
-        outputs = []
-        for layer in self.layers:
-            x = layer.forward(x, self.input_scale)
-            outputs.append(x)
-        return outputs
+    def backward(
+        self, images: Any, outputs: Sequence[np.ndarray], blame: np.ndarray, gradient: np.ndarray
+    ) -> None:
+        """Add to `gradient`, laid out like theta, what follows from the blame of the logits.
+
+        images and outputs: what `forward` took and gave; blame: float (n, classes), overwritten.
+        """
+        self._backward(self.as_inputs(images), outputs, blame, gradient)
+
+    def _backward(
+        self, x: np.ndarray, outputs: Sequence[np.ndarray], blame: np.ndarray, gradient: np.ndarray
+    ) -> None:
+        """Do `backward` for inputs that are known to fit."""
+        gradients = layers_of(gradient, self.sizes, self.activations)
+        layers.backward(self.layers, x, outputs, blame, gradients, self.input_scale)
 
     def gradient(
         self, images: Any, labels: np.ndarray, gradient: np.ndarray, *, count: int | None = None
     ) -> tuple[float, int]:
         """Add the gradient of the mean loss to `gradient`; return (loss summed, right answers).
 
-        images: as for `predict`, or grouped; best at most `block_images` of them; labels: uint8
-        (n,), in range; gradient: float, of theta's shape, laid out like it. `count`: the images
-        the mean is taken over, when these are a part of them (default: n).
+        images: as for `predict`, best at most `block_images` of them; labels: uint8 (n,), in
+        range; gradient: float, of theta's shape, laid out like it. `count`: the images the mean
+        is taken over, when these are a part of them (default: n).
         """
         x, labels = self.as_inputs(images), np.asarray(labels)
-        if isinstance(x, Grouped):
-            return self._whole_gradient(x, labels, gradient, count or len(x))
-        pieces = self._pieces(x, self.piece_images)
-        if len(pieces) < 2:
-            return self._gradient(x, labels, gradient, count or len(x))
+        pieces = _pieces(x, self.piece_images)
         # Sums of their own for all pieces but the first, added in the pieces' order.
         sums = [gradient, *(np.zeros_like(gradient) for _ in pieces[1:])]
         found: list[tuple[float, int]] = [(0.0, 0)] * len(pieces)
 
         def piece(n: int) -> None:
-            part = self._gradient(x[pieces[n]], labels[pieces[n]], sums[n], count or len(x))
-            found[n] = part
+            part = x[pieces[n]]
+            with np.errstate(all="ignore"):  # a run that diverges is told by its loss
+                outputs = layers.forward(self.layers, part, self.input_scale)
+                loss, correct, blame = softmax_cross_entropy(
+                    outputs[-1], labels[pieces[n]], count=count or len(x)
+                )
+                self._backward(part, outputs, blame, sums[n])
+            found[n] = loss, correct
 
-        kernels.fan_out(piece, len(pieces))
+        now.fan_out(piece, len(pieces))
         for part in sums[1:]:
             gradient += part
         return sum(loss for loss, _ in found), sum(correct for _, correct in found)
 
-    def _gradient(
-        self, x: np.ndarray | Packed, labels: np.ndarray, gradient: np.ndarray, count: int
-    ) -> tuple[float, int]:
-        """Do `gradient` for one piece of inputs that are known to fit."""
-        if isinstance(x, Packed) and self._in_one_call:
-            return self._whole_gradient(x, labels, gradient, count)
-        x = x.unpacked() if isinstance(x, Packed) else x
-        blame = _layers(gradient, self.sizes, self.activations)
-        with np.errstate(all="ignore"):  # a run that diverges is told by its loss
-            outputs = self._forward(x)
-            loss, correct, da = softmax_cross_entropy(outputs[-1], labels, count=count)
-            inputs = [x, *outputs[:-1]]
-            for n in reversed(range(len(self.layers))):
-                da = self.layers[n].backward(inputs[n], outputs[n], da, blame[n], self.input_scale)
-        return loss, correct
-
-    def _whole_gradient(
-        self, x: Packed | Grouped, labels: np.ndarray, gradient: np.ndarray, count: int
-    ) -> tuple[float, int]:
-        """Do `gradient` in one call."""
-        labels = read_only(labels)
-        network = self.sizes, self.kinds, self.theta, gradient
-        rest = labels, self._scale, self.dtype.type(1 / count), *network
-        if isinstance(x, Grouped):
-            return kernels.grouped_gradient(x.lists, x.first, *rest)
-        return kernels.packed_gradient((x.starts, x.places, x.values), x.rows, *rest)
-
     def loss(self, images: Any, labels: np.ndarray) -> tuple[float, int]:
         """Return (loss summed, right answers) for images as for `predict`; labels in range."""
         x, labels = self.as_inputs(images), np.asarray(labels)
-        pieces = self._pieces(x, min(self.piece_images, _ASKED))
+        pieces = _pieces(x, min(self.piece_images, _ASKED))
         found: list[tuple[float, int]] = [(0.0, 0)] * len(pieces)
 
         def piece(n: int) -> None:
-            part = x[pieces[n]], labels[pieces[n]]
             with np.errstate(all="ignore"):
-                if isinstance(x, Packed) and self._in_one_call:
-                    found[n] = self._whole_gradient(*part, np.empty(0, self.dtype), 1)
-                else:
-                    found[n] = softmax_cross_entropy(self._forward(part[0])[-1], part[1])[:2]
+                logits = layers.forward(self.layers, x[pieces[n]], self.input_scale)[-1]
+                found[n] = softmax_cross_entropy(logits, labels[pieces[n]])[:2]
 
-        kernels.fan_out(piece, len(pieces))
+        now.fan_out(piece, len(pieces))
         return sum(loss for loss, _ in found), sum(correct for _, correct in found)
 
     def logits(self, images: Any) -> np.ndarray:
         """Return float (n, classes), the sums before softmax. images: as `predict_proba`."""
         return self._logits(self.as_inputs(images))
 
-    def _logits(self, x: np.ndarray | Packed) -> np.ndarray:
+    def _logits(self, x: np.ndarray) -> np.ndarray:
         """Do `logits` for inputs that are known to fit."""
-        pieces = self._pieces(x, self.piece_images)
+        pieces = _pieces(x, self.piece_images)
         logits = np.empty((len(x), self.classes), self.dtype)
 
         def piece(n: int) -> None:
             with np.errstate(all="ignore"):
-                logits[pieces[n]] = self._forward(x[pieces[n]])[-1]
+                outputs = layers.forward(self.layers, x[pieces[n]], self.input_scale)
+                logits[pieces[n]] = outputs[-1]
 
-        kernels.fan_out(piece, len(pieces))
+        now.fan_out(piece, len(pieces))
         return logits
-
-    @staticmethod
-    def _pieces(x: np.ndarray | Packed, size: int) -> list[slice]:
-        """Return the rows of each piece of so many images."""
-        return [slice(start, start + size) for start in range(0, len(x), size)]
 
     def predict_proba(self, images: Any) -> np.ndarray:
         """Return float (n, classes) probabilities; rows sum to 1.
@@ -284,25 +256,25 @@ class Network:
         Idx3 or a Dataset; bytes or any other numbers. Raises FormatError when they do not fit.
         """
         x = self.as_inputs(images)
-        if self._in_one_call and type(x) is np.ndarray and x.dtype == np.uint8:
+        if x.dtype == np.uint8 and self.theta.dtype == np.float32:
             return self._probabilities(x)
         probabilities = self._logits(x)
-        kernels.softmax(probabilities, probabilities)
+        now.softmax(probabilities, probabilities)
         return probabilities
 
     def _probabilities(self, x: np.ndarray) -> np.ndarray:
         """Do `predict_proba` for bytes, in one call a thread and piece."""
-        network = self._scale, self.sizes, self.kinds, self.theta
+        network = self.theta.dtype.type(self.input_scale), self.sizes, self.kinds, self.theta
         answers = np.empty((len(x), self.sizes[-1]), np.float32)
         if len(x) <= _ANSWERS:
-            kernels.probabilities(x, *network, answers)
+            now.probabilities(x, *network, answers)
             return answers
 
         def piece(n: int) -> None:
             part = slice(n * _ANSWERS, (n + 1) * _ANSWERS)
-            kernels.probabilities(x[part], *network, answers[part])
+            now.probabilities(x[part], *network, answers[part])
 
-        kernels.fan_out(piece, -(-len(x) // _ANSWERS))
+        now.fan_out(piece, -(-len(x) // _ANSWERS))
         return answers
 
     def predict(self, images: Any) -> np.ndarray:
@@ -320,18 +292,16 @@ class Network:
             raise FormatError(f"{len(answers)} images and labels of shape {truth.shape} do not fit")
         return float((answers == truth).mean())
 
-    def as_inputs(self, images: Any) -> np.ndarray | Packed | Grouped:
+    def as_inputs(self, images: Any) -> np.ndarray:
         """Return images as (n, inputs): bytes as they are, other numbers scaled floats.
 
-        Packed and grouped images pass through. Raises FormatError when the images do not fit.
+        Raises FormatError when the images do not fit.
         """
         bytes_alone = type(images) is np.ndarray and images.dtype == np.uint8
         if bytes_alone and images.size == self.inputs and images.flags.c_contiguous:
             one = images.reshape(1, -1)  # a drawing to be answered at once: the rest takes 1 us
             one.setflags(write=False)
             return one
-        if isinstance(images, Packed | Grouped) and images.inputs == self.inputs:
-            return images
         pixels = np.asarray(getattr(images, "images", images))
         if pixels.ndim == 2 and pixels.shape[1] == self.inputs or pixels.ndim == 3:
             flat = pixels.reshape(len(pixels), -1) if len(pixels) else pixels.reshape(0, 0)
@@ -370,9 +340,9 @@ class Network:
 
     def save(self, target: Any) -> None:
         """Write the network to a path (`.npz`, or `.nnm` where that format can hold it)."""
-        from ..storage import modelfile  # it stands on this module
-
-        modelfile.save(self, target)
+        if Network.writer is None:
+            raise ConfigError("nobody told how networks are written: import nnengine.storage")
+        Network.writer(self, target)
 
     def __repr__(self) -> str:
         shape = "-".join(map(str, self.sizes))
@@ -381,17 +351,23 @@ class Network:
         return f"<Network {shape} ({hidden}), {self.parameter_count:,} parameters, {steps}>"
 
 
-def _layers(
-    theta: np.ndarray, sizes: Sequence[int], activations: Sequence[str]
-) -> tuple[Dense, ...]:
-    """Return layers whose arrays are views into theta: weights, biases, weights, ..."""
-    layers, start = [], 0
-    for fan_in, fan_out, activation in zip(sizes, sizes[1:], activations, strict=False):
-        middle, end = start + fan_in * fan_out, start + (fan_in + 1) * fan_out
-        weights = theta[start:middle].reshape(fan_in, fan_out)
-        layers.append(Dense(weights, theta[middle:end], activation))
-        start = end
-    return tuple(layers)
+def _pieces(x: np.ndarray, size: int) -> list[slice]:
+    """Return the rows of each piece of so many images."""
+    return [slice(start, start + size) for start in range(0, len(x), size)]
+
+
+@formula
+def probabilities(
+    x: np.ndarray,
+    scale: Any,
+    sizes: Sequence[int],
+    kinds: Sequence[int],
+    theta: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """Put a whole network's probabilities into out, float (n, classes), for bytes x (n, inputs)."""
+    made = layers_of(theta, sizes, [ACTIVATIONS[kind] for kind in kinds])
+    FORMULAS.softmax(layers.forward(made, x, scale, FORMULAS)[-1], out)
 
 
 def _initialize(layers: Sequence[Dense], how: str, rng: np.random.Generator) -> None:
@@ -410,3 +386,47 @@ def _initialize(layers: Sequence[Dense], how: str, rng: np.random.Generator) -> 
         else:
             layer.weights[:] = rng.uniform(-0.5, 0.5, layer.weights.shape)
             layer.biases[:] = rng.uniform(-0.5, 0.5, layer.biases.shape)
+
+
+def check_class_names(names: Sequence[str] | None, classes: int) -> tuple[str, ...]:
+    """Return a name for each class, its number where none is given, or raise ConfigError."""
+    if names is None:
+        return tuple(map(str, range(classes)))
+    if len(names) != classes:
+        raise ConfigError(f"{len(names)} class names for {classes} outputs: give one for each")
+    return tuple(map(str, names))
+
+
+def check_image_shape(shape: Sequence[int] | None, inputs: int) -> tuple[int, int]:
+    """Return (height, width): as given, else a square where the inputs make one, else a row."""
+    if shape is None:
+        side = int(inputs**0.5 + 0.5)
+        return (side, side) if side * side == inputs else (1, inputs)
+    height, width = map(int, shape)
+    if height < 1 or height * width != inputs:
+        raise ConfigError(f"image shape {height}x{width} does not hold {inputs:,} inputs")
+    return height, width
+
+
+def check_parameters(parameters: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the arrays in layer order, or raise FormatError naming the first that is off."""
+    depth = len(parameters) // 2
+    names = [f"{kind}_{n + 1}" for n in range(depth) for kind in ("weights", "biases")]
+    if not depth or set(names) != set(parameters):
+        raise FormatError(
+            f"parameters {sorted(parameters)} make no network: expected weights_1, biases_1, ..."
+        )
+    arrays = {name: np.asarray(parameters[name]) for name in names}
+    kinds = {array.dtype for array in arrays.values()}
+    if len(kinds) > 1 or kinds.pop() not in (np.float32, np.float64):
+        raise FormatError("parameters must be all float32 or all float64")
+    fan_in = None
+    for n in range(1, depth + 1):
+        weights, biases = arrays[f"weights_{n}"], arrays[f"biases_{n}"]
+        if weights.ndim != 2 or 0 in weights.shape or fan_in not in (None, weights.shape[0]):
+            expected = f"({fan_in or 'inputs'}, units)"
+            raise FormatError(f"weights_{n}: expected shape {expected}, found {weights.shape}")
+        fan_in = weights.shape[1]
+        if biases.shape != (fan_in,):
+            raise FormatError(f"biases_{n}: expected shape ({fan_in},), found {biases.shape}")
+    return arrays

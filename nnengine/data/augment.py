@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -96,6 +96,15 @@ class Augmentation:
         said = [_FIELDS[name][1].format(value) for name, value in amounts.items() if value]
         return ", ".join(said) or "as they are"
 
+    def check_shape(self, shape: tuple[int, int]) -> None:
+        """Raise ConfigError unless images of (height, width) pixels can be distorted."""
+        height, width = shape
+        if max(height, width) > _WIDEST:
+            raise ConfigError(
+                f"images of {height}x{width} pixels cannot be augmented: "
+                f"a side has {_WIDEST:,} at most; train without"
+            )
+
 
 # What other hands and pens do. Noise and inversion are for those who ask.
 NONE = Augmentation()
@@ -152,11 +161,7 @@ class Distorter:
         self.images.flags.writeable = False  # one compiled kernel serves all
         self.augmentation = augmentation
         _, height, width = images.shape
-        if max(height, width) > _WIDEST:
-            raise ConfigError(
-                f"images of {height}x{width} pixels cannot be augmented: "
-                f"a side has {_WIDEST:,} at most; train without"
-            )
+        augmentation.check_shape((height, width))
         self.bends = bend_tables(height, width) if augmentation.elastic else None
         self.grains = _noise(height * width) if augmentation.noise else None
 
@@ -171,7 +176,7 @@ class Distorter:
 
     def skip(self, images: int, rng: np.random.Generator) -> None:
         """Leave out the numbers that so many images would take from `rng`, a PCG64."""
-        rng.bit_generator.advance(images * _DRAWS)
+        cast(np.random.PCG64, rng.bit_generator).advance(images * _DRAWS)
 
     def _numbers(self, draws: np.ndarray) -> np.ndarray:
         """Return the kernel's int32 (n, columns.NUMBERS) for random numbers in [0, 1)."""
@@ -186,7 +191,7 @@ class Distorter:
             scale=(np.exp(either[3] * reach), np.exp(either[4] * reach)),
             shear=either[5] * limits.shear,
         )
-        if limits.elastic:
+        if self.bends is not None:
             fields = len(self.bends)
             numbers[:, columns.BEND_X] = np.rint(either[6] * limits.elastic * 256) * (width > 1)
             numbers[:, columns.BEND_Y] = np.rint(either[7] * limits.elastic * 256) * (height > 1)
@@ -217,7 +222,9 @@ def distorted(
 
     def piece(number: int) -> None:
         part = slice(number * most, (number + 1) * most)
-        kernels.distort(images, rows[part], numbers[part], bends, grains, out[part])
+        # Put there when a back end is chosen, which no checker of types sees.
+        distort: Callable[..., None] = kernels.distort  # pyright: ignore[reportAttributeAccessIssue]
+        distort(images, rows[part], numbers[part], bends, grains, out[part])
 
     kernels.fan_out(piece, -(-len(rows) // most))
     return out

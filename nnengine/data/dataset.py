@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.losses import check_labels
 from ..errors import ConfigError, FormatError
 from .idx import Idx1, Idx3
 from .idxheader import encode_header
@@ -173,23 +174,6 @@ class Dataset:
         height, width = self.image_shape
         name = f"{self.name}: " if self.name else ""
         return f"Dataset({name}{self.count:,} images of {height}x{width}, {self.classes} classes)"
-
-
-def check_labels(labels: np.ndarray, classes: int, *, what: str = "labels") -> None:
-    """Raise FormatError unless whole numbers ``labels`` all lie in 0 to ``classes`` - 1.
-
-    ``what`` is what the message calls them; it names the first offender by index and value.
-    """
-    labels = np.asarray(labels)
-    outside = np.flatnonzero(~((labels >= 0) & (labels < classes)))  # NaN is outside as well
-    if outside.size:
-        first = int(outside[0])
-        raise FormatError(
-            f"{what}: label {labels.flat[first]} at index {first:,} is out of range: with "
-            f"{classes} classes labels go from 0 to {classes - 1}"
-            + (f" ({outside.size:,} such labels)" if outside.size > 1 else "")
-            + "; check that the labels belong to this data or allow more classes"
-        )
 
 
 def _called(data: Any, what: str) -> str:

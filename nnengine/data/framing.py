@@ -131,7 +131,7 @@ def _is_light(grey: np.ndarray, middle: float) -> bool:
     for part in (_border(grey), grey):
         light, dark = np.count_nonzero(part > middle), np.count_nonzero(part < middle)
         if light != dark:
-            return light > dark
+            return bool(light > dark)
     return False
 
 

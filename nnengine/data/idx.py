@@ -12,14 +12,13 @@ import math
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
 from ..errors import FormatError
 from .idxheader import IdxHeader, encode_header, read_header
-from .sources import Source, Stream, fault, opened
+from .sources import BinaryFile, Source, Stream, fault, left_in_place, opened
 
 MAX_BYTES = 2**31
 LABELS_MAGIC, IMAGES_MAGIC = 0x0801, 0x0803
@@ -49,19 +48,11 @@ def describe(source: Source) -> IdxHeader:
 
     A seekable file is left where it stood. Raises FormatError where there is no IDX header.
     """
-    here = None
-    if hasattr(source, "tell"):
-        with suppress(OSError, ValueError):
-            here = source.tell()
-    with opened(source) as stream:
-        header = read_header(stream)
-    if here is not None:
-        with suppress(OSError, ValueError):
-            source.seek(here)  # type: ignore[union-attr]
-    return header
+    with left_in_place(source), opened(source) as stream:
+        return read_header(stream)
 
 
-def write_idx(target: str | os.PathLike[str] | BinaryIO, array: np.ndarray) -> None:
+def write_idx(target: str | os.PathLike[str] | BinaryFile, array: np.ndarray) -> None:
     """Write ``array`` (1 to 4 dimensions, one of the six IDX types) so that it reads back exactly.
 
     A path that ends in ``.gz`` is packed with gzip, with no time stamp: equal arrays give equal
@@ -97,10 +88,24 @@ def _load(
     check: Callable[[IdxHeader], None] | None = None,
 ) -> tuple[IdxHeader, np.ndarray]:
     with opened(source) as stream:
-        header = read_header(stream)
-        if check is not None:
-            check(header)
-        data = _read_data(stream, header, keep_whole, min(max_bytes, sys.maxsize))
+        return read_stream(stream, keep_whole=keep_whole, max_bytes=max_bytes, check=check)
+
+
+def read_stream(
+    stream: Stream,
+    *,
+    keep_whole: bool = False,
+    max_bytes: int = MAX_BYTES,
+    check: Callable[[IdxHeader], None] | None = None,
+) -> tuple[IdxHeader, np.ndarray]:
+    """Return header and array of the IDX file that a stream brings; as `read_idx` does.
+
+    ``check`` may refuse the header before anything is read on its word.
+    """
+    header = read_header(stream)
+    if check is not None:
+        check(header)
+    data = _read_data(stream, header, keep_whole, min(max_bytes, sys.maxsize))
     return header, _as_array(data, header)
 
 

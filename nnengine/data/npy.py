@@ -6,13 +6,21 @@ import io
 import math
 import re
 from dataclasses import dataclass
-from typing import IO
+from typing import Protocol
 
 import numpy as np
 
 from ..errors import FormatError
 
 MAX_HEAD_BYTES = 10_000  # NumPy's own limit for the text that describes an array
+
+
+class Readable(Protocol):
+    """Whatever gives up to so many bytes when asked."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return so many bytes, fewer at the end."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +33,7 @@ class NpyHead:
 
 
 def read_head(
-    stream: IO[bytes], what: str, *, kinds: tuple[str, ...] = ("f2", "f4", "f8", "u1")
+    stream: Readable, what: str, *, kinds: tuple[str, ...] = ("f2", "f4", "f8", "u1")
 ) -> NpyHead:
     """Return the description an .npy begins with; ``what`` names it in messages.
 
@@ -55,7 +63,7 @@ def read_head(
     return NpyHead(np.dtype(dtype[1]), order[1] == "True", tuple(map(int, sides)))
 
 
-def read_values(stream: IO[bytes], head: NpyHead, what: str) -> np.ndarray:
+def read_values(stream: Readable, head: NpyHead, what: str) -> np.ndarray:
     """Return the values in native byte order; never more is read than the description claims.
 
     Raises FormatError when there are fewer or more of them.

@@ -8,6 +8,7 @@ begin with the file's name where there is one.
 from __future__ import annotations
 
 import codecs
+import contextlib
 import gzip
 import io
 import os
@@ -15,13 +16,13 @@ import re
 import stat
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from ..errors import FormatError
 
-Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
+BinaryFile = BinaryIO | io.BufferedIOBase
+Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryFile
 
 GZIP = b"\x1f\x8b"
 DEFLATE_RATIO = 1032  # most bytes that one deflated byte can stand for: 258 from two bits
@@ -79,7 +80,7 @@ def _looks_like_text(text: str) -> tuple[str, str]:
     if text.startswith(("{", "[")):
         return "JSON text", "turn it into an array and write that with write_idx"
     if re.search(r"[,;\t]", text.partition("\n")[0]):
-        return "a CSV table", "a table of images opens with nnengine.forms.read_sets"
+        return "a CSV table", "a table of images opens with nnengine.data.readers.read_sets"
     return "plain text", "give the data file itself"
 
 
@@ -118,6 +119,23 @@ class Stream:
         """Pass over and return all the rest without a copy, where it is in immutable memory."""
         return None
 
+    def rest(self, limit: int) -> bytes:
+        """Return all that is left; raises FormatError for more than ``limit`` bytes."""
+        parts, size = [], 0
+        while part := self.read(PACKED_CHUNK):
+            parts.append(part)
+            size += len(part)
+            if size > limit:
+                raise self.fault(f"more than the {limit:,} bytes allowed: give a smaller file")
+        return b"".join(parts)
+
+    def seekable(self, limit: int) -> BinaryIO:
+        """Return all of it, of which nothing has been read yet, as a file that can be sought in.
+
+        Raises FormatError for more than ``limit`` bytes that would have to be held in memory.
+        """
+        return io.BytesIO(self.rest(limit))
+
     def fault(self, text: str, *, whole_items: int | None = None) -> FormatError:
         """Return a FormatError that begins with the name of this stream's file."""
         return fault(self.name, text, whole_items=whole_items)
@@ -141,6 +159,12 @@ class _Plain(Stream):
             raise self.fault(f"gives {type(part).__name__}, not bytes: open it with mode 'rb'")
         return bytes(part)
 
+    def seekable(self, limit: int) -> BinaryIO:
+        if self.borrowed:  # the caller's own may stand anywhere, and may not be able to go back
+            return super().seekable(limit)
+        self._file.seek(0)
+        return self._file
+
 
 class _Memory(Stream):
     """Bytes that are in memory already: nothing needs to be read, let alone copied."""
@@ -160,6 +184,9 @@ class _Memory(Stream):
         start = len(self._data) - (self.left or 0)
         self._at, self._ahead, self.left = len(self._data), b"", 0
         return memoryview(self._data)[start:]
+
+    def seekable(self, limit: int) -> BinaryIO:
+        return io.BytesIO(self._data)  # shares its memory
 
 
 class _Gunzip(Stream):
@@ -221,10 +248,11 @@ class _Gunzip(Stream):
         return True
 
 
-@contextmanager
-def opened(source: Source) -> Iterator[Stream]:
+@contextlib.contextmanager
+def opened(source: Source, *, most: int | None = None) -> Iterator[Stream]:
     """Open ``source`` as a Stream; closes what it opened itself, leaves the caller's file open.
 
+    ``most``: how many bytes at most a file holds that cannot tell itself, where that is known.
     Raises FormatError for a folder or a special file, OSError where a path cannot be opened,
     TypeError for what is no source at all.
     """
@@ -239,9 +267,26 @@ def opened(source: Source) -> Iterator[Stream]:
         name = Path(name).name if isinstance(name, str) and name else None
         stream = _Plain(source, name, _size_left(source))
         stream.borrowed = True
+        stream.most = most if stream.most is None else stream.most
         yield _unpacked(stream)
     else:
         raise TypeError(f"expected a path, bytes or a binary file, got {type(source).__name__}")
+
+
+@contextlib.contextmanager
+def left_in_place(source: Source) -> Iterator[None]:
+    """Put a file that can be sought in back to where it stood before the block."""
+    tell, seek = getattr(source, "tell", None), getattr(source, "seek", None)
+    here = None
+    if tell and seek:
+        with contextlib.suppress(OSError, ValueError):
+            here = tell()
+    try:
+        yield
+    finally:
+        if here is not None and seek:
+            with contextlib.suppress(OSError, ValueError):
+                seek(here)
 
 
 def _unpacked(stream: Stream) -> Stream:

@@ -1,111 +1,186 @@
-"""Packed images: only the pixels that are not zero, as lists; four in five of MNIST's are."""
+"""Sparse: steps on lists of nonzero pixels, as many as take some milliseconds in one call."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import time
+from collections.abc import Callable, Generator
+from itertools import chain
+from typing import Any
 from weakref import WeakValueDictionary
 
 import numpy as np
 
 from .. import kernels
-from ..kernels import numpy_
+from ..core.arithmetic import read_only
+from ..core.network import Network
+from ..data.dataset import Dataset
+from ..training.batches import Part, Split
+from ..training.events import Event
+from ..training.loop import Taken
+from ..training.record import STEPS
+from ..training.state import Task
+from .csr import SparseImages, pack, pack_once, whole
+from .gathered import Gathered
+from .reference import DISTORTED, WHOLE
 
-_WIDEST = 1 << 16  # places are 16-bit numbers
-_SPARSE = 0.6  # share of nonzero pixels above which lists no longer pay
+LISTS = "as lists of nonzero pixels"
+CALL_S = 0.005  # of several steps
+_ASKED = 768  # images measured at once: few enough to share out, 11.2 -> 5.5 ms for 10,000 of MNIST
 
 
-@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
-class Packed:
-    """n images of `inputs` pixels each, chosen by `rows` from the lists of a whole data set.
+class Sparse(Gathered):
+    """Batches of 256 images at most are steps of one call; the gradient of others is gathered."""
 
-    Image r's pixels that are not zero: values[starts[r]:starts[r + 1]] uint8, at
-    places[...] uint16. starts: int64 (images + 1,); rows: int64 (n,). Without any places the
-    values are all bytes, zeros too; see `whole`.
+    def __init__(self, task: Task) -> None:
+        super().__init__(task)
+        self.path = DISTORTED if task.config.augmentation else _path_of(self.split.images)
+        self.memory = tuple(task.optimizer.carried().values())
+        self.indptr: np.ndarray | None = None  # of the lists that `steps` reads
+        self.steps: Any = None
+        self.largest = 0
+        self.step_s = CALL_S  # what a step took lately: until that is known, a call is one step
+
+    def read(self, data: Dataset) -> Split:
+        """Return the images as lists, or whole but for the same kernels where lists do not pay."""
+        return Split(pack(data.images) or whole(data.images), data.labels)
+
+    def distortions(self) -> Callable[[np.ndarray], SparseImages]:
+        """Return what gives new images for rows of the training data, as lists."""
+        distort = super().distortions()
+
+        def packed(rows: np.ndarray) -> SparseImages:
+            images = distort(rows)
+            return pack_once(images) or whole(images)
+
+        return packed
+
+    def take(self, most: int) -> Generator[Event, None, list[Taken]]:
+        """Take the next steps: those of small batches together."""
+        started, part = time.perf_counter(), next(self.parts)
+        if not part.last or part.count > kernels.TOGETHER:
+            return [(yield from self.step(chain((part,), self.parts)))]
+        parts, most = [part], min(most, int(CALL_S / self.step_s))
+        while len(parts) < most and parts[-1].more:
+            parts.append(next(self.parts))
+        steps = self._in_one_call(parts)
+        self.task.timings.add(STEPS, started)
+        self.step_s = (time.perf_counter() - started) / len(steps)
+        return steps
+
+    def _in_one_call(self, parts: list[Part]) -> list[Taken]:
+        """Take the steps of small batches of one source."""
+        split, sizes = together(parts), [part.count for part in parts]
+        network, optimizer, images = self.task.network, self.task.optimizer, split.images
+        if self.indptr is not images.indptr or max(sizes) > self.largest:
+            self.indptr, self.largest = images.indptr, max(sizes)
+            scale = network.dtype.type(network.input_scale)
+            made_of = scale, network.sizes, network.kinds, network.theta
+            rule = optimizer.rule, self.memory
+            self.steps = kernels.packed_steps(images.lists, *made_of, *rule, self.largest)
+        numbers = np.array([optimizer.numbers() for _ in sizes], float)
+        found = self.steps(images.rows, read_only(split.labels), np.cumsum(sizes), numbers)
+        losses, right = (array.tolist() for array in found)
+        return list(map(Taken, losses, right, sizes))
+
+    def add_gradient(self, part: Part, gradient: np.ndarray) -> tuple[float, int]:
+        """Add a part's gradient to that of its batch, its pieces shared between threads."""
+        return add_gradient(self.task.network, part.images, part.labels, gradient, part.of)
+
+    def sample(self, split: Split, most: int, seed: int) -> Split:
+        """Return at most `most` images of a split as lists, shared with runs of the same seed."""
+        return sampled(split, most, seed)
+
+    def loss(self, part: Split) -> tuple[float, int]:
+        """Return (loss summed, right answers)."""
+        return measured(self.task.network, part)
+
+
+def add_gradient(
+    network: Network, images: SparseImages, labels: np.ndarray, gradient: np.ndarray, count: int
+) -> tuple[float, int]:
+    """Do what `Network.gradient` does, for lists."""
+    pieces = _pieces(len(images), network.piece_images)
+    # Sums of their own for all pieces but the first, added in the pieces' order.
+    sums = [gradient, *(np.zeros_like(gradient) for _ in pieces[1:])]
+    found: list[tuple[float, int]] = [(0.0, 0)] * len(pieces)
+
+    def piece(n: int) -> None:
+        rows = pieces[n]
+        found[n] = _gradient(network, images[rows], labels[rows], 1 / count, sums[n])
+
+    kernels.fan_out(piece, len(pieces))
+    for part in sums[1:]:
+        gradient += part
+    return sum(loss for loss, _ in found), sum(right for _, right in found)
+
+
+def measured(network: Network, part: Split) -> tuple[float, int]:
+    """Return (loss summed, right answers), found by lists where these pay."""
+    part = packed(part)
+    if not isinstance(part.images, SparseImages):
+        return network.loss(part.images, part.labels)
+    pieces = _pieces(len(part), min(network.piece_images, _ASKED))
+    found: list[tuple[float, int]] = [(0.0, 0)] * len(pieces)
+
+    def piece(n: int) -> None:
+        one = part.take(pieces[n])
+        found[n] = _gradient(network, one.images, one.labels, 1.0, np.empty(0, network.dtype))
+
+    kernels.fan_out(piece, len(pieces))
+    return sum(loss for loss, _ in found), sum(right for _, right in found)
+
+
+def _gradient(
+    network: Network, images: SparseImages, labels: np.ndarray, weight: float, gradient: np.ndarray
+) -> tuple[float, int]:
+    """Add to a gradient, unless it is empty, that of these images; return (loss, right answers)."""
+    real = network.dtype.type
+    made_of = network.sizes, network.kinds, network.theta, gradient
+    rest = read_only(labels), real(network.input_scale), real(weight)
+    return kernels.packed_gradient(images.lists, images.rows, *rest, *made_of)
+
+
+def _pieces(count: int, size: int) -> list[slice]:
+    """Return the rows of each piece of so many images."""
+    return [slice(start, start + size) for start in range(0, count, size)]
+
+
+def _path_of(images: SparseImages) -> str:
+    """Return in words how they are read, which depends on how many pixels are zero."""
+    return LISTS if images.indices.size or not images.data.size else WHOLE
+
+
+def together(parts: list[Part]) -> Split:
+    """Return the images of parts of one source, in turn."""
+    if len(parts) == 1:
+        return parts[0].source.take(parts[0].rows)
+    rows = [
+        np.arange(part.rows.start, part.rows.stop) if isinstance(part.rows, slice) else part.rows
+        for part in parts
+    ]
+    return parts[0].source.take(np.concatenate(rows))
+
+
+def packed(split: Split) -> Split:
+    """Return a split as lists where it is not and these pay: for measurements alone."""
+    lists = pack_once(split.images) if isinstance(split.images, np.ndarray) else None
+    return split if lists is None else Split(lists, split.labels)
+
+
+_SAMPLED: WeakValueDictionary[tuple, Split] = WeakValueDictionary()
+
+
+def sampled(split: Split, most: int, seed: int) -> Split:
+    """Return `most` images of a split at most, for curves, as lists where these pay.
+
+    Runs with one seed on one data set share them, or ten full batches of MNIST would hold 80 MB
+    more. They hold on to what they were chosen from, so that nothing else comes by its id.
     """
-
-    starts: np.ndarray
-    places: np.ndarray
-    values: np.ndarray
-    inputs: int
-    rows: np.ndarray
-    images: np.ndarray | None = None  # what they were made from, where they are shared: `_KNOWN`
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, rows: slice | np.ndarray) -> Packed:
-        """Return some of these images; the lists are shared."""
-        rows = self.rows[rows]
-        return Packed(self.starts, self.places, self.values, self.inputs, rows, self.images)
-
-    def unpacked(self) -> np.ndarray:
-        """Return uint8 (n, inputs): these images as bytes again."""
-        return numpy_.unpack(self.starts, self.places, self.values, self.rows, self.inputs)
-
-    @property
-    def density(self) -> float:
-        """Share of the whole data set's pixels that are not zero, in [0, 1]."""
-        return len(self.values) / ((len(self.starts) - 1) * self.inputs)
-
-
-# Ten visitors who train on one data set need its lists once. Lists hold on to their images, so
-# that no other array can come by the same id while they live.
-_KNOWN: WeakValueDictionary[int, Packed] = WeakValueDictionary()
-
-
-def read_only(array: np.ndarray) -> np.ndarray:
-    """Return a contiguous view that cannot be written; the array itself keeps its flags.
-
-    numba compiles a function anew for arrays that may be written and for those that may not:
-    what kernels only read always comes to them this way.
-    """
-    view = np.ascontiguousarray(array).view()
-    view.flags.writeable = False
-    return view
-
-
-def pack(images: np.ndarray) -> Packed | None:
-    """Return images, uint8 (n, ...), as lists; None where that would not pay.
-
-    3 bytes for each pixel that is not zero: 27 MB for MNIST's 60,000 training images. Whoever
-    packs the same array while its lists are in use shares them.
-    """
-    known = _KNOWN.get(id(images))
+    chosen = (most, seed) if len(split) > most else None
+    key = id(split.images), id(split.labels), chosen
+    known = _SAMPLED.get(key)
     if known is None:
-        known = pack_once(images)
-        if known is not None:
-            _KNOWN[id(images)] = known = replace(known, images=images)
+        known = _SAMPLED[key] = packed(split.sample(most, seed))
+        if known is not split:
+            known.origin = split
     return known
-
-
-def pack_once(images: np.ndarray) -> Packed | None:
-    """Do `pack` for images that nobody else has, and that need not outlive this."""
-    flat = read_only(images.reshape(len(images), -1))
-    starts = np.zeros(len(flat) + 1, np.int64)
-    kernels.count_pixels(flat, starts)
-    if flat.shape[1] > _WIDEST or starts[-1] > _SPARSE * flat.size:
-        return None
-    places = np.empty(starts[-1], np.uint16)
-    values = np.empty(starts[-1], np.uint8)
-    kernels.pack_pixels(flat, starts, places, values)
-    rows = np.arange(len(flat), dtype=np.int64)
-    return Packed(starts, places, values, flat.shape[1], rows)
-
-
-def whole(images: np.ndarray) -> Packed:
-    """Return images, uint8 (n, ...), as kernels for lists read them: every byte where it is."""
-    flat = read_only(images.reshape(len(images), -1))
-    starts = np.arange(len(flat) + 1, dtype=np.int64) * flat.shape[1]
-    nowhere, rows = np.empty(0, np.uint16), np.arange(len(flat))
-    return Packed(starts, nowhere, flat.reshape(-1), flat.shape[1], rows, images)
-
-
-def density(images: np.ndarray) -> float:
-    """Return which share of the pixels of images, uint8 (n, ...), is not zero, in [0, 1]."""
-    known = _KNOWN.get(id(images))
-    if known is not None:
-        return known.density
-    flat = read_only(images.reshape(len(images), -1))
-    starts = np.zeros(len(flat) + 1, np.int64)
-    kernels.count_pixels(flat, starts)
-    return float(starts[-1] / flat.size)

@@ -2,21 +2,26 @@
 
 `NNENGINE_KERNELS=auto|numpy|numba|wasm` chooses. An explicit choice that cannot be had fails
 loudly; `auto` takes numba where it works, what was compiled from it ahead of time in a browser,
-and says why in `reason`.
+and says why in `reason`. Where numba turns out to be unable to compile a kernel, at the first call
+of it and in the middle of a run, NumPy does that call and whatever comes after it.
 """
 
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import sys
+import threading
 from collections.abc import Callable, Generator
 from types import ModuleType
 from typing import TypeVar
 
-from ..errors import ConfigError
-from . import workers
-from .numpy_ import GROUPS, LANES, PAIR, TOGETHER, aligned_zeros
+from ..core import arithmetic
+from ..core.arithmetic import aligned_zeros
+from ..errors import ConfigError, KernelError
+from . import numpy_, workers
+from .numpy_ import GROUPS, LANES, PAIR, TOGETHER
 from .workers import beside
 
 NAMES = (
@@ -50,15 +55,19 @@ __all__ = [
     "available",
     "beside",
     "fan_out",
+    "remark",
     "threads",
     "use",
     "warm_up",
 ]
+log = logging.getLogger(__name__)
 T = TypeVar("T")
 # In the order `auto` prefers them: numba compiles for this machine, or has compiled for a browser.
 _MODULES = {"numba": ".compiled", "wasm": ".wasm.module", "numpy": ".numpy_"}
 BACK_ENDS = ("wasm" if sys.platform == "emscripten" else "numba", "numpy")
 
+_falling = threading.Lock()
+_asked: str  # the back end asked for, or auto
 name: str  # the back end in use
 reason: str  # why this one
 packs: bool  # True where lists of nonzero pixels are faster than the pixels themselves
@@ -88,7 +97,7 @@ def use(back_end: str = "auto") -> None:
 
     Raises ConfigError when `back_end` is not auto or one of BACK_ENDS, or cannot be had.
     """
-    global name, reason, packs, warm
+    global _asked, name, reason, packs, warm
     if back_end not in ("auto", *BACK_ENDS):
         raise ConfigError(
             f"NNENGINE_KERNELS is {back_end!r}: choose auto, {' or '.join(BACK_ENDS)}"
@@ -101,8 +110,12 @@ def use(back_end: str = "auto") -> None:
             f"kernels {chosen!r} cannot be had here ({error}): "
             f"{'install numba, or ' if chosen == 'numba' else ''}set NNENGINE_KERNELS=auto"
         ) from error
-    globals().update({kernel: getattr(module, kernel) for kernel in NAMES})
-    name, reason = chosen, why
+    kernels = {kernel: getattr(module, kernel) for kernel in NAMES}
+    if chosen == "numba" and back_end == "auto":
+        kernels = {kernel: _or_numpy(kernel, function) for kernel, function in kernels.items()}
+    globals().update(kernels)
+    arithmetic.use({**kernels, "fan_out": fan_out, "threads": threads, "back_end": lambda: name})
+    _asked, name, reason = back_end, chosen, why
     packs = chosen != "numpy"
     warm = chosen != "numba"
 
@@ -114,6 +127,60 @@ def _best() -> tuple[str, str]:
     if why_not is None:
         return compiled, "the fastest that works here"
     return "numpy", f"{compiled} cannot be had here ({why_not})"
+
+
+def _or_numpy(kernel: str, function: Callable) -> Callable:
+    """Return a kernel whose call NumPy does from the start should it turn out not to compile.
+
+    numba compiles before anything of a call is done. One more call from Python: 0.05 us.
+    """
+
+    def call(*arguments):
+        try:
+            found = function(*arguments)
+        except KernelError as fault:
+            _fall_back(fault)
+            return getattr(numpy_, kernel)(*arguments)
+        return _steps_or_numpy(found, arguments) if kernel == "packed_steps" else found
+
+    return call
+
+
+def _steps_or_numpy(take: Callable, arguments: tuple) -> Callable:
+    """Return what `packed_steps` returns, with NumPy behind it: it compiles at the first step."""
+
+    def step(*given):
+        nonlocal take
+        try:
+            return take(*given)
+        except KernelError as fault:
+            _fall_back(fault)
+            take = numpy_.packed_steps(*arguments)
+        return take(*given)
+
+    return step
+
+
+def _fall_back(fault: Exception) -> None:
+    """Take NumPy's kernels from now on; say so once, in `reason` and in the log."""
+    global reason
+    with _falling:
+        if name == "numpy":  # another thread has met the fault before
+            return
+        use("numpy")
+        reason = getattr(fault, "fact", f"numba failed ({type(fault).__name__}: {fault})")
+    log.warning("%s: NumPy computes instead", reason)
+
+
+def remark() -> str:
+    """Return why kernels are not what they could be, as one sentence; nothing where they are.
+
+    Somebody who asked for NumPy has what they wanted.
+    """
+    found = reason if name == "numpy" and reason != "asked for" else ""
+    if name == "numba":
+        found = _module(name).remark()
+    return f"{found[:1].upper()}{found[1:]}." if found else ""
 
 
 def fan_out(work: Callable[[int], None], pieces: int) -> None:
@@ -139,10 +206,18 @@ def threads() -> int:
 
 
 def warm_up() -> None:
-    """Have all kernels ready: from the cache, or compiled: 7 to 9 s on two cores, once."""
+    """Have all kernels ready: from the cache, or compiled: 7 to 9 s on two cores, once.
+
+    Raises KernelError where numba was asked for and cannot compile them.
+    """
     global warm
     if not warm:
-        _module(name).warm_up()
+        try:
+            _module(name).warm_up()
+        except Exception as fault:
+            if _asked != "auto":
+                raise
+            _fall_back(fault)
         warm = True
 
 

@@ -1,9 +1,8 @@
 """Kernels in NumPy: the reference, each readable beside its formula, and the fallback.
 
-Every function here has a twin of the same name, arguments and meaning in `numba_.py`; the
-tests run on both. Arrays are C-contiguous. `x` holds a block of n inputs, one a row; `w` is
-(fan_in, fan_out); sums over the block are added to what the output arrays already hold, so
-that one gradient can be gathered from many blocks.
+Every function has a twin of the same name, arguments and meaning in `compiled`; the tests run on
+both. What a network is made of has its formulas in `nnengine.core`, whose functions these are;
+here stand those of images: as lists of pixels, in groups, distorted. Arrays are C-contiguous.
 """
 
 from __future__ import annotations
@@ -12,9 +11,32 @@ import sys
 
 import numpy as np
 
-RELU, LEAKY_RELU, TANH, SIGMOID, IDENTITY = range(5)
-SGD, MOMENTUM, ADAM = range(3)
-LEAK = 0.01  # slope of the leaky ReLU left of zero
+from ..core import layers
+from ..core.activations import (
+    ACTIVATIONS,
+    IDENTITY,
+    LEAK,
+    LEAKY_RELU,
+    RELU,
+    SIGMOID,
+    TANH,
+    activate,
+    activation_backward,
+)
+from ..core.arithmetic import FORMULAS, aligned_zeros
+from ..core.layers import bytes_backward, bytes_forward, dense_backward, dense_forward, product
+from ..core.losses import _softmax_cross_entropy as softmax_cross_entropy
+from ..core.losses import softmax
+from ..core.network import probabilities
+from ..core.optimizers import SGD as PlainSGD
+from ..core.optimizers import Adam, Momentum, adam, momentum, sgd
+
+__all__ = [  # beside what stands here
+    "IDENTITY", "LEAK", "LEAKY_RELU", "RELU", "SIGMOID", "TANH", "activate", "activation_backward",
+    "adam", "aligned_zeros", "bytes_backward", "bytes_forward", "dense_backward", "dense_forward",
+    "momentum", "probabilities", "product", "sgd", "softmax", "softmax_cross_entropy",
+]  # fmt: skip
+SGD, MOMENTUM, ADAM = PlainSGD.rule, Momentum.rule, Adam.rule
 
 # What `distort` is told about an image: the columns of its numbers, all int32.
 XX, XY, X0, YX, YY, Y0 = range(6)  # from x = xx column + xy row + x0, y likewise; in 1 / ONE
@@ -33,43 +55,6 @@ TOGETHER = 256  # images of a mini-batch at most, if it is to be done in one cal
 GROUPS = 32  # of a block: ten gradients each fill 20 of 32 KB of the first cache
 # Pixels whose gradients are summed side by side; a browser has registers for one alone.
 PAIR = 1 if sys.platform == "emscripten" else 2
-
-
-def aligned_zeros(shape, dtype):
-    """Return zeros that begin at a cache line (64 bytes), as vectors like it."""
-    size = int(np.prod(shape))
-    spare = 64 // np.dtype(dtype).itemsize
-    zeros = np.zeros(size + spare, dtype)
-    start = -zeros.__array_interface__["data"][0] % 64 // zeros.itemsize
-    return zeros[start : start + size].reshape(shape)
-
-
-# NumPy in a browser has no BLAS, and its own product walks down the columns of b. There einsum,
-# which goes along rows with vectors, needs a third of the time: 474 x 784 x 128 in 17 ms, not 51.
-ALONG_ROWS = sys.platform == "emscripten"
-
-
-def product(a, b, out=None):
-    """Return a @ b, in `out` if it is given."""
-    if not ALONG_ROWS:
-        return np.matmul(a, b, out=out)
-    columns = np.ascontiguousarray(b.T)
-    return np.einsum("ij,kj->ik", np.ascontiguousarray(a), columns, out=out)
-
-
-def bytes_forward(x, scale, w, b, z):
-    """Put (x * scale) @ w + b into z. x: uint8 (n, fan_in); z: float (n, fan_out).
-
-    The scale goes into the weights: they are few and the pixels are many.
-    """
-    product(x.astype(w.dtype), w * w.dtype.type(scale), out=z)
-    z += b
-
-
-def bytes_backward(x, scale, dz, dw, db):
-    """Add (x * scale).T @ dz to dw and the column sums of dz to db. x: uint8 (n, fan_in)."""
-    dw += product(x.astype(dw.dtype).T, dz) * dw.dtype.type(scale)
-    db += dz.sum(axis=0)
 
 
 def count_pixels(x, starts):
@@ -110,19 +95,24 @@ def packed_gradient(lists, rows, labels, scale, weight, sizes, kinds, theta, gra
     an empty gradient only these are found.
     """
     x = unpack(*lists, rows, sizes[0])
-    layers = layers_of(theta, sizes)
-    gradients = layers_of(gradient, sizes) if gradient.size else None
-    return _gradient(x, labels, scale, weight, layers, kinds, gradients)
+    return _gradient(x, labels, scale, weight, sizes, kinds, theta, gradient)
 
 
 def packed_steps(lists, scale, sizes, kinds, theta, rule, memory, count):
     """Return what takes the steps of an optimizer on batches of at most `count` images.
 
     lists: as for `packed_gradient`. rule: SGD, MOMENTUM or ADAM, memory: its arrays (none; the
-    velocity; mean and square), flat like theta. The step takes rows, labels, weight, and the
-    numbers of `sgd`, `momentum` or `adam`, changes theta and memory in place, and returns (loss
-    summed, right answers) as they were before. Compiled, sums and roots are rounded otherwise:
-    theta and memory agree within the tolerance that tests/test_kernels.py holds.
+    velocity; mean and square), flat like theta. To be called with one batch or several:
+
+    rows, labels: int64 and uint8 (n,), of the images of all batches, one batch after the other;
+    ends: int64 (batches,), where each ends; numbers: float64 (batches, ...), of each step those
+    of `sgd`, `momentum` or `adam`. Every batch's mean loss is descended in turn, theta and memory
+    change in place. Returns the losses, float64, summed over each batch as they were before its
+    step, and how many answers were right, int64. A loss that is not finite is the last: of the
+    batches behind it no step is taken. The bits are the same however batches are put together.
+
+    Compiled, sums and roots are rounded otherwise: theta and memory agree within the tolerance
+    that tests/test_kernels.py holds.
     """
     return _Steps(lists, scale, sizes, kinds, theta, rule, memory)
 
@@ -135,54 +125,42 @@ class _Steps:
         self.rule, self.memory = (sgd, momentum, adam)[rule], memory
         self.gradient = np.zeros_like(theta)
 
-    def __call__(self, rows, labels, weight, *numbers) -> tuple[float, int]:
+    def __call__(self, rows, labels, ends, numbers) -> tuple[np.ndarray, np.ndarray]:
+        losses, right = np.empty(len(ends)), np.empty(len(ends), np.int64)
+        begin = taken = 0
+        for n, end in enumerate(ends.tolist()):
+            losses[n], right[n] = self._step(rows[begin:end], labels[begin:end], numbers[n])
+            begin, taken = end, n + 1
+            if not np.isfinite(losses[n]):
+                break
+        return losses[:taken], right[:taken]
+
+    def _step(self, rows, labels, numbers) -> tuple[float, int]:
         sizes, kinds, theta = self.network
         self.gradient[:] = 0
         network = sizes, kinds, theta, self.gradient
+        weight = 1 / len(rows)
         found = packed_gradient(self.lists, rows, labels, self.scale, weight, *network)
         self.rule(theta, self.gradient, *self.memory, *numbers)
         return found
 
 
-def probabilities(x, scale, sizes, kinds, theta, out):
-    """Put a whole network's probabilities into out, float (n, classes), for bytes x (n, inputs)."""
-    z = x
-    for (w, b), kind in zip(layers_of(theta, sizes), kinds, strict=True):
-        x, z = z, np.empty((len(x), len(b)), w.dtype)
-        bytes_forward(x, scale, w, b, z) if x.dtype == np.uint8 else dense_forward(x, w, b, z)
-        activate(z, kind)
-    softmax(z, out)
-
-
 def layers_of(theta, sizes):
     """Return [(weights, biases), ...]: views into a flat vector."""
-    layers, start = [], 0
-    for fan_in, fan_out in zip(sizes, sizes[1:], strict=False):
-        middle, end = start + fan_in * fan_out, start + (fan_in + 1) * fan_out
-        layers.append((theta[start:middle].reshape(fan_in, fan_out), theta[middle:end]))
-        start = end
-    return layers
+    made = layers.layers_of(theta, sizes, ["identity"] * (len(sizes) - 1))
+    return [(layer.weights, layer.biases) for layer in made]
 
 
-def _gradient(x, labels, scale, weight, layers, kinds, gradients):
+def _gradient(x, labels, scale, weight, sizes, kinds, theta, gradient):
     """Take bytes forward and back through a network; see `packed_gradient`."""
-    outputs = [x]
-    for (w, b), kind in zip(layers, kinds, strict=True):
-        x, z = outputs[-1], np.empty((len(x), len(b)), w.dtype)
-        bytes_forward(x, scale, w, b, z) if x.dtype == np.uint8 else dense_forward(x, w, b, z)
-        activate(z, kind)
-        outputs.append(z)
-    da = np.empty_like(z)
-    found = softmax_cross_entropy(z, labels, weight, da)
-    if gradients is None:
-        return found
-    for n in range(len(layers) - 1, 0, -1):
-        activation_backward(outputs[n + 1], da, kinds[n])
-        dx = np.empty_like(outputs[n])
-        dense_backward(outputs[n], layers[n][0], da, *gradients[n], dx)
-        da = dx
-    activation_backward(outputs[1], da, kinds[0])
-    bytes_backward(outputs[0], scale, da, *gradients[0])
+    names = [ACTIVATIONS[kind] for kind in kinds]
+    network = layers.layers_of(theta, sizes, names)
+    outputs = layers.forward(network, x, scale, FORMULAS)
+    blame = np.empty_like(outputs[-1])
+    found = softmax_cross_entropy(outputs[-1], labels, weight, blame)
+    if gradient.size:
+        gradients = layers.layers_of(gradient, sizes, names)
+        layers.backward(network, x, outputs, blame, gradients, scale, FORMULAS)
     return found
 
 
@@ -203,11 +181,10 @@ def grouped_gradient(lists, first, labels, scale, weight, sizes, kinds, theta, g
     lists: those of `Grouped`; labels: of the images in the groups' order.
     """
     loss, correct, size = 0.0, 0, GROUPS * LANES
-    layers, gradients = layers_of(theta, sizes), layers_of(gradient, sizes)
     for start in range(0, len(labels), size):
         label = labels[start : start + size]
         x = ungroup(lists, first + start // size, sizes[0])[: len(label)]
-        summed, right = _gradient(x, label, scale, weight, layers, kinds, gradients)
+        summed, right = _gradient(x, label, scale, weight, sizes, kinds, theta, gradient)
         loss, correct = loss + summed, correct + right
     return loss, correct
 
@@ -322,93 +299,3 @@ def _soil(numbers, grains, out):
         out[noisy] = np.minimum(grey, 255).reshape(-1, *out.shape[1:])
     inverted = numbers[:, INVERT] != 0
     out[inverted] = 255 - out[inverted]
-
-
-def dense_forward(x, w, b, z):
-    """Put x @ w + b into z. x: float (n, fan_in); z: float (n, fan_out)."""
-    product(x, w, out=z)
-    z += b
-
-
-def dense_backward(x, w, dz, dw, db, dx):
-    """Add x.T @ dz to dw and the column sums of dz to db; put dz @ w.T into dx."""
-    dw += product(x.T, dz)
-    db += dz.sum(axis=0)
-    product(dz, w.T, out=dx)
-
-
-def activate(z, kind):
-    """Replace z by its activation, in place. kind: one of the constants of this module."""
-    if kind == RELU:
-        np.maximum(z, 0, out=z)
-    elif kind == LEAKY_RELU:
-        np.multiply(z, z.dtype.type(LEAK), out=z, where=z < 0)
-    elif kind == TANH:
-        np.tanh(z, out=z)
-    elif kind == SIGMOID:
-        # 1 / (1 + e^-z) overflows for very negative z; the tanh form never does.
-        half = z.dtype.type(0.5)
-        z *= half
-        np.tanh(z, out=z)
-        z *= half
-        z += half
-
-
-def activation_backward(a, da, kind):
-    """Multiply da, in place, by the activation's slope, found from its output a."""
-    if kind == RELU:
-        da *= a > 0
-    elif kind == LEAKY_RELU:
-        np.multiply(da, da.dtype.type(LEAK), out=da, where=a <= 0)
-    elif kind == TANH:
-        da *= 1 - a * a
-    elif kind == SIGMOID:
-        da *= a * (1 - a)
-
-
-def softmax(logits, probabilities):
-    """Put softmax(logits) into probabilities (may be the same array); rows sum to 1."""
-    np.subtract(logits, logits.max(axis=1, keepdims=True), out=probabilities)
-    np.exp(probabilities, out=probabilities)
-    probabilities /= probabilities.sum(axis=1, keepdims=True)
-
-
-def softmax_cross_entropy(logits, labels, weight, gradient):
-    """Put (softmax(logits) - onehot(labels)) * weight into gradient.
-
-    Returns (sum of the losses as a Python float, number of right answers). The loss of a row
-    is log(sum(exp(logits - max))) - (logits[label] - max): the maximum is subtracted first,
-    so nothing overflows. logits and gradient: (n, classes); labels: uint8 (n,).
-    """
-    rows = np.arange(len(labels))
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    true = shifted[rows, labels]
-    exponentials = np.exp(shifted)
-    totals = exponentials.sum(axis=1)
-    np.divide(exponentials, totals[:, None], out=gradient)
-    gradient[rows, labels] -= 1
-    gradient *= gradient.dtype.type(weight)
-    loss = float((np.log(totals) - true).sum(dtype=np.float64))
-    # A NaN is never the largest of a row to anybody but argmax, which returns its place.
-    correct = int((logits.argmax(axis=1) == labels).sum())
-    return loss, correct
-
-
-def sgd(theta, gradient, rate):
-    """theta -= rate * gradient, in place."""
-    theta -= theta.dtype.type(rate) * gradient
-
-
-def momentum(theta, gradient, velocity, rate, decay):
-    """velocity = decay * velocity - rate * gradient; theta += velocity, in place."""
-    velocity *= velocity.dtype.type(decay)
-    velocity -= velocity.dtype.type(rate) * gradient
-    theta += velocity
-
-
-def adam(theta, gradient, mean, square, rate, beta1, beta2, epsilon):
-    """One step of Adam, in place. rate and epsilon carry the bias corrections already."""
-    kind = theta.dtype.type
-    mean += kind(1 - beta1) * (gradient - mean)
-    square += kind(1 - beta2) * (gradient * gradient - square)
-    theta -= kind(rate) * mean / (np.sqrt(square) + kind(epsilon))

@@ -16,7 +16,7 @@ import numpy as np
 from ..core.network import Network
 from ..data.npy import npy_bytes, read_head, read_values
 from ..errors import FormatError
-from ..training.state import Course
+from ..training.state import TrainingState
 from . import modelfile
 
 _MOST_ARRAYS = 8
@@ -24,7 +24,7 @@ _DAY_ONE = (1980, 1, 1, 0, 0, 0)
 _DAMAGED = (zipfile.BadZipFile, OSError, EOFError, RuntimeError, ValueError, LookupError, TypeError)
 
 
-def to_bytes(network: Network, course: Course) -> bytes:
+def to_bytes(network: Network, state: TrainingState) -> bytes:
     """Return a run as it stands between two events of `training`.
 
     Raises ConfigError where weights are not finite.
@@ -32,8 +32,8 @@ def to_bytes(network: Network, course: Course) -> bytes:
     cost = network.training[-1].get("cost") if network.training else None
     members = {
         "network.npz": modelfile.to_bytes(network),
-        "course.json": json.dumps({"step": course.step, "cost": cost}).encode(),
-        **{f"{name}.npy": npy_bytes(array) for name, array in course.arrays.items()},
+        "course.json": json.dumps({"step": state.step, "cost": cost}).encode(),
+        **{f"{name}.npy": npy_bytes(array) for name, array in state.arrays.items()},
     }
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
@@ -42,8 +42,8 @@ def to_bytes(network: Network, course: Course) -> bytes:
     return stream.getvalue()
 
 
-def from_bytes(data: bytes) -> tuple[Network, Course]:
-    """Return network and course, to be given to `training` with the data and settings of before.
+def from_bytes(data: bytes) -> tuple[Network, TrainingState]:
+    """Return network and state, to be given to `training` with the data and settings of before.
 
     Raises FormatError for anything but a whole checkpoint.
     """
@@ -62,7 +62,7 @@ def from_bytes(data: bytes) -> tuple[Network, Course]:
     if network.training and isinstance(cost, dict):
         network.training = (*network.training[:-1], {**network.training[-1], "cost": cost})
     arrays = {name.removesuffix(".npy"): _array(raw, name) for name, raw in parts.items()}
-    return network, Course(step, arrays)
+    return network, TrainingState(step, arrays)
 
 
 def _members(archive: zipfile.ZipFile, most: int) -> list[zipfile.ZipInfo]:

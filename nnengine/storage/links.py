@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 
 from ..core.activations import ACTIVATIONS
+from ..core.layers import count_parameters
 from ..core.network import Network
-from ..core.shapes import count_parameters
 from ..errors import ConfigError, FormatError
 
 MARK, VERSION = b"nn", 1

@@ -458,3 +458,6 @@ def _write_in_place(path: Path, data: bytes) -> None:
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
+
+
+Network.writer = save

@@ -2,64 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from .. import kernels
-from ..core.network import Network
-from ..data.augment import Distorter
-from ..fast.sliced import BLOCK, Grouped
-from ..fast.sparse import pack_once, whole
 from .config import TrainingConfig
-from .splits import Side, lists_pay
 
-AHEAD_PIXELS = 1 << 20  # distorted at once: some milliseconds, 1,337 images of MNIST's size
+
+class Split:
+    """A data set's images and labels, as an executor reads them fastest."""
+
+    def __init__(self, images: Any, labels: np.ndarray) -> None:
+        self.images = images
+        self.labels = labels
+        self.origin: Split | None = None  # what it was chosen from, where others may share it
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, rows: slice | np.ndarray) -> Split:
+        """Return some of the images with their labels."""
+        return Split(self.images[rows], self.labels[rows])
+
+    def sample(self, most: int, seed: int) -> Split:
+        """Return at most `most` images, chosen by the seed."""
+        if len(self) <= most:
+            return self
+        # Another stream than the shuffling's, so that watching does not change the run.
+        rng = np.random.default_rng([seed, 1])
+        return self.take(np.sort(rng.choice(len(self), most, replace=False)))
 
 
 @dataclass(slots=True)  # not frozen: quicker to make, once a step
 class Part:
     """As much of a batch as is handed over at once, which mostly is all of it."""
 
-    rows: slice | np.ndarray
+    source: Split
+    rows: slice | np.ndarray  # of the source
     count: int  # images of this part
     of: int  # images of the batch
-    last: bool
-    images: Side | None = None  # None: still to be taken
+    last: bool  # of the batch
+    more: bool = True  # the next part is of the same source
+
+    @property
+    def images(self) -> Any:
+        """The images, taken from the source each time."""
+        return self.source.images[self.rows]
+
+    @property
+    def labels(self) -> np.ndarray:
+        """Their labels."""
+        return self.source.labels[self.rows]
 
 
-def parts_of(
-    network: Network,
-    images: Side,
-    distorter: Distorter | None,
-    config: TrainingConfig,
-    done: int = 0,
-) -> Generator[Part, None, None]:
-    """Return a generator, for ever, of what the steps see: the images, or their distortions.
+def shuffled(
+    count: int, config: TrainingConfig, done: int = 0
+) -> Generator[slice | np.ndarray, None, None]:
+    """Yield for ever the rows of each batch, shuffled anew every epoch; full batches: all of them.
 
     done: steps of the run that are taken already.
     """
-    count, block = len(images), network.block_images
-    batches = _batches(count, config, done)
-    if isinstance(images.images, Grouped):
-        block = max(1, block // BLOCK) * BLOCK
-    if distorter is None:
-        return _pieces(batches, count, block, images)
-    pixels = AHEAD_PIXELS if kernels.packs else AHEAD_PIXELS // 4  # NumPy takes ten times longer
-    most = max(1, min(pixels // network.inputs, count))  # an epoch at most
-    # Another stream than the shuffling's, so that distortions do not change the order.
-    rng = np.random.default_rng([config.seed, 2])
-    distorter.skip(config.images_after(done, count), rng)
-    portions = _portions(_pieces(batches, count, min(block, most)), most)
-    return _flat(
-        kernels.ahead(_distorted(portions, distorter, images.labels, rng, lists_pay(network)))
-    )
-
-
-def _batches(count: int, config: TrainingConfig, done: int = 0) -> Iterator[slice | np.ndarray]:
-    """Yield for ever the rows of the batches of a run that has taken `done` steps."""
     if config.batch_size is None:
         while True:
             yield slice(0, count)
@@ -75,54 +80,56 @@ def _batches(count: int, config: TrainingConfig, done: int = 0) -> Iterator[slic
         begin = 0
 
 
-def _pieces(
-    batches: Iterator[slice | np.ndarray], count: int, most: int, images: Side | None = None
+def cut(
+    split: Split, batches: Iterator[slice | np.ndarray], most: int
 ) -> Generator[Part, None, None]:
-    """Yield the batches in parts of at most so many images, taken from `images` if there are any.
-
-    count: images that there are in all.
-    """
+    """Yield the batches in parts of at most so many images."""
     for batch in batches:
         whole = isinstance(batch, slice)
-        size = count if whole else len(batch)
+        size = len(split) if whole else len(batch)
         for start in range(0, size, most):
             end = min(start + most, size)
             rows = slice(start, end) if whole else batch[start:end]
-            taken = None if images is None else images.take(rows)
-            yield Part(rows, end - start, size, end == size, taken)
+            yield Part(split, rows, end - start, size, end == size)
 
 
-def _portions(parts: Iterator[Part], most: int) -> Iterator[list[Part]]:
-    """Yield lists of the next parts, of so many images together or a batch more."""
+def in_pieces(parts: Generator[Part, None, None], most: int) -> Generator[Part, None, None]:
+    """Yield the same images, at most so many at a time; closing it closes the parts."""
+    with closing(parts):
+        for part in parts:
+            if part.count <= most:
+                yield part
+                continue
+            taken = part.source.take(part.rows)
+            for start in range(0, part.count, most):
+                end = min(start + most, part.count)
+                last = part.last and end == part.count
+                yield Part(taken, slice(start, end), end - start, part.of, last)
+
+
+def distorted(
+    parts: Iterator[Part], distort: Callable[[np.ndarray], Any], at_once: int
+) -> Generator[list[Part], None, None]:
+    """Yield lists of the next parts, their images distorted together, so many or a part more.
+
+    distort: gives new images for rows. Calls are dear, images cheap.
+    """
     portion: list[Part] = []
     for part in parts:
         portion.append(part)
-        if sum(part.count for part in portion) >= most:
-            yield portion
-            portion = []
-
-
-def _distorted(
-    portions: Iterator[list[Part]],
-    distorter: Distorter,
-    labels: np.ndarray,
-    rng: np.random.Generator,
-    packs: bool,
-) -> Generator[list[Part], None, None]:
-    """Yield each portion with its images, distorted together: calls are dear, images cheap."""
-    every = np.arange(len(labels))
-    for portion in portions:
-        rows = np.concatenate([every[part.rows] for part in portion])
-        images = distorter.distort(rows, rng)
-        packed = pack_once(images) or whole(images) if packs else None
-        side, end = Side(images if packed is None else packed, labels[rows]), 0
+        if sum(part.count for part in portion) < at_once:
+            continue
+        every = np.arange(len(part.source))
+        rows, end = np.concatenate([every[part.rows] for part in portion]), 0
+        made = Split(distort(rows), part.source.labels[rows])
         for part in portion:
             start, end = end, end + part.count
-            part.images = side.take(slice(start, end))
+            part.source, part.rows, part.more = made, slice(start, end), part is not portion[-1]
         yield portion
+        portion = []
 
 
-def _flat(lists: Generator[list[Part], None, None]) -> Generator[Part, None, None]:
+def flat(lists: Generator[list[Part], None, None]) -> Generator[Part, None, None]:
     """Yield the parts of every list in turn; closing it closes the lists' maker."""
     with closing(lists):
         for parts in lists:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from ..core.optimizers import check_optimizer
-from ..data.augment import Augmentation
+from ..core.schedules import SCHEDULES, Schedule
 from ..errors import ConfigError
 from .events import EpochFinished, Evaluated
 
-SCHEDULES = ("constant", "cosine")
+if TYPE_CHECKING:
+    from ..data.augment import Augmentation
+
 _POINTS = 200  # of a full-batch run's curve, unless asked otherwise
 
 
@@ -46,27 +44,12 @@ class TrainingConfig:
     schedule: str = "constant"
 
     def __post_init__(self) -> None:
-        check_optimizer(self.optimizer)
+        from .settings import SETTINGS  # what every setting may be: whoever learns needs it last
+
         if self.epochs is not None and self.iterations is not None:
             raise ConfigError("epochs and iterations are both given: give one of them")
-        for name in ("epochs", "iterations", "batch_size", "evaluate_every", "train_sample"):
-            value = getattr(self, name)
-            if value is not None and (not isinstance(value, int | np.integer) or value < 1):
-                raise ConfigError(f"{name} is {value!r}: give a whole number above zero")
-        if not (0 < self.learning_rate < math.inf):
-            raise ConfigError(f"learning_rate is {self.learning_rate!r}: give a number above zero")
-        if not 0 <= self.momentum < 1:
-            raise ConfigError(f"momentum is {self.momentum!r}: give a number from 0 to below 1")
-        if not isinstance(self.seed, int | np.integer) or self.seed < 0:
-            raise ConfigError(f"seed is {self.seed!r}: give a whole number, zero or above")
-        if self.augmentation is not None and not isinstance(self.augmentation, Augmentation):
-            raise ConfigError(
-                f"augmentation is {self.augmentation!r}: give an Augmentation, or None for none"
-            )
-        if self.schedule not in SCHEDULES:
-            raise ConfigError(
-                f"schedule {self.schedule!r} is not known: choose {' or '.join(SCHEDULES)}"
-            )
+        for field in fields(self):
+            SETTINGS[field.name].check(getattr(self, field.name))
 
     def steps_per_epoch(self, count: int) -> int:
         """Return how many optimizer steps a pass over `count` images takes."""
@@ -78,10 +61,11 @@ class TrainingConfig:
 
     def rate_at(self, step: int, count: int) -> float:
         """Return the learning rate of a step, counted from 1, of a run over `count` images."""
-        if self.schedule == "constant":
-            return self.learning_rate
-        done = (step - 1) / self.total_steps(count)
-        return self.learning_rate * (1 + math.cos(math.pi * done)) / 2
+        return self.rates(count)(step)
+
+    def rates(self, count: int) -> Schedule:
+        """Return the learning rate by step, counted from 1, of a run over `count` images."""
+        return SCHEDULES[self.schedule](self.learning_rate, self.total_steps(count))
 
     def steps_between_points(self, count: int) -> int:
         """Return how many steps apart the curves' points are, for `count` images."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -74,6 +75,25 @@ class TrainingDiverged:
     epoch: float
     loss: float
     advice: str
+
+
+PACE_S = 0.03  # between two signs of life
+
+
+class Heartbeat:
+    """When the last event was handed over, and whether a sign of life is due."""
+
+    def __init__(self) -> None:
+        self.last = time.perf_counter()
+
+    def due(self) -> bool:
+        """Tell whether the last event is long ago."""
+        return time.perf_counter() - self.last > PACE_S
+
+    def give(self, event: Event) -> Event:
+        """Return the event, and remember when: the clock starts as it is handed over."""
+        self.last = time.perf_counter()
+        return event
 
 
 Event = Progressed | StepFinished | Evaluated | TrainingDiverged

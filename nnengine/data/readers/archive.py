@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from ...errors import EngineError, FormatError
-from ..sources import DEFLATE_RATIO
+from ..sources import DEFLATE_RATIO, BinaryFile
 
 MAX_DIRECTORY_BYTES = 1 << 24  # of a zip: each entry becomes an object of some 500 bytes
 MAX_FILES = 300_000
@@ -29,7 +29,7 @@ class Member:
 
     path: str
     size: int
-    open: Callable[[], BinaryIO]
+    open: Callable[[], BinaryFile]
 
     @property
     def name(self) -> str:
@@ -46,16 +46,51 @@ class Member:
 def zip_members(file: BinaryIO) -> Iterator[list[Member]]:
     """Yield the members of an open, seekable zip in the order of their paths.
 
-    Raises FormatError, in the block too, for a zip that is damaged, cut short or encrypted.
+    Raises FormatError for a zip that is damaged, cut short or encrypted, when it is opened or one
+    of its members is read.
     """
     _check_directory(file)
-    with zip_faults(), zipfile.ZipFile(file) as archive:
+    with zip_faults():
+        archive = zipfile.ZipFile(file)
+    with archive:
         infos = [info for info in archive.infolist() if not info.is_dir()]
         yield [
-            Member(info.filename, _checked(info).file_size, partial(archive.open, info))
+            Member(info.filename, _checked(info).file_size, partial(_Unpacked, archive, info))
             for info in sorted(infos, key=lambda info: info.filename)
             if not _is_clutter(info.filename)
         ]
+
+
+class _Unpacked(io.BufferedIOBase):
+    """A member of a zip that is open; what `zipfile` finds wrong with it is a FormatError.
+
+    It alone is watched, and not whoever reads it: a fault of a reader is no damage of the zip.
+    """
+
+    def __init__(self, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> None:
+        with zip_faults():
+            self._file = archive.open(info)
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        with zip_faults():
+            return self._file.read(-1 if size is None else size)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        with zip_faults():
+            return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 def _checked(info: zipfile.ZipInfo) -> zipfile.ZipInfo:

@@ -6,18 +6,20 @@ than the file can hold.
 
 from __future__ import annotations
 
-import io
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ...errors import FormatError
+from .. import pairing
 from ..dataset import MAX_CLASSES
 from ..npy import read_head
-from .contents import Contents, as_bytes, as_labels, datasets, grey, part_of
+from ..sources import Stream
+from .contents import Contents, as_bytes, as_labels, datasets, frozen, grey
+from .contract import Request
 
 KINDS = ("f2", "f4", "f8", "u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "b1")
 IMAGES = {"x", "images", "image", "imgs", "img", "data", "pixels", "samples", "features", "inputs"}
@@ -32,31 +34,61 @@ class Named:
     name: str
     array: np.ndarray
 
+    @property
+    def kind(self) -> str:
+        """Whether these are images or labels: by shape where it leaves no doubt, else by name."""
+        words = set(re.split(r"[^a-z]+", self.name.lower()))
+        if self.array.ndim == 1:
+            return pairing.LABELS
+        if self.array.ndim >= 3:
+            return pairing.IMAGES
+        columns = self.array.shape[1]
+        if words & LABELS and columns <= MAX_CLASSES:
+            return pairing.LABELS
+        if words & IMAGES or columns > MAX_CLASSES:
+            return pairing.IMAGES
+        return pairing.LABELS if columns == 1 else pairing.IMAGES
 
-def read_npy(
-    read: Callable[[int], bytes], what: str, *, held: int | None, max_bytes: int
-) -> np.ndarray:
-    """Return the array of an .npy, native byte order; `read(n)` gives up to n of its bytes.
+    @property
+    def count(self) -> int:
+        """How many images or labels there are."""
+        return len(self.array)
 
-    `held` is an upper bound on the bytes that can come, where one is known: a shape that promises
-    more is refused before memory is set aside. Raises FormatError.
+    @property
+    def promised(self) -> int:
+        """The same: an array is whole, or it is none."""
+        return len(self.array)
+
+
+def read(stream: Stream, request: Request) -> Contents:
+    """Return the images or labels in an .npy."""
+    array = read_array(stream, request)
+    return assemble([Named(request.name, array)], form="NumPy array", name=request.name)
+
+
+def read_array(stream: Stream, request: Request) -> np.ndarray:
+    """Return the array of an .npy, native byte order; raises FormatError.
+
+    A shape that promises more than the file can hold is refused before memory is set aside.
     """
-    stream = _Reader(read)
-    head = read_head(stream, what, kinds=KINDS)
+    what = stream.name or "the array"
+    head = read_head(_Whole(stream), what, kinds=KINDS)
     wanted = math.prod(head.shape) * head.dtype.itemsize
-    if wanted > max_bytes:
-        raise FormatError(f"{what} holds {wanted:,} bytes, more than the {max_bytes:,} allowed")
-    if held is not None and wanted > held:
+    if wanted > request.max_bytes:
         raise FormatError(
-            f"{what} promises {wanted:,} bytes of values and cannot hold more than {held:,}: "
-            "it was cut short; download or save it again"
+            f"{what} holds {wanted:,} bytes, more than the {request.max_bytes:,} allowed"
+        )
+    if stream.most is not None and wanted > stream.most:
+        raise FormatError(
+            f"{what} promises {wanted:,} bytes of values and cannot hold more than "
+            f"{stream.most:,}: it was cut short; download or save it again"
         )
     data = np.empty(wanted, np.uint8)
     filled = 0
-    while filled < wanted and (part := read(min(_PIECE, wanted - filled))):
+    while filled < wanted and (part := stream.read(min(_PIECE, wanted - filled))):
         data[filled : filled + len(part)] = np.frombuffer(part, np.uint8)
         filled += len(part)
-    if filled < wanted or read(1):
+    if filled < wanted or stream.read(1):
         fault = f"holds {filled:,}" if filled < wanted else "has bytes after"
         raise FormatError(
             f"{what} {fault} of the {wanted:,} bytes of values it promises: "
@@ -66,28 +98,49 @@ def read_npy(
     return np.ascontiguousarray(array, dtype=head.dtype.newbyteorder("="))
 
 
-class _Reader(io.RawIOBase):
-    """As many bytes as asked for, from a source that gives them in pieces."""
+class _Whole:
+    """As many bytes as asked for, from a stream that gives them in pieces."""
 
-    def __init__(self, read: Callable[[int], bytes]) -> None:
-        self._read = read
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
 
-    def read(self, size: int = -1) -> bytes:
+    def read(self, size: int, /) -> bytes:
         got = b""
-        while len(got) < size and (part := self._read(size - len(got))):
+        while len(got) < size and (part := self._stream.read(size - len(got))):
             got += part
         return got
 
 
-def sort_out(arrays: Sequence[Named], *, form: str, name: str) -> Contents:
+def assemble(arrays: Sequence[Named], *, form: str, name: str) -> Contents:
     """Return the sets that these arrays make, told apart by name ("x_train") and shape.
 
     Images or labels that stand alone are returned as such. Raises FormatError.
     """
-    found: dict[tuple[str, str], Named] = {}
+    _check_names(arrays)
+    pairs, unpaired = pairing.match(arrays, pairing.by_part)
+    if len(arrays) == 1:
+        return _alone(arrays[0], form)
+    if unpaired:
+        missing = pairing.LABELS if unpaired[0].kind == pairing.IMAGES else pairing.IMAGES
+        raise FormatError(f"{unpaired[0].name} has no {missing} beside it in this file: add them")
+    parts: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     notes: list[str] = []
+    for images, labels in pairs:
+        pictures, note = grey(images.array, images.name)
+        notes += [note] if note else []
+        parts[pairing.part_of(images.name)] = pictures, labels.array
+    return datasets(parts, form=form, name=name, notes=notes)
+
+
+def _check_names(arrays: Sequence[Named]) -> None:
+    """Raise FormatError unless each array has a part and kind of its own."""
+    found: dict[tuple[str, str], Named] = {}
     for named in arrays:
-        key = part_of(named.name) or "", _role(named)
+        if named.array.ndim == 0 or named.array.size == 0:
+            raise FormatError(
+                f"{named.name} holds nothing: images and labels have one item at least"
+            )
+        key = pairing.part_of(named.name), named.kind
         if key in found:
             raise FormatError(
                 f"{found[key].name} and {named.name} both look like "
@@ -95,61 +148,25 @@ def sort_out(arrays: Sequence[Named], *, form: str, name: str) -> Contents:
                 "x_train, y_train, x_test, y_test"
             )
         found[key] = named
-    if "" in {part for part, _ in found} and "train" in {part for part, _ in found}:
+    if {"", pairing.TRAIN} <= {part for part, _ in found}:
         raise FormatError(
             f"{', '.join(n.name for n in arrays)}: some say train or test and some do not: name "
             "all of them, such as x_train, y_train, x_test, y_test"
         )
-    parts: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-    for part in dict.fromkeys(part for part, _ in found):
-        images, labels = found.get((part, "images")), found.get((part, "labels"))
-        if images and labels:
-            pictures, note = grey(images.array, images.name)
-            notes += [note] if note else []
-            parts[part] = pictures, labels.array
-        elif len(found) > 1:
-            lonely = images or labels
-            missing = "labels" if images else "images"
-            raise FormatError(f"{lonely.name} has no {missing} beside it in this file: add them")
-    if parts:
-        return datasets(parts, form=form, name=name, notes=notes)
-    return _alone(*next(iter(found.items())), form)
 
 
-def _alone(key: tuple[str, str], named: Named, form: str) -> Contents:
-    if key[1] == "labels":
+def _alone(named: Named, form: str) -> Contents:
+    if named.kind == pairing.LABELS:
         if named.array.ndim == 1 and named.array.dtype.kind == "f":
             raise FormatError(
                 "one row of fractions, neither images nor labels: a trained network (.nnm) opens "
                 "with nnengine.load, and on the Models page"
             )
-        return Contents(form=form, labels=_frozen(as_labels(named.array, named.name)))
+        return Contents(form=form, labels=frozen(as_labels(named.array, named.name)))
     images, note = grey(named.array, named.name)
     converted, notes = as_bytes({named.name: images})
     return Contents(
         form=form,
-        images=_frozen(np.ascontiguousarray(converted[named.name])),
+        images=frozen(np.ascontiguousarray(converted[named.name])),
         notes=tuple([note] if note else []) + tuple(notes),
     )
-
-
-def _frozen(array: np.ndarray) -> np.ndarray:
-    array.flags.writeable = False
-    return array
-
-
-def _role(named: Named) -> str:
-    """Return "images" or "labels": by shape where it leaves no doubt, else by name."""
-    array = named.array
-    words = set(re.split(r"[^a-z]+", named.name.lower()))
-    if array.ndim == 0 or array.size == 0:
-        raise FormatError(f"{named.name} holds nothing: images and labels have one item at least")
-    if array.ndim == 1:
-        return "labels"
-    if array.ndim >= 3:
-        return "images"
-    if words & LABELS and array.shape[1] <= MAX_CLASSES:
-        return "labels"
-    if words & IMAGES or array.shape[1] > MAX_CLASSES:
-        return "images"
-    return "labels" if array.shape[1] == 1 else "images"

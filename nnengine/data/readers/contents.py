@@ -1,4 +1,4 @@
-"""Contents: what a file of any form comes down to, bytes for images and small numbers for labels.
+"""Contents: what a file of any format comes down to, bytes for images and small numbers for labels.
 
 Whoever made the file may have kept pixels as fractions, as whole numbers up to 16, in colour or
 with channels first: here they become what `Dataset` takes, and whatever was done is said.
@@ -13,7 +13,9 @@ from math import isqrt
 import numpy as np
 
 from ...errors import FormatError
+from .. import pairing
 from ..dataset import MAX_CLASSES, Dataset
+from ..idxheader import IdxHeader
 
 MAX_BYTES = 2**31  # of a file's values, unpacked
 _BLOCK = 1 << 22  # values converted at a time: the wide numbers never stand beside all the bytes
@@ -25,8 +27,13 @@ CHANNELS = (1, 3, 4)
 class Contents:
     """What was found: a training set and perhaps a test set, or images or labels alone.
 
-    `images`: read-only uint8 (n, h, w) and `labels`: read-only uint8 (n,) are set only where the
-    file holds one without the other. `notes` are sentences about what was changed or left out.
+    `images`: read-only uint8 (n, h, w) and `labels`: read-only whole numbers (n,) are set only
+    where the file holds one without the other. `notes` are sentences about what was changed or
+    left out, `header` is that of a single IDX file. `whole_items` is how many whole images or
+    labels were kept of a file that was cut short.
+
+    Where `inspect` found a file that `read` refuses, `fault` says why, and `rescued` is what is
+    whole of it; all else but `header` is then missing.
     """
 
     form: str
@@ -35,12 +42,41 @@ class Contents:
     images: np.ndarray | None = None
     labels: np.ndarray | None = None
     notes: tuple[str, ...] = ()
+    header: IdxHeader | None = None
+    whole_items: int | None = None
+    fault: str | None = None
+    rescued: Contents | None = None
+
+    @property
+    def kind(self) -> str:
+        """What is found: "set" (images with labels), "images", "labels", or "nothing"."""
+        if self.train is not None:
+            return "set"
+        if self.images is not None:
+            return pairing.IMAGES
+        return "nothing" if self.labels is None else pairing.LABELS
+
+    @property
+    def sets(self) -> tuple[Dataset, ...]:
+        """The training set and the test set, as far as there are any."""
+        return tuple(data for data in (self.train, self.test) if data is not None)
+
+    @property
+    def arrays(self) -> tuple[np.ndarray, ...]:
+        """Everything in memory, that which was rescued too."""
+        alone = tuple(array for array in (self.images, self.labels) if array is not None)
+        sets = tuple(array for data in self.sets for array in (data.images, data.labels))
+        return sets + alone + (() if self.rescued is None else self.rescued.arrays)
 
     @property
     def nbytes(self) -> int:
         """How much memory the arrays take."""
-        sets = [array for d in (self.train, self.test) if d for array in (d.images, d.labels)]
-        return sum(a.nbytes for a in (*sets, self.images, self.labels) if a is not None)
+        return sum(array.nbytes for array in self.arrays)
+
+    def __len__(self) -> int:
+        """Return the number of images, or of labels where there are no images."""
+        alone = self.labels if self.images is None else self.images
+        return sum(map(len, self.sets)) + (0 if alone is None else len(alone))
 
 
 def grey(images: np.ndarray, what: str) -> tuple[np.ndarray, str | None]:
@@ -154,22 +190,15 @@ def as_labels(array: np.ndarray, what: str) -> np.ndarray:
     return array.astype(np.uint8)
 
 
+def frozen(array: np.ndarray) -> np.ndarray:
+    """Return the array, which nobody can change from now on."""
+    array.flags.writeable = False
+    return array
+
+
 def _is_one_hot(array: np.ndarray) -> bool:
     ones, zeros = np.count_nonzero(array == 1, axis=1), np.count_nonzero(array == 0, axis=1)
     return bool((ones == 1).all() and (zeros == array.shape[1] - 1).all())
-
-
-def part_of(name: str) -> str | None:
-    """Return "train", "test" or "val" where a name says so, else None."""
-    lower = name.lower()
-    for part, words in (
-        ("train", ("train", "learn")),
-        ("test", ("test", "t10k")),
-        ("val", ("val", "dev")),
-    ):
-        if any(word in lower for word in words):
-            return part
-    return None
 
 
 def datasets(
@@ -182,15 +211,11 @@ def datasets(
 ) -> Contents:
     """Return Contents of (images, labels) by part; either may come as any numbers.
 
-    A part without a name of its own trains; "val" is the test set where there is no "test".
-    Raises FormatError.
+    Which trains and which is the test set: see `pairing.choose`. Raises FormatError.
     """
     images, said = as_bytes({part: pictures for part, (pictures, _) in parts.items()})
-    notes = [*notes, *said]
     labels = {p: as_labels(named, f"the labels of {p}") for p, (_, named) in parts.items()}
-    if "test" in parts and "val" in parts:
-        notes.append("The validation part is left out: the test part is used to judge.")
-    order = [part for part in ("train", "", "test", "val") if part in parts][:2]
+    order, left_out = in_order({part: len(pictures) for part, (pictures, _) in parts.items()})
     classes = len(class_names) if class_names else 1 + max(int(labels[p].max()) for p in order)
     found = [
         Dataset(images[p], labels[p], classes=classes, class_names=class_names, name=name)
@@ -203,5 +228,18 @@ def datasets(
         form=form,
         train=found[0],
         test=found[1] if len(found) > 1 else None,
-        notes=tuple(dict.fromkeys(notes)),
+        notes=tuple(dict.fromkeys((*notes, *said, *left_out))),
     )
+
+
+def in_order(sizes: Mapping[str, int]) -> tuple[list[str], list[str]]:
+    """Return the parts that train and judge, of these sizes, and sentences about the others."""
+    names = list(sizes)
+    order = [names[p] for p in pairing.choose(list(sizes.items())) if p is not None]
+    return order, [_left_out(part, sizes[part]) for part in names if part not in order]
+
+
+def _left_out(part: str, count: int) -> str:
+    if part == pairing.VAL:
+        return "The validation part is left out: the test part is used to judge."
+    return f"{count:,} images are left out: nothing says whether they belong to training or test."

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 
 from ...errors import FormatError
+from .. import pairing
 from ..dataset import MAX_CLASSES
 from .archive import Member
-from .contents import Contents, datasets, part_of
+from .contents import Contents, datasets
 
 MAGICS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
 ENDINGS = (".png", ".jpg", ".jpeg")
@@ -74,13 +75,13 @@ def _place(member: Member) -> tuple[str, str]:
     return part, rest[-1] if rest else ""
 
 
-def _part(folder: str) -> str | None:
+def _part(folder: str) -> str:
     """Return the part a folder stands for; "tested-by-anna" and "valley" are classes."""
     whole = re.fullmatch(
         r"(train|training|test|testing|val|valid|validation|t10k)([_\- ]?(set|images|data))?",
         folder.lower(),
     )
-    return part_of(folder) if whole else None
+    return pairing.part_of(folder) if whole else ""
 
 
 def _classes(members: Sequence[Member], places: Sequence[tuple[str, str]]) -> list[str]:

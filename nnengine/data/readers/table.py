@@ -8,7 +8,7 @@ anything else (fractions, quotes, blanks) goes through `numpy.loadtxt`.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import isqrt
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy as np
 from ...errors import FormatError
 from ..sources import Stream
 from .contents import Contents, datasets
+from .contract import Request
 
 BLOCK = 1 << 20  # MNIST in 1.0 to 1.6 s; blocks of 4 MB were no faster and took 31 MB more
 MAX_LINE = 1 << 20  # bytes of one row: 250,000 pixels
@@ -39,14 +40,14 @@ class _Plan:
     header: bool = False
 
 
-def read_table(stream: Stream, *, name: str, max_bytes: int, keep_whole: bool = False) -> Contents:
+def read(stream: Stream, request: Request) -> Contents:
     """Return the images and labels in a CSV: one image a row, its label first or named in a header.
 
     Pixels make a square image, or the one that a header's "28x28" speaks of, else a single row.
-    `keep_whole` takes the rows before one that was cut short. Raises FormatError.
+    Where that is asked for, the rows before one that was cut short are kept. Raises FormatError.
     """
     plan = _plan(stream)
-    rows = _Rows(plan.columns, max_bytes, stream)
+    rows = _Rows(plan.columns, request.max_bytes, stream)
     carry, number = b"", 1 + plan.header  # the row that a block begins with, as an editor counts
     while part := stream.read(BLOCK):
         block = carry + part
@@ -58,8 +59,9 @@ def read_table(stream: Stream, *, name: str, max_bytes: int, keep_whole: bool = 
             values = _parse(block, plan, stream, number)
             number += block.count(b"\n")
             rows.add(values)
-    _last_row(carry, plan, stream, rows, number, keep_whole)
-    return _contents(rows.all(), plan, stream, name)
+    whole = _last_row(carry, plan, stream, rows, number, request.keep_whole)
+    found = _contents(rows.all(), plan, stream, request.name)
+    return found if whole else replace(found, whole_items=rows.count)
 
 
 def _plan(stream: Stream) -> _Plan:
@@ -211,13 +213,16 @@ def _no_number(text: str, plan: _Plan, stream: Stream, number: int) -> FormatErr
 
 def _last_row(
     line: bytes, plan: _Plan, stream: Stream, rows: _Rows, number: int, keep_whole: bool
-) -> None:
-    """Take in a last line without a line's end, if it is whole."""
+) -> bool:
+    """Take in a last line without a line's end, if it is whole; return whether all rows are."""
     found = line.count(bytes([plan.delimiter])) + 1
     line = line.rstrip(b"\r")
+    whole = True
     if line.strip() and not stream.cut and found >= plan.columns and _ends(line, plan):
         rows.add(_parse(line + b"\n", plan, stream, number))
-    elif (line.strip() or stream.cut) and not keep_whole:
+    elif line.strip() or stream.cut:
+        whole = False
+    if not whole and not keep_whole:
         where = "the gzip data break off" if stream.cut else f"row {number:,} is cut off"
         remedy = "download it again, or keep the rows before"
         if not rows.count:
@@ -229,6 +234,7 @@ def _last_row(
         )
     if not rows.count:
         raise stream.fault("no rows: a table of images has one row an image", whole_items=0)
+    return whole
 
 
 def _ends(line: bytes, plan: _Plan) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from ..dataset import Dataset
 from ..framing import fit
 from ..synthetic import digits
+from .contents import Contents
 
 SAMPLE = 2_000  # images that are looked at
 LEAST_LIKENESS = 0.4  # of correlation with mean digits: below it these are no digits either way
@@ -21,6 +23,17 @@ def turned(images: np.ndarray) -> np.ndarray:
     out = np.ascontiguousarray(images.transpose(0, 2, 1))
     out.flags.writeable = False
     return out
+
+
+def turned_contents(found: Contents) -> Contents:
+    """Return the same with all images turned; labels alone stay as they are."""
+    train, test = (
+        data
+        and Dataset(turned(data.images), data.labels, class_names=data.class_names, name=data.name)
+        for data in (found.train, found.test)
+    )
+    images = None if found.images is None else turned(found.images)
+    return replace(found, train=train, test=test, images=images)
 
 
 def looks_turned(dataset: Dataset, *, name: str = "") -> bool:
@@ -63,7 +76,10 @@ def _means(dataset: Dataset) -> np.ndarray | None:
 @cache
 def _reference() -> np.ndarray:
     """Return the mean images of the built-in digits, uint8 (10, 28, 28)."""
-    return np.rint(_means(digits(SAMPLE, seed=0))).astype(np.uint8)
+    means = _means(digits(SAMPLE, seed=0))
+    if means is None:
+        raise AssertionError("the built-in digits lack a class")
+    return np.rint(means).astype(np.uint8)
 
 
 def _likeness(one: np.ndarray, other: np.ndarray) -> np.ndarray:

@@ -19,7 +19,7 @@ import numpy as np
 from .. import numpy_, workers
 from . import helpers
 from .answers import _probabilities, probabilities
-from .compiling import is_kept, load
+from .compiling import is_missing, load, remark
 from .dense import (
     activate,
     activation_backward,
@@ -32,7 +32,7 @@ from .dense import (
 )
 from .distort import _distort, distort
 from .full_batch import _grouped_gradient, grouped_gradient
-from .mini_batch import _step, packed_gradient, packed_steps
+from .mini_batch import _steps, packed_gradient, packed_steps
 from .pixels import count_pixels, pack_pixels
 from .scratch import read_only
 from .steps import adam, momentum, sgd
@@ -53,6 +53,7 @@ __all__ = [
     "packed_gradient",
     "packed_steps",
     "probabilities",
+    "remark",
     "sgd",
     "softmax",
     "softmax_cross_entropy",
@@ -91,7 +92,7 @@ def _losses() -> None:
     softmax_cross_entropy(logits, read_only(np.zeros(2, np.uint8)), np.float32(1), logits)
 
 
-def _optimisers() -> None:
+def _optimizers() -> None:
     flat, zero = np.zeros(4, np.float32), np.float32(0)
     sgd(flat, flat, zero)
     momentum(flat, flat, flat, zero, zero)
@@ -108,15 +109,15 @@ def _distortions() -> None:
 # passes; the kernel beside it tells whether that has been done before.
 PREPARE = {
     "answers": (_answers, _probabilities),
-    "mini-batch": (_mini_batch, _step),
+    "mini-batch": (_mini_batch, _steps),
     "full batch": (_full_batch, _grouped_gradient),
-    "optimisers": (_optimisers, adam),
+    "optimizers": (_optimizers, adam),
     "losses": (_losses, softmax_cross_entropy),
     "distortions": (_distortions, _distort),
 }
 # By two helpers, as long as each other; first what answers: a visitor who draws a digit does not
 # wait for the rest.
-_SHARES = ("answers", "full batch", "distortions", "losses"), ("mini-batch", "optimisers")
+_SHARES = ("answers", "full batch", "distortions", "losses"), ("mini-batch", "optimizers")
 
 
 def prepare(name: str) -> None:
@@ -130,10 +131,10 @@ def warm_up() -> None:
 
     Another process compiles, two where there are cores, and what is ready comes in bit by bit.
     """
-    shares = [[name for name in share if not is_kept(PREPARE[name][1])] for share in _SHARES]
+    shares = [[name for name in share if is_missing(PREPARE[name][1])] for share in _SHARES]
     if workers.threads() == 1:
         shares = [sum(shares, [])]
-    with helpers.compiling([share for share in shares if share]) as ready:
+    with helpers.compiling(__name__, [share for share in shares if share]) as ready:
         load()  # while helpers do the same
         for name in ready:
             prepare(name)

@@ -1,20 +1,20 @@
-"""Compiling: how numba is asked to turn plain loops into machine code, and keeps it on disk."""
+"""Compiling: how numba is asked to turn plain loops into machine code, and keeps it on disk.
+
+What goes beyond numba's public functions is not relied on: where `insides`, `keeping` or `quicker`
+do not fit the numba that is here, kernels are compiled in its plain way, and `remark` says so.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import functools
-import hashlib
-import os
-import shutil
-import threading
-from pathlib import Path
+import importlib
+import re
+from types import ModuleType
 
 import numba
-from llvmlite.binding import Linkage
-from numba.core.caching import FunctionCache, IndexDataCacheFile
-from numba.core.codegen import CPUCodeLibrary, JITCPUCodegen
-from numba.core.registry import cpu_target
+
+from ...errors import KernelError
 
 _OPTIONS = {
     "nogil": True,
@@ -37,118 +37,109 @@ inlined = numba.njit(inline="always")
 KERNELS = {}  # by name, all that are called from Python: for whoever compiles them ahead of time
 
 
+# The first and the last version of numba with whose insides all kernels were tried. LLVM ends the
+# process where it is led astray: those of another version are left alone.
+TRIED = (0, 60), (0, 68)
+_remarks: dict[str, str] = {}  # what is not as usual, by what it is about; each half a sentence
+_SLOWER = "kernels may take twice as long to compile"
+_ANEW = "every process compiles kernels anew"
+
+
+def _beside(name: str, without: str) -> ModuleType | None:
+    """Return a module that takes what is inside numba; None where this numba has it no more."""
+    try:
+        return importlib.import_module(f".{name}", __package__)
+    except Exception as fault:
+        _remarks[name] = f"numba {numba.__version__} is not as known ({in_words(fault)}): {without}"
+        return None
+
+
+def in_words(fault: Exception) -> str:
+    """Return in one line what an exception says, which numba takes dozens for."""
+    lines = [line for line in map(str.strip, str(fault).splitlines()) if line]
+    words = lines[1] if len(lines) > 1 and lines[0].startswith("Failed in") else "".join(lines[:1])
+    return f"{type(fault).__name__}: {words[:200]}".rstrip(": ")
+
+
+def _tried() -> bool:
+    """Tell whether this is a numba whose insides are known; if not, remark on it."""
+    version = tuple(map(int, re.findall(r"\d+", str(numba.__version__))[:2]))
+    if TRIED[0] <= version <= TRIED[1]:
+        return True
+    first, last = (".".join(map(str, end)) for end in TRIED)
+    _remarks["insides"] = (
+        f"numba {numba.__version__} is none of the versions tried, {first} to {last}: {_SLOWER}"
+    )
+    return False
+
+
+_insides = _beside("insides", _SLOWER) if _tried() else None
+_keeping = _beside("keeping", _ANEW)
+
+
 def compiled(function):
     """Return the function compiled for Python to call, and kept on disk for the next process."""
     kernel = KERNELS[function.__name__] = numba.njit(**_OPTIONS, no_cfunc_wrapper=True)(function)
     kernel.compile = functools.partial(_compile, function.__qualname__, kernel.compile)
-    with contextlib.suppress(RuntimeError):  # nowhere to write: every process compiles for itself
-        kernel._cache = _Cache(function)
+    if _keeping:
+        try:
+            kernel._cache = _keeping.Cache(function)
+        except Exception as fault:  # nowhere to write, for one
+            _remarks["keeping"] = f"nothing can be kept on disk ({in_words(fault)}): {_ANEW}"
     return kernel
 
 
-_now = threading.local()  # name: the kernel that this thread is compiling
-_optimise = CPUCodeLibrary._optimize_final_module
-_optimise_functions = CPUCodeLibrary._optimize_functions
-_emit = CPUCodeLibrary._finalize_final_module
-_set_environment = JITCPUCodegen.set_env
-
-
 def _compile(name: str, compile_, *types):
-    """Have numba compile a kernel, and LLVM go over it once."""
-    before = getattr(_now, "name", None)
-    _now.name = name
+    """Have numba compile a kernel, in its plain way if need be. Raises KernelError."""
+    insides, fault = _insides, None
+    if insides and insides.at_work():  # within another kernel, whose caller minds the faults
+        with insides.changed(name):
+            return compile_(*types)
+    if insides:
+        try:
+            with insides.changed(name):
+                return compile_(*types)
+        except Exception as met:
+            fault = met
     try:
-        return compile_(*types)
-    finally:
-        _now.name = before
+        found = compile_(*types)
+    except Exception as met:
+        raise KernelError(
+            f"numba {numba.__version__} cannot compile the kernel {name} ({in_words(met)})"
+        ) from met
+    if fault is not None:
+        _leave_insides(fault)
+    return found
 
 
-def _optimise_once(library) -> None:
-    """Leave the parts of a kernel as they are: they are written into it, and it is optimised whole.
-
-    By itself numba has LLVM optimise what a function calls, and then all of that again for
-    whatever calls it: 20.4 -> 14.3 s for all kernels.
-    """
-    kernel = getattr(_now, "name", None)
-    if kernel is None:
-        _optimise(library)
-    elif kernel == library.name:
-        passes, builder = library._codegen._module_pass_manager()
-        passes.run(library._final_module, builder)
-        # What was too large to be written in is the kernel's own: or else, in the process that
-        # compiles, the part as it was left would be called instead: 230 for 160 us a step.
-        for function in library._final_module.functions:
-            if not function.is_declaration and function.linkage == Linkage.linkonce_odr:
-                function.linkage = Linkage.internal
+def _leave_insides(fault: Exception) -> None:
+    """Compile in numba's plain way from now on: it can what was not to be done otherwise."""
+    global _insides
+    _insides = None
+    _remarks["insides"] = (
+        f"numba {numba.__version__} did not compile as it was told ({in_words(fault)}): {_SLOWER}"
+    )
 
 
-def _leave_functions(library, module) -> None:
-    """Have LLVM tidy no function by itself that is about to be optimised whole."""
-    if getattr(_now, "name", None) is None:
-        _optimise_functions(library, module)
-    else:
-        module.data_layout = library._codegen._data_layout
+def remark() -> str:
+    """Return what is not as usual with compiling here, or nothing; half a sentence."""
+    return "; ".join(_remarks.values())
 
 
-def _emit_kernels(library) -> None:
-    """Have machine code made of whole kernels: nobody calls a part by itself; 17.0 -> 16.0 s."""
-    if getattr(_now, "name", None) in (None, library.name):
-        _emit(library)
-    else:
-        library._finalize_dynamic_globals()
-        library._finalized = True
-
-
-def _set_known_environment(codegen, name, environment) -> None:
-    """Tell a function where its Python objects are; a part has neither code nor such objects."""
-    if codegen._engine.is_symbol_defined(name):
-        _set_environment(codegen, name, environment)
-
-
-CPUCodeLibrary._optimize_final_module = _optimise_once
-CPUCodeLibrary._optimize_functions = _leave_functions
-CPUCodeLibrary._finalize_final_module = _emit_kernels
-JITCPUCodegen.set_env = _set_known_environment
+def hasten() -> None:
+    """Have this process compile quicker where numba's insides are known; for helpers alone."""
+    quicker = _beside("quicker", _SLOWER) if _insides else None
+    if quicker:
+        quicker.make_numba_quicker()
 
 
 def load() -> None:
     """Have numba read all it knows of Python and NumPy, half a second before its first function."""
-    cpu_target.target_context.refresh()
+    with contextlib.suppress(Exception):  # or else that happens when the first one is compiled
+        numba.core.registry.cpu_target.target_context.refresh()
 
 
-def is_kept(kernel) -> bool:
-    """Tell whether a process has compiled this version of the kernel before."""
-    return isinstance(kernel._cache, _Cache) and kernel._cache.exists()
-
-
-@functools.cache
-def _version() -> str:
-    """Return the name of the folder for what these sources, as they are now, compile to."""
-    sources = sorted(Path(__file__).parents[1].rglob("*.py"))
-    return "nnengine-" + hashlib.sha256(b"".join(map(Path.read_bytes, sources))).hexdigest()[:16]
-
-
-class _Cache(FunctionCache):
-    """numba's own cache, in a folder for this version of all kernels.
-
-    By itself numba asks only whether the file has changed in which a function stands: it would
-    go on using what was compiled with the old constants, vectors and loops of other files.
-    """
-
-    def __init__(self, function) -> None:
-        super().__init__(function)
-        self._cache_path = os.path.join(self._cache_path, _version())
-        name = self._impl.filename_base
-        self._cache_file = IndexDataCacheFile(self._cache_path, name, _version())
-
-    def exists(self) -> bool:
-        """Tell whether anything is kept of this kernel."""
-        return os.path.exists(self._cache_file._index_path)
-
-    def _save_overload(self, signature, data) -> None:
-        """Keep what was compiled, and nothing of other versions."""
-        if not os.path.isdir(self._cache_path):
-            for old in Path(self._cache_path).parent.glob("nnengine-*"):
-                shutil.rmtree(old, ignore_errors=True)
-            os.makedirs(self._cache_path, exist_ok=True)
-        super()._save_overload(signature, data)
+def is_missing(kernel) -> bool:
+    """Tell whether a kernel is not kept on disk, but would be once a process has compiled it."""
+    keeps = _keeping is not None and isinstance(kernel._cache, _keeping.Cache)
+    return keeps and not kernel._cache.exists()

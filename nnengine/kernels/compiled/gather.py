@@ -10,7 +10,8 @@ import numpy as np
 
 from .bits import first_bit, nonzero_bits
 from .compiling import part, within
-from .plan import COUNT, DB, DW, FAN_IN, ROOM, RULE, SPARSE, UNITS, WIDE
+from .passes import layer_in_vectors
+from .plan import COUNT, DB, DW, FAN_IN, MOVES, ROOM, RULE, SIDE, SPARSE, UNITS, WIDE
 from .simd import LANES, add, load, multiply_add, splat, store
 from .steps import move, move_four
 from .tiles import ROWS, SIDES, add_products, add_row_products, no_rows, store_sums
@@ -114,7 +115,8 @@ def _gather_rows(a, j, stride, n, panel, across, spare):
 
 @part
 def weights(piece, control, network, numbers, learner, rooms, spare):
-    """Gather the gradient of a piece of a layer's weights, and take their step.
+    """Gather the gradient of a piece of a layer's weights, and take their step; have them ready
+    for the next one while they are in cache.
 
     piece: layer, first row, last row and one.
     """
@@ -125,12 +127,15 @@ def weights(piece, control, network, numbers, learner, rooms, spare):
     if piece[1] == 0:
         _biases(m, plan, n, panels, rule, learner, spare)
     if sparse:
-        _weights_of_pixels(piece, plan, n, rooms[4], network[6], panels, rule, learner, spare)
+        columns = rooms[4][control[SIDE]]
+        _weights_of_pixels(piece, plan, n, columns, network[6], panels, rule, learner, spare)
     elif m == 0:
         _weights_of_rows(piece, plan, n, rooms[3], plan[0, FAN_IN], panels, rule, learner, spare)
     else:
         a = rooms[0][plan[m - 1, ROOM] * n :]
         _weights_of_rows(piece, plan, n, a, plan[m - 1, WIDE], panels, rule, learner, spare)
+    if control[MOVES]:
+        layer_in_vectors(m, piece[1], piece[2], control, network)
 
 
 @part

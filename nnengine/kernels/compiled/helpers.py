@@ -18,12 +18,11 @@ from pathlib import Path
 # alone, and seldom: 2 % of the time in place of 9 %. numba takes a second to be read and made
 # ready: a helper for several shares does so once, and its copies end when it ends.
 _CODE = """
-import contextlib, ctypes, gc, json, os, signal, sys
+import contextlib, ctypes, gc, importlib, json, os, signal, sys
 gc.set_threshold(30_000, 10, 1_000_000)
-sys.path[:], (names, *others) = json.loads(sys.argv[1])
-from nnengine.kernels import compiled
-from nnengine.kernels.compiled import compiling, quicker
-quicker.make_numba_quicker()
+sys.path[:], (names, *others), modules = json.loads(sys.argv[1])
+kernels, compiling = map(importlib.import_module, modules)
+compiling.hasten()
 compiling.load()
 gc.freeze()
 for share in others:
@@ -32,7 +31,7 @@ for share in others:
         names = share
         break
 for name in names:
-    compiled.prepare(name)
+    kernels.prepare(name)
     print(name, flush=True)
 with contextlib.suppress(ChildProcessError):
     while sys.platform == "linux":
@@ -43,10 +42,11 @@ _COPIES = sys.platform == "linux"  # elsewhere a copy of a process is not safe, 
 
 
 @contextlib.contextmanager
-def compiling(shares: Sequence[Sequence[str]]) -> Iterator[Iterator[str]]:
+def compiling(kernels: str, shares: Sequence[Sequence[str]]) -> Iterator[Iterator[str]]:
     """Have every share of names compiled beside the others, and give each name when it is ready.
 
-    Helpers end with the block at the latest.
+    kernels: the name of the module whose `prepare` takes these names. Helpers end with the block
+    at the latest.
     """
     started: list[subprocess.Popen] = []
     reading, writing = os.pipe()
@@ -55,7 +55,7 @@ def compiling(shares: Sequence[Sequence[str]]) -> Iterator[Iterator[str]]:
             with contextlib.suppress(OSError), open(writing, "wb") as to:
                 if shares and _may_start():  # or else none is had, and all is done here
                     groups = [shares] if _COPIES else [[share] for share in shares]
-                    started.extend(_start(group, to) for group in groups)
+                    started.extend(_start(kernels, group, to) for group in groups)
             yield map(str.strip, names)
         finally:
             for helper in started:
@@ -68,10 +68,11 @@ def _may_start() -> bool:
     return not getattr(sys, "frozen", False) and Path(sys.executable or "").stem.startswith("py")
 
 
-def _start(shares: Sequence[Sequence[str]], to) -> subprocess.Popen:
+def _start(kernels: str, shares: Sequence[Sequence[str]], to) -> subprocess.Popen:
     """Start a process that prepares the kernels of these names and says when each is ready."""
+    modules = kernels, f"{__package__}.compiling"
     return subprocess.Popen(
-        [sys.executable, "-c", _CODE, json.dumps([sys.path, shares])],
+        [sys.executable, "-c", _CODE, json.dumps([sys.path, shares, modules])],
         stdin=subprocess.DEVNULL,
         stdout=to,
         stderr=subprocess.DEVNULL,

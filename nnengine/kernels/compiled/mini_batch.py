@@ -1,14 +1,17 @@
-"""A mini-batch in one call: forward, back and the optimiser's step, on one thread or several.
+"""Mini-batches in one call, one after another: forward, back and the optimiser's step of each, on
+one thread or several.
 
-A step has four phases: what the others need is made ready, pixel by pixel; the first layer's sums;
-every image the rest of the way forward, and back; and every row of weights gathers its gradient
-from all images and takes its step at once. The pieces of a phase do not know of each other:
-whoever does them, the bits are the same.
+A step has three phases: the first layer's sums, pixel by pixel; every image the rest of the way
+forward, and back; and every row of weights gathers its gradient from all images and takes its step
+at once. What the next batch needs and no weights go into, its lists pixel by pixel, is made ready
+during the second. The pieces of a phase do not know of each other: whoever does them, the bits are
+the same; and so they are however many batches come in a call.
 """
 
 from __future__ import annotations
 
 import functools
+import math
 
 import numpy as np
 
@@ -17,16 +20,20 @@ from ..numpy_ import ADAM, SGD, TOGETHER, aligned_zeros
 from .compiling import compiled, inlined
 from .first_layer import levels_of
 from .gather import SPARE, weights
-from .passes import ACROSS, FEW, biases_in_vectors, images, prepare, sums_of_part
+from .passes import ACROSS, FEW, images, look_ahead, prepare, sums_of_part
 from .plan import (
     COUNT,
     LEARNS,
+    MOVES,
+    NEXT,
     PARTS,
     RULE,
+    SIDE,
     SPARSE,
     THREADS,
+    UNITS,
     WIDE,
-    first_weights,
+    overrun,
     packed_plan,
     pieces_of,
 )
@@ -34,10 +41,10 @@ from .queues import QUEUES, SIZE, all_done, draw, finish, open_queues
 from .scratch import kept, read_only
 from .simd import LANES
 
-PREPARING, SUMS, IMAGES, WEIGHTS = 1, 2, 3, 4  # the phases
+PREPARING, SUMS, IMAGES, WEIGHTS = 1, 2, 3, 4  # the phases; the first once a call
 _MANY = 32  # images whose first sums are one piece
 # Looks at all queues, two milliseconds, after which a helper goes home. It should outlast what
-# stands between two phases and two steps, and no more: it takes a core from whatever comes next.
+# stands between two calls, and no more: it takes a core from whatever comes next.
 _PATIENCE = 250_000
 
 
@@ -56,7 +63,20 @@ def _pieces(phase, control, plan, pieces):
     if phase == SUMS:
         tiles, groups = _groups(control, plan)
         return PARTS * tiles * groups
-    return (control[COUNT] + FEW - 1) // FEW if phase == IMAGES else len(pieces)
+    ahead = PARTS if control[SPARSE] and control[NEXT] else 0
+    return (control[COUNT] + FEW - 1) // FEW + ahead if phase == IMAGES else len(pieces)
+
+
+@inlined
+def _part_behind(piece, control):
+    """Return how many parts of the next batch's lists stand before a piece of `IMAGES`, and whether
+    it is such a part itself: they are spread among the images, each beside its own weights."""
+    groups, before = (control[COUNT] + FEW - 1) // FEW, 0
+    if not (control[SPARSE] and control[NEXT]):
+        return before, False
+    while piece > groups * (before + 1) // PARTS + before:
+        before += 1
+    return before, piece == groups * (before + 1) // PARTS + before
 
 
 @inlined
@@ -64,8 +84,14 @@ def _do(drawn, own, control, data, network, learner, rooms, rest):
     """Do one piece that was drawn."""
     numbers, pieces, found, spares = rest
     phase, piece = drawn >> 32, drawn & 0xFFFF
+    before, ahead = piece, phase == PREPARING
+    if phase == IMAGES:
+        before, ahead = _part_behind(piece, control)
     if phase == PREPARING:
-        prepare(piece, control, data, network, rooms)
+        prepare(piece, control, network)
+    if ahead:
+        if control[SPARSE]:
+            look_ahead(before, control, data, network, rooms)
     elif phase == SUMS:
         tiles, groups = _groups(control, network[0])
         part, tile = piece // (tiles * groups), piece // groups % tiles
@@ -73,43 +99,66 @@ def _do(drawn, own, control, data, network, learner, rooms, rest):
         end = min(first + _MANY, control[COUNT])
         sums_of_part(part, tile, first, end, control, data, network, rooms)
     elif phase == IMAGES:
-        summed, right = images(piece * FEW, control, data[2], network, rooms, numbers[4])
-        found[piece, 0], found[piece, 1] = summed, right
+        n, label = piece - before, data[2][control[SIDE]]
+        summed, right = images(n * FEW, control, label, network, rooms, numbers[4])
+        found[n, 0], found[n, 1] = summed, right
     else:
         here = pieces[piece, 0], pieces[piece, 1], pieces[piece, 2]
         weights(here, control, network, numbers, learner, rooms, spares[own])
 
 
 @inlined
-def _begin(rows, labels, numbers, control, data, network, given):
-    """Put where all threads find it what is to be done."""
-    _, chosen, label = data
-    plan, theta, wide = network[0], network[1], network[4][0]
-    control[COUNT] = rows.size
-    for i in range(rows.size):
-        chosen[i], label[i] = rows[i], labels[i]
-    for i in range(len(numbers)):
-        given[i] = numbers[i]
+def _put_next(n, batches, control, data):
+    """Put where all threads find it which images batch n has; none if there is no such batch."""
+    rows, labels, ends, _ = batches
+    side, begin, end = 1 - control[SIDE], 0, 0
+    if n < ends.size:
+        begin, end = ends[n - 1] if n > 0 else 0, ends[n]
+    control[NEXT] = end - begin
+    for i in range(begin, end):
+        data[1][side, i - begin], data[2][side, i - begin] = rows[i], labels[i]
+
+
+@inlined
+def _begin(n, batches, control, data, given):
+    """Go on to batch n, which is ready, and put the one behind it next."""
+    control[SIDE] = 1 - control[SIDE]
+    control[COUNT] = control[NEXT]
+    for i in range(given.size):
+        given[i] = batches[3][n, i]
     if control[RULE] == ADAM:
         given[1], given[2] = np.float32(1) - given[1], np.float32(1) - given[2]
-    for n in range(len(plan)):
-        biases_in_vectors(n, plan, theta, wide)
+    _put_next(n + 1, batches, control, data)
+
+
+@inlined
+def _sum_up(n, control, found, losses, right):
+    """Put the loss of batch n, and how many were right, where the caller finds them."""
+    loss, correct = 0.0, np.int64(0)
+    for piece in range((control[COUNT] + FEW - 1) // FEW):
+        loss += found[piece, 0]
+        correct += np.int64(found[piece, 1])
+    losses[n], right[n] = loss, correct
 
 
 @compiled
-def _step(own, rows, labels, numbers, control, queues, data, network, learner, rooms, rest):
-    """Do a mini-batch as thread 0, or help with those that come as another.
+def _steps(own, batches, losses, right, control, queues, data, network, learner, rooms, rest):
+    """Take the steps of some batches as thread 0, or help with those that come as another; return
+    how many were taken.
 
-    data: the lists, which images were chosen, their labels. network: plan, theta, the first layer's
-    weights and how far its rows stand apart, `wide` to write and to read, zeros in place of biases,
-    what bytes are worth. learner: what is to be changed, and what the optimiser remembers of each
-    parameter, twice. rooms: activations, their gradients, these in panels, pixels as floats, pixels
-    in columns, sums of parts, marks in the lists. rest: the optimiser's numbers, pieces of weights,
-    what was found for each piece of images, a spare for each thread.
+    batches: the images of all, their labels, where each batch ends, and a row of numbers for each:
+    the optimiser's four, and what an image weighs. losses, right: to be filled, batch by batch.
+    data: the lists; twice, for this batch and the next, which images were chosen and their labels.
+    network: plan, theta, the first layer's weights and how far its rows stand apart, `wide` to
+    write and to read, zeros in place of biases, what bytes are worth. learner: what is to be
+    changed, and what the optimiser remembers of each parameter, twice. rooms: activations, their
+    gradients, these in panels, pixels as floats, twice pixels in columns, sums of parts, twice
+    marks in the lists. rest: the optimiser's numbers, pieces of weights, what was found for each
+    piece of images, a spare for each thread.
     """
-    loss, correct, phase, pieces, idle = 0.0, np.int64(0), 0, np.int64(0), 0
+    step, phase, pieces, idle = np.int64(-1), 0, np.int64(0), 0
     if own == 0:
-        _begin(rows, labels, numbers, control, data, network, rest[0])
+        _put_next(0, batches, control, data)
     while True:
         drawn = draw(queues, control[THREADS], own)
         if drawn >= 0:
@@ -119,17 +168,19 @@ def _step(own, rows, labels, numbers, control, queues, data, network, learner, r
         elif own > 0:
             idle += 1
             if idle == _PATIENCE:
-                return loss, correct
+                return (step,)
         elif phase == 0 or all_done(queues, pieces):
             phase += 1
             if phase > IMAGES + control[LEARNS]:
-                break
+                _sum_up(step, control, rest[2], losses, right)
+                if step + 1 == losses.size or not math.isfinite(losses[step]):
+                    return (step + 1,)
+                phase = SUMS
+            if phase == SUMS:
+                step += 1
+                _begin(step, batches, control, data, rest[0])
             pieces = np.int64(_pieces(phase, control, network[0], rest[1]))
             open_queues(queues, control[THREADS], phase, pieces)
-    for piece in range((rows.size + FEW - 1) // FEW):
-        loss += rest[2][piece, 0]
-        correct += np.int64(rest[2][piece, 1])
-    return loss, correct
 
 
 class Steps:
@@ -141,42 +192,49 @@ class Steps:
         plan, wide, room = packed_plan(sizes, kinds)
         starts, places, values = lists = tuple(map(read_only, lists))
         sparse, learns = bool(places.size or not values.size), target.size > 0
-        self.first = theta, sizes
-        theta, wide = read_only(theta), keep("wide", wide)
+        moves, theta, wide = target is theta, read_only(theta), keep("wide", wide)
         nothing = keep("no biases", max(sizes[1:]) + LANES)
-        network = plan, theta, *first_weights(theta, sizes), (wide, read_only(wide)), nothing
-        network += (levels_of(scale),)
+        first = (read_only(wide), plan[0, WIDE]) if overrun(sizes) else (theta, plan[0, UNITS])
+        network = plan, theta, *first, (wide, read_only(wide)), nothing, levels_of(scale)
         a, d, panels = (keep(role, count * room + LANES) for role in ("a", "d", "panels"))
         pixels = keep("pixels", LANES if sparse else count * sizes[0] + LANES)
-        columns = sizes[0] * -(-count // 64) * 64 if sparse and learns else 1
+        columns = sizes[0] * -(-count // 64) * 64 if sparse and learns else 64
         parts = keep("parts", PARTS * count * plan[0, WIDE])
-        marks = np.empty((PARTS, 2, count), np.int64)
-        rooms = a, d, panels, pixels, aligned_zeros(columns, np.uint8), parts, marks
+        marks = np.empty((2, PARTS, 2, count), np.int64)
+        rooms = a, d, panels, pixels, aligned_zeros((2, columns), np.uint8), parts, marks
         control, queues = np.zeros(THREADS + 1, np.int64), aligned_zeros(SIZE, np.int64)
-        control[[RULE, LEARNS, SPARSE, THREADS]] = rule, learns, sparse, threads
-        data = lists, np.empty(count, np.int64), np.empty(count, np.uint8)
+        control[[RULE, LEARNS, MOVES, SPARSE, THREADS]] = rule, learns, moves, sparse, threads
+        data = lists, np.empty((2, count), np.int64), np.empty((2, count), np.uint8)
         spares = keep("spares", QUEUES * SPARE).reshape(QUEUES, SPARE)
         rest = np.empty(5, np.float32), pieces_of(sizes), np.zeros((-(-count // FEW), 2)), spares
         self.arguments = control, queues, data, network, (target, *memory), rooms, rest
         self.helpers: list = [None] * (threads - 1)
 
-    def __call__(self, rows, labels, weight, rate=-1.0, x=0.0, y=0.0, z=0.0) -> tuple[float, int]:
-        """Take a step on the images `rows`; return (loss summed, right answers)."""
-        if self.first[1][1] != self.arguments[3][3]:  # a copy in whole vectors, by now old
-            first_weights(*self.first)
-        self._call_helpers()
-        numbers = float(rate), float(x), float(y), float(z), float(weight)
-        return _step(0, rows, labels, numbers, *self.arguments)
+    def __call__(self, rows, labels, ends, numbers) -> tuple[np.ndarray, np.ndarray]:
+        """Take a step on each batch; see `packed_steps`."""
+        table = np.zeros((len(ends), NUMBERS))
+        table[:, : numbers.shape[1]] = numbers
+        table[0, -1], table[1:, -1] = ends[0], ends[1:] - ends[:-1]
+        table[:, -1] = 1 / table[:, -1]
+        return self.weighted(rows, labels, ends, table)
 
-    def _call_helpers(self) -> None:
-        """Have other threads draw pieces too, until nothing has come for a while."""
+    def weighted(self, *batches: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Do the same with numbers that are complete: see `_steps`."""
         for n, helper in enumerate(self.helpers):
-            if helper is None or helper.done():
-                nobody = self.arguments[2][1][:0], _NO_LABELS, (0.0,) * 5
-                self.helpers[n] = workers.submit(_step, n + 1, *nobody, *self.arguments)
+            if helper is None or helper.done():  # one goes home when nothing has come for a while
+                self.helpers[n] = workers.submit(_steps, n + 1, *_NOBODY, *self.arguments)
+        losses, right = np.empty(len(batches[2])), np.empty(len(batches[2]), np.int64)
+        (taken,) = _steps(0, tuple(map(read_only, batches)), losses, right, *self.arguments)
+        return losses[:taken], right[:taken]
 
 
-_NO_LABELS = read_only(np.empty(0, np.uint8))
+NUMBERS = 5  # of each batch: the optimiser's four, and what an image weighs
+_NONE = np.empty(0, np.int64)
+_NOBODY = (
+    tuple(map(read_only, (_NONE, np.empty(0, np.uint8), _NONE, np.empty((0, NUMBERS))))),
+    np.empty(0),
+    _NONE,
+)
 _NOTHING = np.empty(0, np.float32), np.empty(0, np.float32)
 
 
@@ -194,12 +252,16 @@ def packed_steps(lists, scale, sizes, kinds, theta, rule, memory, count):
 
 def packed_gradient(lists, rows, labels, scale, weight, sizes, kinds, theta, gradient):
     """Add the gradient of a whole network for the images `rows` of packed lists; float32."""
-    count, loss, right = min(len(rows), TOGETHER), 0.0, 0
+    count, loss, right, done = min(len(rows), TOGETHER), 0.0, 0, 0
     keep = functools.partial(kept, (sizes, count))
     # Gradient descent at the rate -1, of a gradient instead of weights, adds to it.
     step = Steps(lists, scale, sizes, kinds, theta, gradient, SGD, _NOTHING, count, keep)
-    for start in range(0, len(rows), count or 1):
-        part = slice(start, start + count)
-        found = step(rows[part], labels[part], weight)
-        loss, right = loss + found[0], right + found[1]
+    while done < len(rows):  # a call ends where a loss is not finite
+        left = len(rows) - done
+        ends = np.minimum(np.arange(count, left + count, count), left)
+        numbers = np.tile((-1.0, 0, 0, 0, float(weight)), (len(ends), 1))
+        found = step.weighted(rows[done:], labels[done:], ends, numbers)
+        for here, correct in zip(*map(np.ndarray.tolist, found), strict=True):
+            loss, right = loss + here, right + correct
+        done += int(ends[len(found[0]) - 1])
     return loss, right

@@ -18,8 +18,10 @@ from .plan import (
     FAN_IN,
     KIND,
     LEARNS,
+    NEXT,
     PARTS,
     ROOM,
+    SIDE,
     SPARSE,
     TURNED,
     UNITS,
@@ -58,8 +60,8 @@ def biases_in_vectors(n, plan, theta, wide):
 
 @part
 def weights_in_vectors(n, begin, end, turned, plan, theta, wide):
-    """Put rows of weights of layer n, which is not the first, into whole vectors where their width
-    is none; and turned round, if asked."""
+    """Put rows of weights of layer n into whole vectors where their width is none; and turned
+    round, if asked."""
     units, width = plan[n, UNITS], plan[n, WIDE]
     weights = theta[plan[n, DW] : plan[n, DB]]
     if units != width:
@@ -115,22 +117,37 @@ def _rows_of(fan_in, part):
 
 
 @part
-def prepare(part, control, data, network, rooms):
-    """Make ready for a part of the pixels, and of other layers' rows, what the next phases need."""
-    (starts, places, values), chosen, _ = data
+def layer_in_vectors(m, begin, end, control, network):
+    """Put rows of weights of layer m, and with the first of them its biases, into whole vectors
+    where they are read from there."""
     plan, theta, wide = network[0], network[1], network[4][0]
-    columns, marks = rooms[4], rooms[6]
-    for m in range(1, len(plan)):
+    if begin == 0:
+        biases_in_vectors(m, plan, theta, wide)
+    if m > 0 or network[3] != plan[0, UNITS]:
+        weights_in_vectors(m, begin, end, m > 0 and control[LEARNS], plan, theta, wide)
+
+
+@part
+def prepare(part, control, network):
+    """Make ready of a part of every layer's weights what the next phases need."""
+    plan = network[0]
+    for m in range(len(plan)):
         begin, end = _rows_of(plan[m, FAN_IN], part)
-        weights_in_vectors(m, begin, end, control[LEARNS], plan, theta, wide)
-    if control[SPARSE]:
-        rows, pixels = chosen[: control[COUNT]], _rows_of(plan[0, FAN_IN], part)
-        here = marks[part, :, : rows.size]
-        fetch_lists(starts, places, values, rows)
-        find_part(starts, places, rows, (pixels[0], pixels[1], plan[0, FAN_IN]), here)
-        if control[LEARNS]:
-            stride = np.uint64(columns.size // plan[0, FAN_IN])
-            by_pixel(places, values, here, pixels, stride, columns)
+        layer_in_vectors(m, begin, end, control, network)
+
+
+@part
+def look_ahead(part, control, data, network, rooms):
+    """Find where a part of the pixels stands in the next images' lists, and put it in columns."""
+    (starts, places, values), chosen, _ = data
+    plan, side = network[0], 1 - control[SIDE]
+    columns, rows, pixels = rooms[4][side], chosen[side, : control[NEXT]], plan[0, FAN_IN]
+    begin, end = _rows_of(pixels, part)
+    here = rooms[6][side, part, :, : rows.size]
+    fetch_lists(starts, places, values, rows)
+    find_part(starts, places, rows, (begin, end, pixels), here)
+    if control[LEARNS]:
+        by_pixel(places, values, here, (begin, end), np.uint64(columns.size // pixels), columns)
 
 
 @part
@@ -139,16 +156,17 @@ def sums_of_part(part, tile, first, end, control, data, network, rooms):
     units, or for all where images are whole, and for images first, ..., end - 1."""
     (starts, places, values), chosen, _ = data
     plan, w, stride, nothing, levels = network[0], network[2], network[3], network[5], network[6]
-    n, width, parts = control[COUNT], plan[0, WIDE], rooms[5]
+    n, width, parts, side = control[COUNT], plan[0, WIDE], rooms[5], control[SIDE]
     z = parts[(part * n + first) * width : (part * n + end) * width]
     if control[SPARSE]:
-        lanes, here = (tile * ACROSS, min((tile + 1) * ACROSS, width)), rooms[6][part, :, first:end]
+        lanes = tile * ACROSS, min((tile + 1) * ACROSS, width)
+        here = rooms[6][side, part, :, first:end]
         part_forward(places, values, here, levels, w, stride, lanes, width, z)
         return
     fan_in, (begin, last) = plan[0, FAN_IN], _rows_of(plan[0, FAN_IN], part)
     pixels = rooms[3][first * fan_in : end * fan_in]
     for i in range(end - first):
-        value, x = values[starts[chosen[first + i]] :], pixels[i * fan_in : (i + 1) * fan_in]
+        value, x = values[starts[chosen[side, first + i]] :], pixels[i * fan_in : (i + 1) * fan_in]
         for j in range(begin, last):
             x[j] = levels[value[j]]
     x, b = pixels[begin:], nothing[:width]

@@ -16,8 +16,9 @@ from .tiles import ROWS
 # and biases do.
 FAN_IN, UNITS, WIDE, KIND, ROOM, W, B, TURNED, DW, DB = range(10)
 
-# Of a step: images, the optimiser, whether it learns, whether zeros are skipped, threads.
-COUNT, RULE, LEARNS, SPARSE, THREADS = range(5)
+# Of a step: images, and those of the next one; in which of two rooms the present one's data is; the
+# optimiser, whether it learns, and by changing its own weights; whether zeros are skipped; threads.
+COUNT, NEXT, SIDE, RULE, LEARNS, MOVES, SPARSE, THREADS = range(8)
 _ROWS_IN_FOURS = 1 << 17  # rows of weights of all layers, from which a piece has more than four
 # Of a layer's rows; each is mostly worked on by one thread, and browsers have no more than that.
 PARTS = 4 if PART == LANES else 1
@@ -29,7 +30,7 @@ def packed_plan(sizes: tuple[int, ...], kinds: tuple[int, ...]) -> tuple[np.ndar
     table, wide, room, at = [], 0, 0, 0
     for n, (fan_in, units, kind) in enumerate(zip(sizes, sizes[1:], kinds, strict=False)):
         width = -(-units // LANES) * LANES
-        b = wide + (fan_in * width if n else 0)
+        b = wide + (fan_in * width if n or overrun(sizes) else 0)
         turned = b + width
         table.append((fan_in, units, width, kind, room, wide, b, turned, at, at + fan_in * units))
         wide = turned + (units * table[n - 1][2] if n else 0)
@@ -52,15 +53,20 @@ def pieces_of(sizes: tuple[int, ...]) -> np.ndarray:
     return read_only(np.array(pieces, np.int64))
 
 
-def first_weights(theta: np.ndarray, sizes: tuple[int, ...]) -> tuple[np.ndarray, int]:
-    """Return the first layer's weights, flat, and how far one row stands from the next.
+def overrun(sizes: tuple[int, ...]) -> bool:
+    """Tell whether whole vectors of the first layer's last row would reach beyond all weights.
 
-    Vectors may reach over the end of a row into what follows, if anything does.
+    Over the end of a row they may reach, into what follows.
     """
-    units, cut = sizes[1], sizes[0] * sizes[1]
-    if theta.size - (cut - units) >= -(-units // LANES) * LANES:
-        return theta, units
-    wide = filled("first", theta[:cut].reshape(sizes[:2]))
+    behind = sum((a + 1) * b for a, b in zip(sizes, sizes[1:], strict=False)) - sizes[0] * sizes[1]
+    return behind < -sizes[1] % LANES
+
+
+def first_weights(theta: np.ndarray, sizes: tuple[int, ...]) -> tuple[np.ndarray, int]:
+    """Return the first layer's weights, flat, and how far one row stands from the next."""
+    if not overrun(sizes):
+        return theta, sizes[1]
+    wide = filled("first", theta[: sizes[0] * sizes[1]].reshape(sizes[:2]))
     return read_only(wide.reshape(-1)), wide.shape[1]
 
 

@@ -21,7 +21,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from .. import numpy_
+from .. import numpy_, sources
 from . import entries
 from .entries import ARGUMENTS, FITS, FOUND, KIND, MISFIT
 
@@ -81,7 +81,7 @@ def linker() -> list[str] | None:
 
 def current(file: Path = entries.FILE) -> bool:
     """Tell whether a module is there and made from the sources as they are."""
-    return file.is_file() and entries.made_from(file.read_bytes()) == entries.digest()
+    return file.is_file() and entries.made_from(file.read_bytes()) == sources.digest()
 
 
 def make(file: Path = entries.FILE, only: Iterable[str] = ()) -> Path:
@@ -135,7 +135,7 @@ def _compile(file: Path, names: Iterable[str]) -> None:
         _link(made / "kernels.o", made / "kernels.wasm", symbols)
         raw = (made / "kernels.wasm").read_bytes()
     partly = file.with_name(f".{file.name}-{os.getpid()}")  # two may be at it
-    partly.write_bytes(raw + _section(entries.digest().encode()))
+    partly.write_bytes(raw + _section(sources.digest().encode()))
     partly.replace(file)
 
 

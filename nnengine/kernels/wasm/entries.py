@@ -8,14 +8,14 @@ types that its arguments fit.
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 _LISTS = "int:1", "u2:1", "u1:1"
 _SLOTS = "int:1", "u2:1", "u1:1", "int:1", "u1:1", "u1:1"
-_DATA = _LISTS, "i8:1", "u1:1"
+_BATCHES = "int:1", "u1:1", "int:1", "f8:2"
+_DATA = _LISTS, "i8:2", "u1:2"
 _NETWORK = "int:2", "f4:1", "f4:1", "i8", ("f4:1", "f4:1"), "f4:1", "f4:1"
-_ROOMS = "f4:1", "f4:1", "f4:1", "f4:1", "u1:1", "f4:1", "i8:3"
+_ROOMS = "f4:1", "f4:1", "f4:1", "f4:1", "u1:2", "f4:1", "i8:4"
 _REST = "f4:1", "int:2", "f8:2", "f4:2"
 _BOXES = "u1:1", "u1:1", "u4:1", "u4:1", "i4:1", "i4:1"
 
@@ -30,9 +30,9 @@ ENTRIES: dict[str, list[tuple]] = {
     "_bytes_backward": _reals("u1:2", "f", "f:2", "f:2", "f:1"),
     "count_pixels": [("u1:2", "i8:1")],
     "pack_pixels": [("u1:2", "int:1", "u2:1", "u1:1")],
-    "_step": [
+    "_steps": [
         (
-            ("i8", "int:1", "u1:1", ("f8",) * 5, "i8:1", "i8:1")
+            ("i8", _BATCHES, "f8:1", "i8:1", "i8:1", "i8:1")
             + (_DATA, _NETWORK, ("f4:1", "f4:1", "f4:1"), _ROOMS, _REST)
         )
     ],
@@ -55,7 +55,7 @@ ENTRIES: dict[str, list[tuple]] = {
     "adam": _reals("f:1", "f:1", "f:1", "f:1", "f", "f", "f", "f"),
 }
 GIVES = {  # what kernels return, number by number; others return nothing
-    "_step": "dq",
+    "_steps": "q",
     "_grouped_gradient": "dq",
     "softmax_cross_entropy": "dq",
 }
@@ -79,14 +79,6 @@ def flat(types: tuple | str) -> list[str]:
 def symbol(name: str, variant: int) -> str:
     """Return what an entry is called in the module."""
     return f"{name.lstrip('_')}_{variant}"
-
-
-def digest() -> str:
-    """Return the digest of all that kernels are made from: every source of the kernels."""
-    sources = hashlib.blake2b(digest_size=16)
-    for file in sorted(Path(__file__).parents[1].rglob("*.py")):
-        sources.update(file.name.encode() + b"\0" + file.read_bytes().replace(b"\r\n", b"\n"))
-    return sources.hexdigest()
 
 
 def made_from(raw: bytes) -> str | None:

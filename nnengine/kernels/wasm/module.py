@@ -18,7 +18,7 @@ from types import ModuleType
 
 import numpy as np
 
-from .. import NAMES
+from .. import NAMES, sources
 from . import entries
 from .entries import ARGUMENTS, ENTRIES, FITS, FOUND, GIVES, KIND, MISFIT
 
@@ -31,7 +31,7 @@ def _opened(file: Path) -> ctypes.CDLL:
         raise ImportError("these kernels run in a browser alone")
     if not file.is_file():
         raise ImportError(f"{file.name} did not come with the sources: make site compiles it")
-    if entries.made_from(file.read_bytes()) != entries.digest():
+    if entries.made_from(file.read_bytes()) != sources.digest():
         raise ImportError(f"{file.name} is not made from these sources: make site compiles it anew")
     if not _laid_out_as_known():
         raise ImportError(f"NumPy {np.__version__} lays out its arrays in another way")

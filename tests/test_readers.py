@@ -1,4 +1,4 @@
-"""Forms: tables, arrays, pictures and archives become the data sets they hold, or a sentence."""
+"""Readers: files, tables, pictures and archives become the data sets they hold, or a sentence."""
 
 from __future__ import annotations
 
@@ -532,3 +532,148 @@ def test_letters_are_asked_about_by_name_or_labels():
     assert readers.looks_turned(Dataset(images, labels))
     assert not readers.looks_turned(Dataset(images, labels - 1))
     assert readers.looks_turned(Dataset(images, labels - 1), name="emnist-letters-train")
+
+
+# Contents --------------------------------------------------------------------------------
+
+
+def test_an_idx_file_is_contents_like_any_other():
+    images = readers.read(gzip.compress(idx(pictures())), name="x.gz")
+    labels = readers.read(idx(names()))
+    assert ("images", 12, "IDX file") == (images.kind, len(images), images.form)
+    assert np.array_equal(pictures(), images.images) and not images.images.flags.writeable
+    assert (True, "x.gz", 2051) == (images.header.gzipped, images.header.name, images.header.magic)
+    assert ("labels", names().tolist()) == (labels.kind, labels.labels.tolist())
+
+
+def test_an_idx_file_is_not_scaled_however_dark_it_is():
+    assert np.array_equal(pictures() % 5, readers.read(idx(pictures() % 5)).images)
+
+
+def test_rows_of_pixels_in_an_idx_file_are_images_and_can_be_turned():
+    found = readers.read(idx(pictures().reshape(12, 25)))
+    assert np.array_equal(pictures(), found.images)
+    turned = readers.turned_contents(found)
+    assert np.array_equal(pictures().transpose(0, 2, 1), turned.images)
+
+
+def test_plain_bytes_in_memory_are_looked_at_and_not_copied():
+    raw = idx(pictures())
+    assert np.shares_memory(np.frombuffer(raw, np.uint8), readers.read(raw).images)
+
+
+def test_inspecting_never_refuses_and_says_why_read_would():
+    found = readers.inspect(idx(np.zeros((3, 2), np.float32)), name="f")
+    assert ("nothing", 0, None) == (found.kind, len(found), found.rescued)
+    assert found.fault.startswith("f: holds float32 numbers of shape 3 x 2")
+    assert (("f", (3, 2))) == (found.header.name, found.header.shape)
+    assert readers.inspect(b"", name="e").fault.startswith("e: is empty (0 bytes)")
+    assert "not an IDX file but an HTML page" in readers.inspect(b"<html>").fault
+    assert None is readers.inspect(csv(pictures(), names())).fault
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_cut_idx_file_is_inspected_with_its_header_and_what_is_whole(packed):
+    raw = idx(pictures(50))
+    cut = gzip.compress(raw, 0)[:-200] if packed else raw[:-40]
+    found = readers.inspect(cut, name="cut")
+    assert 50 == found.header.count and "keep_whole" in found.fault
+    assert 0 < len(found.rescued) == found.rescued.whole_items < 50
+    assert np.array_equal(pictures(50)[: len(found.rescued)], found.rescued.images)
+    assert found.nbytes == found.rescued.images.nbytes
+
+
+def test_a_cut_table_is_inspected_with_its_whole_rows():
+    found = readers.inspect(csv(pictures(), names())[:-20])
+    assert ("set", 11, 11) == (found.rescued.kind, len(found.rescued), found.rescued.whole_items)
+    assert None is readers.read(csv(pictures(), names()), keep_whole=True).whole_items
+
+
+def test_a_zip_comes_from_an_open_file_wherever_it_stands():
+    class Pipe:
+        def __init__(self, raw):
+            self.read = io.BytesIO(raw).read
+
+    file = io.BytesIO(b"skip" + GOOD["npz"])
+    file.seek(4)
+    for source in (file, Pipe(GOOD["npz"]), gzip.compress(GOOD["npz"])):
+        assert same(readers.read_sets(source).train, pictures(), names())
+    with pytest.raises(FormatError, match="more than the 500 bytes allowed"):
+        readers.read(Pipe(GOOD["npz"]), max_bytes=500)
+
+
+def test_arrays_of_several_formats_lie_together():
+    raw = zipped(
+        {"images.npy": _npy(pictures()), "labels-idx1-ubyte.gz": gzip.compress(idx(names()))}
+    )
+    found = readers.read(raw)
+    assert same(found.train, pictures(), names())
+    assert "arrays" == found.form
+
+
+def test_the_test_table_has_the_classes_of_the_training_table():
+    files = {"train.csv": csv(pictures(), names()), "test.csv": csv(pictures(2), names(2))}
+    found = readers.read_sets(zipped(files))
+    assert (3, 3) == (found.train.classes, found.test.classes)
+
+
+def test_a_third_table_is_left_out_with_a_word():
+    files = {f"{part}.csv": csv(pictures(), names()) for part in ("train", "val", "test")}
+    assert "validation part is left out" in readers.read_sets(zipped(files)).notes[0]
+
+
+def test_validation_images_train_where_there_are_none_but_test_images():
+    found = readers.read_sets(
+        npz(x_val=pictures(9), y_val=names(9), x_test=pictures(6), y_test=names(6))
+    )
+    assert (9, 6, ()) == (len(found.train), len(found.test), found.notes)
+
+
+def test_a_new_format_is_a_row_that_archives_know_too():
+    def read(stream, request):
+        text = stream.rest(request.max_bytes).decode().split("\n")
+        array = np.array([[int(n) for n in line.split()] for line in text[1:]], np.uint8)
+        return readers.arrays.assemble(
+            [
+                readers.arrays.Named("labels", array[:, 0]),
+                readers.arrays.Named("images", array[:, 1:]),
+            ],
+            form="toy table",
+            name=request.name,
+        )
+
+    toy = readers.Format(
+        kind="toy", title="toy table", matches=lambda head: head.startswith(b"toy\n"), read=read
+    )
+    request = readers.Request(name="t", max_bytes=10**6, formats=(toy, *readers.FORMATS))
+    raw = b"toy\n1 0 50 100 200\n0 9 9 9 255"
+    with readers.opened(zipped({"a.toy": raw})) as stream:
+        found = readers.members.read_zip(stream, request)
+    assert [1, 0] == found.train.labels.tolist()
+    assert [[[0, 50], [100, 200]], [[9, 9], [9, 255]]] == found.train.images.tolist()
+
+
+def test_a_fault_of_a_reader_is_not_called_a_damaged_zip():
+    def read(stream, request):
+        raise LookupError("ours")
+
+    broken = readers.Format(kind="x", title="x", matches=lambda head: True, read=read)
+    request = readers.Request(name="t", max_bytes=10**6, formats=(broken,))
+    with readers.opened(zipped({"a": b"1"})) as stream, pytest.raises(LookupError, match="ours"):
+        readers.members.read_zip(stream, request)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from([*sorted(GOOD), "idx", "idx.gz"]), st.integers(0, 2**32 - 1), st.booleans())
+def test_inspecting_whatever_happened_to_a_file_raises_nothing(kind, seed, cut):
+    whole = {"idx": idx(pictures()), "idx.gz": gzip.compress(idx(pictures()), mtime=0)} | GOOD
+    raw, rng = bytearray(whole[kind]), np.random.default_rng(seed)
+    if cut:
+        raw = raw[: rng.integers(0, len(raw))]
+    for at in rng.integers(0, max(len(raw), 1), 3 * (not cut)):
+        raw[at] = rng.integers(0, 256)
+    found = readers.inspect(bytes(raw), name="f", max_bytes=10**6)
+    if found.fault is None:
+        assert found.kind != "nothing" and found.rescued is None
+    else:
+        assert found.fault.startswith("f: ") and found.kind == "nothing"
