@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 from collections.abc import Iterator
 from importlib import metadata
@@ -95,7 +96,7 @@ def pytest_configure() -> None:
         import threadpoolctl
 
         threadpoolctl.threadpool_limits(1, user_api="blas")
-    if version("streamlit") < (1, 66):
+    if importlib.util.find_spec("streamlit") and version("streamlit") < (1, 66):
         share_components()
 
 

@@ -12,7 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nnengine import Dataset, Network, kernels, write_idx
+from nnengine import Dataset, kernels, write_idx
+from nnengine.fast.reference import Reference
+from nnengine.fast.sparse import Sparse
 
 pytest.importorskip("threadpoolctl", reason="the benchmarks grant threads through threadpoolctl")
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
@@ -127,13 +129,14 @@ def test_a_falling_rate_falls_for_peers_as_for_us(kind):
 
 
 def test_in_a_race_the_engine_asks_as_many_training_images_as_the_table_says(monkeypatch):
-    asked, loss = [], Network.loss
+    asked = []
+    for kind in (Reference, Sparse):
 
-    def spy(network, images, labels):
-        asked.append(len(labels))
-        return loss(network, images, labels)
+        def spy(executor, part, loss=kind.loss):
+            asked.append(len(part))
+            return loss(executor, part)
 
-    monkeypatch.setattr(Network, "loss", spy)
+        monkeypatch.setattr(kind, "loss", spy)
     monkeypatch.setattr(ours, "ASIDE", 100)
     test = Dataset(*some_images(40, seed=6), classes=10)
     race = list(ours.until(problem(64, "adam", 0.002), test, target=2.0, epochs=2))
