@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Generator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -71,10 +72,11 @@ class Lesson:
         return int((self.after == self.labels).sum())
 
 
-def teach(network: Network, mine: Dataset, memory: Dataset, **settings: object) -> Lesson:
+def teach(network: Network, mine: Dataset, memory: Dataset, **settings: Any) -> Lesson:
     """Return the whole lesson at once; takes and raises what `teaching` does."""
-    *_, lesson = teaching(network, mine, memory, **settings)
-    return lesson
+    *_, last = teaching(network, mine, memory, **settings)
+    assert isinstance(last, Lesson)
+    return last
 
 
 def teaching(

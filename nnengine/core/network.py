@@ -209,9 +209,9 @@ class Network:
 
         def piece(n: int, rows: slice) -> tuple[float, int]:
             outputs = layers.forward(self.layers, x[rows], self.input_scale)
-            *found, blame = softmax_cross_entropy(outputs[-1], labels[rows], count=count or len(x))
-            self._backward(x[rows], outputs, blame, sums[n])
-            return found[0], found[1]
+            found = softmax_cross_entropy(outputs[-1], labels[rows], count=count or len(x))
+            self._backward(x[rows], outputs, found[2], sums[n])
+            return found[:2]
 
         found = _each(len(x), self.piece_images, piece)
         for part in sums[1:]:

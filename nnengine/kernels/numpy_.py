@@ -94,7 +94,7 @@ def packed_gradient(lists, rows, labels, scale, weight, sizes, kinds, theta, gra
     weights and biases layer by layer. Loss, right and weight as for `softmax_cross_entropy`. With
     an empty gradient only these are found.
     """
-    x = unpack(*lists, rows, sizes[0])
+    x = unpack(*lists, rows=rows, fan_in=sizes[0])
     return _gradient(x, labels, scale, weight, sizes, kinds, theta, gradient)
 
 
