@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
+from ..core.losses import check_labels
 from ..core.network import Network
 from ..core.optimizers import Adam
 from ..data.augment import GENTLE, augmented
-from ..data.dataset import Dataset, check_labels
+from ..data.dataset import Dataset
 from ..errors import ConfigError
 
 STEPS = 600  # at most

@@ -17,14 +17,7 @@ from ..core.network import Network
 from ..core.optimizers import Stepper
 from .batches import Part, Split
 from .config import TrainingConfig
-from .events import (
-    Evaluated,
-    Event,
-    Progressed,
-    StepFinished,
-    TrainingDiverged,
-    TrainingFinished,
-)
+from .events import Evaluated, Event, Progressed, StepFinished, TrainingDiverged, TrainingFinished
 from .state import GoodWeights, Task
 
 if TYPE_CHECKING:
