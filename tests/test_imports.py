@@ -34,7 +34,7 @@ ENGINE = {
     "training/__init__": "core data errors fast kernels training",
     "storage": "core data errors renamed training",
     "analysis": "core data errors kernels",
-    "compat": "core data errors renamed storage training training/__init__",
+    "compat": "core data errors renamed storage training/__init__",
     "models": "core errors storage",
     "demo": "_version core errors",
     "__init__": "_version compat core data data/catalogue errors models renamed storage training "
@@ -67,7 +67,7 @@ OF_ENGINE = {
     "state": "__init__ data data/catalogue errors",
     "components": "",
     "sections": "analysis core data data/catalogue data/readers demo errors kernels storage "
-    "training",
+    "training training/__init__",
     "views": "core data data/readers",
     "app": "",
     "web": "cli data/catalogue kernels/wasm",

@@ -165,9 +165,7 @@ def test_levels_are_named_on_the_axis_and_in_words():
 
 
 def test_what_it_is_measured_on_and_how_far_is_said(data):
-    assert "Measuring on all 300 test images: 25\u00a0%" == words_of.about(
-        data, "test", share=0.25
-    )
+    assert "Measuring on all 300 test images: 25\u00a0%" == words_of.about(data, "test", share=0.25)
     assert "Measured on all 300 test images (Stripes)" == words_of.about(data, "test")
     live = words_of.about(data, "test", share=0.25, live=True)
     assert "Measured on all 300 test images (Stripes) · live" == live
