@@ -58,6 +58,8 @@ lint: types
 	$(BIN)/ruff check nnengine dashboard tests benchmarks
 	$(BIN)/ruff format --check nnengine dashboard tests benchmarks
 
+# pyright would ask whether there is a newer one.
+types: export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 types: $(VENV)/.test
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
