@@ -77,10 +77,17 @@ FOR_TYPES_ALONE = {("nnengine/training", "nnengine/fast")}
 # A package whose front door stands above its rooms: it knows what they must not.
 FRONT_DOORS = ("training/__init__",)
 
+
+def compilers(names: str) -> str:
+    """Return the files of these names among the compiled kernels, and who compiles for browsers."""
+    here = [f"nnengine/kernels/compiled/{name}.py" for name in names.split()]
+    return " ".join([*here, "nnengine/kernels/wasm/ahead_of_time.py"])
+
+
 # Who may import what comes from elsewhere, or from Python and is dangerous: rooms and files.
 LIBRARIES = {
-    "numba": "nnengine/kernels/compiled nnengine/kernels/wasm/ahead_of_time.py",
-    "llvmlite": "nnengine/kernels/compiled nnengine/kernels/wasm/ahead_of_time.py",
+    "numba": compilers("atomic bits compiling insides keeping quicker simd tiles"),
+    "llvmlite": compilers("atomic bits insides keeping simd tiles"),
     "streamlit": "dashboard/app.py dashboard/components dashboard/host/tab.py dashboard/sections "
     "dashboard/state dashboard/views",
     "plotly": "dashboard/components/live_plot.py dashboard/host/ahead.py "
@@ -188,10 +195,14 @@ def edges() -> set[tuple[str, str]]:
 
 def allowed() -> set[tuple[str, str]]:
     """Return the same as the lists have it."""
-    lists = (("nnengine", "nnengine", ENGINE), ("dashboard", "dashboard", DASHBOARD))
+    lists = (
+        ("nnengine", ENGINE, "nnengine"),
+        ("dashboard", DASHBOARD, "dashboard"),
+        ("dashboard", OF_ENGINE, "nnengine"),
+    )
     return {
         (f"{package}/{here}", f"{other}/{there}")
-        for package, other, rooms in (*lists, ("dashboard", "nnengine", OF_ENGINE))
+        for package, rooms, other in lists
         for here, doors in rooms.items()
         for there in doors.split()
     }
