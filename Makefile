@@ -18,7 +18,7 @@ INSTALL := $(PIP) --no-build-isolation
 OLDEST_PYTHON ?= python3.11
 OLDEST := .venv-oldest
 
-.PHONY: app test test-oldest constraints lint load bench site serve-site clean
+.PHONY: app test test-oldest constraints lint types load bench site serve-site clean
 
 app: $(VENV)/.app
 	$(BIN)/streamlit run dashboard/app.py
@@ -54,9 +54,14 @@ define frozen
 	rm -rf .venv-new
 endef
 
-lint: $(VENV)/.test
+lint: types
 	$(BIN)/ruff check nnengine dashboard tests benchmarks
 	$(BIN)/ruff format --check nnengine dashboard tests benchmarks
+
+# pyright would ask whether there is a newer one.
+types: export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+types: $(VENV)/.test
+	$(BIN)/pyright --pythonpath $(BIN)/python
 
 # Ten visitors training at once against the real server, for a minute.
 load: $(VENV)/.test

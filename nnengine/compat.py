@@ -14,7 +14,7 @@ import os
 from collections.abc import Callable, Mapping
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -29,7 +29,7 @@ _BLOCK = 4096  # images turned at a time: 3 MB of bytes for MNIST
 
 
 # What earlier versions called settings may still be said, and asked for.
-Network.build = classmethod(renamed.takes_old_names(Network.build.__func__))
+Network.build = cast(Any, classmethod)(renamed.takes_old_names(Network.build.__func__))
 TrainingConfig.__init__ = renamed.takes_old_names(TrainingConfig.__init__)
 for _old, _new in renamed.SETTINGS.items():
     if _new in TrainingConfig.__dataclass_fields__:
@@ -44,7 +44,7 @@ class _OnClassToo:
         self.__doc__ = method.__doc__
 
     def __get__(self, instance: Any, owner: type[Any]) -> Callable:
-        return self.method.__get__(owner.__new__(owner) if instance is None else instance)
+        return self.method.__get__(object.__new__(owner) if instance is None else instance)
 
 
 class NNetworkMinimal:

@@ -13,7 +13,7 @@ import pytest
 from nnengine import kernels
 from nnengine.kernels import sources
 
-from .test_imports import ROOT, imported
+from .test_imports import used
 
 ENGINE = Path(kernels.__file__).parent.parent
 STEP = """
@@ -189,17 +189,13 @@ print(len(found) > 0, all(found), len(compiled.adam.overloads))
 
 def test_whatever_kernels_are_made_from_counts_for_what_is_kept():
     """Every file of the engine that they import, and those it imports, but the words of errors."""
-    package = sources.FOLDERS[0].parent.name
     seen, waiting = set(), [file for folder in sources.FOLDERS for file in folder.rglob("*.py")]
     while waiting:
         path = waiting.pop()
         if path in seen:
             continue
         seen.add(path)
-        for name in imported(path):
-            first, *rest = name.split(".")
-            file = ROOT.joinpath(first, *rest).with_suffix(".py")
-            waiting += [file] if first == package and file.is_file() else []
+        waiting += [file for file, _ in used(path)]
     beyond = {path.name for path in seen if not set(sources.FOLDERS) & set(path.parents)}
     assert beyond <= {"errors.py"}
 

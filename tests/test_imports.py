@@ -1,155 +1,324 @@
-"""The doors between rooms open one way; this reads the imports and says which one does not."""
+"""The doors between rooms open one way: every import is held to the list of who may use whom."""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "benchmarks"))
 
-# Every room may import those named before it, and what stands in its own row.
-ENGINE = (
-    {"_version", "errors"},
-    {"idxheader", "sources", "npy"},
-    {"idx"},
-    {"dataset", "drawing", "pen"},
-    {"synthetic", "forms"},
-    {"kernels"},
-    {"augment"},
-    {"catalogue", "fetch"},
-    {"activations", "packed", "grouped"},
-    {"layers", "losses", "optimizers", "shapes"},
-    {"network", "events", "cost", "course"},
-    {"metrics", "training"},
-    {"calibration", "fragility", "teaching"},
-    {"modelheader"},
-    {"modelfile"},
-    {"minimal", "models", "linkfile", "demo", "checkpoint"},
-    {"progress", "report"},
-    {"cli"},
-    {"__init__", "__main__"},
-)
-DASHBOARD = (
-    {"__init__", "style", "tab", "browser"},
-    {"figures", "pictures"},
-    {"files", "pace", "recipe", "links"},
-    {"run"},
-    {"runs"},
-    {"library"},
-    {"visits"},
-    {"keepsake"},
-    {"state"},
-    {"components"},
-    {"views"},
-    {"app"},
-)
-# Imported late and on purpose, so that a method can stand where its users look for it.
-LATE = {("network", "modelfile")}
+import reading  # noqa: E402
+
+# Every room, a folder or a file at the top, and the rooms it uses: those that stand above it alone.
+ENGINE = {
+    "errors": "",
+    "_version": "",
+    "renamed": "",
+    "core": "errors",
+    "kernels": "core errors",  # it opens its back ends by name
+    "kernels/compiled": "errors kernels",
+    "kernels/wasm": "kernels kernels/compiled",
+    "data": "core errors kernels",
+    "data/synthetic": "data errors",
+    "data/catalogue": "data data/synthetic errors",
+    "data/readers": "data data/synthetic errors",
+    "training": "core data errors",
+    "fast": "core data kernels training",
+    "training/__init__": "core data errors fast kernels training",
+    "storage": "core data errors renamed training",
+    "analysis": "core data errors kernels",
+    "compat": "core data errors renamed storage training/__init__",
+    "models": "core errors storage",
+    "demo": "_version core errors",
+    "__init__": "_version compat core data data/catalogue errors models renamed storage training "
+    "training/__init__",
+    "cli": "_version core data data/catalogue data/readers demo errors kernels renamed storage "
+    "training training/__init__",
+    "__main__": "cli",
+}
+DASHBOARD = {
+    "__init__": "",
+    "host": "",
+    "present": "",
+    "runs": "host",
+    "store": "host present runs",
+    "state": "host runs store",
+    "components": "host present",
+    "sections": "components host present runs state store",
+    "views": "components host present sections state",
+    "app": "host sections state",
+    "web": "",
+}
+# What the rooms of the dashboard use of the engine.
+OF_ENGINE = {
+    "__init__": "",
+    "host": "",
+    "present": "analysis core data training training/__init__",
+    "runs": "core data errors kernels renamed training training/__init__",
+    "store": "__init__ analysis core data data/catalogue data/readers errors kernels storage "
+    "training training/__init__",
+    "state": "__init__ data data/catalogue errors",
+    "components": "",
+    "sections": "analysis core data data/catalogue data/readers demo errors kernels storage "
+    "training training/__init__",
+    "views": "core data data/readers",
+    "app": "",
+    "web": "cli data/catalogue kernels/wasm",
+}
+# The loop is handed its executor: only who checks its types reads what that is.
+FOR_TYPES_ALONE = {("nnengine/training", "nnengine/fast")}
+# A package whose front door stands above its rooms: it knows what they must not.
+FRONT_DOORS = ("training/__init__",)
 
 
-def modules(package: str) -> list[Path]:
-    return sorted((ROOT / package).rglob("*.py"))
+def compilers(names: str) -> str:
+    """Return the files of these names among the compiled kernels, and who compiles for browsers."""
+    here = [f"nnengine/kernels/compiled/{name}.py" for name in names.split()]
+    return " ".join([*here, "nnengine/kernels/wasm/ahead_of_time.py"])
 
 
-def imported(path: Path) -> set[str]:
-    """Return the dotted names a file imports, its relative ones resolved."""
-    package = path.relative_to(ROOT).parent.parts
-    names = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+# Who may import what comes from elsewhere, or from Python and is dangerous: rooms and files.
+LIBRARIES = {
+    "numba": compilers("atomic bits compiling insides keeping quicker simd tiles"),
+    "llvmlite": compilers("atomic bits insides keeping simd tiles"),
+    "streamlit": "dashboard/app.py dashboard/components dashboard/host/tab.py dashboard/sections "
+    "dashboard/state dashboard/views",
+    "plotly": "dashboard/components/live_plot.py dashboard/host/ahead.py "
+    "dashboard/present/figures.py dashboard/sections/curves.py",
+    "PIL": "dashboard/present/pictures.py dashboard/store/picturefile.py "
+    "nnengine/data/readers/pictures.py",
+    "pandas": "",
+    "pickle": "",
+    "multiprocessing": "",
+    "subprocess": "dashboard/web/gather.py nnengine/cli/app.py "
+    "nnengine/kernels/compiled/helpers.py nnengine/kernels/wasm/ahead_of_time.py",
+    # Locks, mostly; who starts threads: see NAMES.
+    "threading": "dashboard/runs/scheduler.py dashboard/store dashboard/state/session.py "
+    "nnengine/fast/groups.py nnengine/kernels/__init__.py nnengine/kernels/compiled/insides.py "
+    "nnengine/kernels/compiled/scratch.py",
+}
+# Who may say a name.
+NAMES = {
+    "Thread": "dashboard/runs/scheduler.py",  # Streamlit brings one for every session
+    "ThreadPoolExecutor": "nnengine/kernels/workers.py",
+    "Timer": "",
+    "session_state": "dashboard/state/session.py",
+    "query_params": "dashboard/state/session.py",
+    # What outlives a page is no cache: Streamlit forgets these when anybody clears them.
+    "cache_resource": "",
+    "cache_data": "",
+}
+
+PAGE_LINES, FUNCTION_LINES = 120, 40
+CORE_LINES, PATH_LINES, PATH_MODULES = 1500, 2400, 18
+
+
+def files(*folders: str) -> list[Path]:
+    """Return every Python file of the project, or of some of its folders."""
+    return sorted(
+        file
+        for folder in folders or ("nnengine", "dashboard")
+        for file in (ROOT / folder).rglob("*.py")
+    )
+
+
+def name_of(file: Path) -> str:
+    return str(file.relative_to(ROOT))
+
+
+def room_of(file: Path) -> str:
+    """Return the room a file stands in, with its package: "nnengine/core", "dashboard/app"."""
+    package, *inside = file.relative_to(ROOT).with_suffix("").parts
+    door = "/".join(inside)
+    at_top = len(inside) == 1 or package == "nnengine" and door in FRONT_DOORS
+    return f"{package}/{door if at_top else '/'.join(inside[:-1])}"
+
+
+def statements(node: ast.AST, for_types: bool = False) -> Iterator[tuple[ast.stmt, bool]]:
+    """Yield the imports below a node, those of functions too, and whether types alone need them."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import | ast.ImportFrom):
+            yield child, for_types
+        else:
+            checking = isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test)
+            yield from statements(child, for_types or checking)
+
+
+def imported(file: Path) -> set[tuple[str, bool]]:
+    """Return the dotted names a file imports, relative ones resolved; and if for types alone."""
+    package = file.relative_to(ROOT).parent.parts
+    found = set()
+    for node, for_types in statements(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
+            found |= {(alias.name, for_types) for alias in node.names}
+        else:
             base = package[: len(package) - node.level + 1] if node.level else ()
-            module = ".".join((*base, *filter(None, [node.module])))
-            names |= {module} | {f"{module}.{alias.name}" for alias in node.names}
-    return names
+            stem = ".".join((*base, *filter(None, [node.module])))
+            found |= {(f"{stem}.{alias.name}", for_types) for alias in node.names}
+    return found
 
 
-def room(name: str, package: str) -> str | None:
-    """Return the room of a package that a dotted name leads into."""
-    parts = name.split(".")
-    return parts[1] if parts[0] == package and len(parts) > 1 else None
+def file_of(name: str) -> Path | None:
+    """Return the file of this project that holds what a dotted name means."""
+    place = ROOT.joinpath(*name.split("."))
+    for file in (place / "__init__.py", place.with_suffix(".py")):
+        if file.exists():
+            return file
+    above = name.rpartition(".")[0]
+    return file_of(above) if above else None
 
 
-@pytest.mark.parametrize(("package", "rows"), [("nnengine", ENGINE), ("dashboard", DASHBOARD)])
-def test_no_door_opens_the_wrong_way(package, rows):
-    level = {name: row for row, names in enumerate(rows) for name in names}
-    wrong = []
-    for path in modules(package):
-        here = path.relative_to(ROOT / package).parts[0].removesuffix(".py")
-        if package == "dashboard" and here not in level:
-            level[here] = level["views"] - 0.5  # a view's helper: may use state, not be used by it
-        for name in imported(path):
-            there = room(name, package)
-            if there in level and level[there] > level[here] and (here, there) not in LATE:
-                wrong.append(f"{path.relative_to(ROOT)} imports {there}")
-    assert [] == sorted(set(wrong))
+def used(file: Path) -> set[tuple[Path, bool]]:
+    """Return the files of this project that a file imports, and whether for types alone."""
+    return {
+        (there, for_types) for name, for_types in imported(file) if (there := file_of(name))
+    } - {(file, False)}
 
 
-def test_every_room_of_the_engine_has_its_place():
-    known = set().union(*ENGINE)
-    found = {path.relative_to(ROOT / "nnengine").parts[0] for path in modules("nnengine")}
-    assert set() == {name.removesuffix(".py") for name in found} - known
+def edges() -> set[tuple[str, str]]:
+    """Return which room uses which."""
+    found = set()
+    for file in files():
+        for there, for_types in used(file):
+            edge = room_of(file), room_of(there)
+            if edge[0] != edge[1] and not (for_types and edge in FOR_TYPES_ALONE):
+                found.add(edge)
+    return found
 
 
-def names_in(path: Path) -> set[str]:
+def allowed() -> set[tuple[str, str]]:
+    """Return the same as the lists have it."""
+    lists = (
+        ("nnengine", ENGINE, "nnengine"),
+        ("dashboard", DASHBOARD, "dashboard"),
+        ("dashboard", OF_ENGINE, "nnengine"),
+    )
+    return {
+        (f"{package}/{here}", f"{other}/{there}")
+        for package, rooms, other in lists
+        for here, doors in rooms.items()
+        for there in doors.split()
+    }
+
+
+def test_every_file_stands_in_a_room():
+    rooms = {f"nnengine/{room}" for room in ENGINE} | {f"dashboard/{room}" for room in DASHBOARD}
+    assert rooms == {room_of(file) for file in files()}
+
+
+def test_no_room_uses_another_without_a_door():
+    assert [] == sorted(edges() - allowed())
+
+
+def test_no_door_is_kept_that_nobody_uses():
+    assert [] == sorted(allowed() - edges())
+
+
+@pytest.mark.parametrize("rooms", [ENGINE, DASHBOARD], ids=["engine", "dashboard"])
+def test_doors_open_one_way(rooms):
+    above = list(rooms)
+    wrong = [
+        f"{room} uses {door}"
+        for n, room in enumerate(above)
+        for door in rooms[room].split()
+        if door not in above[:n]
+    ]
+    assert [] == wrong
+
+
+def test_no_file_uses_itself_by_way_of_others():
+    TopologicalSorter(
+        {
+            name_of(file): {name_of(there) for there, for_types in used(file) if not for_types}
+            for file in files()
+        }
+    ).prepare()  # raises CycleError, which names the files
+
+
+def test_the_loop_uses_the_core_and_its_siblings_alone():
+    rooms = {
+        room_of(there)
+        for there, for_types in used(ROOT / "nnengine/training/loop.py")
+        if not for_types
+    }
+    assert rooms <= {"nnengine/core", "nnengine/errors", "nnengine/training"}
+
+
+def test_the_core_takes_numpy_from_elsewhere_and_nothing_else():
+    tops = {name.split(".")[0] for file in files("nnengine/core") for name, _ in imported(file)}
+    assert {"nnengine", "numpy"} == tops - sys.stdlib_module_names
+
+
+def test_the_core_is_an_evenings_reading():
+    assert sum(reading.core().values()) <= CORE_LINES
+
+
+def test_the_way_from_training_to_the_ground_is_short():
+    path = reading.path()
+    assert len(path) <= PATH_MODULES
+    assert sum(map(reading.lines, path)) <= PATH_LINES
+
+
+def stands_in(file: str, places: str) -> bool:
+    return any(file == place or file.startswith(f"{place}/") for place in places.split())
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_a_library_is_known_where_it_belongs(library):
+    users = {
+        name_of(file)
+        for file in files()
+        if any(name.split(".")[0] == library for name, _ in imported(file))
+    }
+    assert [] == sorted(file for file in users if not stands_in(file, LIBRARIES[library]))
+    unused = [p for p in LIBRARIES[library].split() if not any(stands_in(u, p) for u in users)]
+    assert [] == unused
+
+
+def said(file: Path) -> set[str]:
     """Return every name and attribute a file mentions."""
-    nodes = list(ast.walk(ast.parse(path.read_text())))
+    nodes = list(ast.walk(ast.parse(file.read_text())))
     return {node.id for node in nodes if isinstance(node, ast.Name)} | {
         node.attr for node in nodes if isinstance(node, ast.Attribute)
     }
 
 
-def users_of(library: str) -> set[str]:
-    """Return the files that import a library."""
-    return {
-        str(path.relative_to(ROOT))
-        for package in ("nnengine", "dashboard")
-        for path in modules(package)
-        if any(name.split(".")[0] == library for name in imported(path))
-    }
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_is_said_where_it_belongs(name):
+    assert NAMES[name].split() == [name_of(file) for file in files() if name in said(file)]
 
 
-@pytest.mark.parametrize("library", ["streamlit", "plotly", "PIL", "pandas"])
-def test_the_engine_knows_no_screen(library):
-    allowed = {"nnengine/forms/pictures.py"} if library == "PIL" else set()  # files, not a screen
-    assert allowed == {path for path in users_of(library) if path.startswith("nnengine")}
+@pytest.mark.parametrize("file", files("dashboard/views"), ids=name_of)
+def test_a_page_is_short_enough_to_be_read_at_once(file):
+    assert len(file.read_text().splitlines()) <= PAGE_LINES
 
 
-def test_only_the_compiler_and_its_vectors_import_numba():
-    names = "ahead_of_time atomic bits compiling insides keeping quicker simd tiles"
-    expected = {f"nnengine/kernels/{name}.py" for name in names.split()}
-    assert expected == users_of("numba")
+def test_no_function_is_longer_than_a_screen():
+    """Kernels are: one that was cut would be compiled in pieces."""
+    long = [
+        f"{name_of(file)}: {node.name} has {node.end_lineno - node.lineno + 1} lines"
+        for file in files()
+        if not stands_in(name_of(file), "nnengine/kernels")
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.end_lineno - node.lineno + 1 > FUNCTION_LINES
+    ]
+    assert [] == long
 
 
-def test_threads_are_started_in_two_places():
-    """Elsewhere a lock is enough: Streamlit brings a thread for every session."""
-    starters = {
-        str(path.relative_to(ROOT))
-        for package in ("nnengine", "dashboard")
-        for path in modules(package)
-        if {"Thread", "ThreadPoolExecutor", "Timer"} & names_in(path)
-    }
-    assert {"nnengine/kernels/workers.py", "dashboard/runs.py"} == starters
+def test_every_file_begins_with_what_it_is_for():
+    def claim(file: Path) -> str:
+        """Return the first paragraph of a file's docstring."""
+        return (ast.get_docstring(ast.parse(file.read_text())) or "").partition("\n\n")[0]
 
-
-@pytest.mark.parametrize("name", ["session_state", "query_params", "cache_resource", "cache_data"])
-def test_only_state_remembers_through_streamlit(name):
-    users = {str(path.relative_to(ROOT)) for path in modules("dashboard") if name in names_in(path)}
-    assert users <= {"dashboard/state/session.py"}
-
-
-def test_figures_know_no_streamlit():
-    assert "dashboard/figures.py" not in users_of("streamlit")
-    assert "dashboard/pictures.py" not in users_of("streamlit")
-
-
-def test_nothing_unpickles():
-    assert set() == users_of("pickle")
+    assert [] == [name_of(file) for file in files() if not claim(file).endswith(".")]
 
 
 def test_the_engine_imports_with_numpy_alone():
@@ -158,7 +327,7 @@ def test_the_engine_imports_with_numpy_alone():
         "for name in ('numba', 'llvmlite', 'streamlit', 'plotly', 'PIL', 'tqdm', 'pandas',\n"
         "             'threadpoolctl', 'scipy', 'sklearn', 'platformdirs', 'certifi', 'ssl'):\n"
         "    sys.modules[name] = None\n"
-        "import nnengine, nnengine.cli, nnengine.drawing, nnengine.metrics\n"
+        "import nnengine, nnengine.cli, nnengine.data.framing, nnengine.core.metrics\n"
         "print(nnengine.kernels.name)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)

@@ -28,22 +28,22 @@ def repair() -> None:
     """
     if not IN_TAB:
         return
-    import streamlit as st
     from streamlit import runtime
     from streamlit.commands import execution_control
+    from streamlit.components import v2
     from streamlit.runtime.scriptrunner import script_cache
 
     for name, function in (("exists", runtime.exists), ("instance", runtime.get_instance)):
         if not hasattr(runtime.Runtime, name):
             setattr(runtime.Runtime, name, staticmethod(function))
-    made = st.components.v2.component
-    if not hasattr(made, "__wrapped__"):
-        st.components.v2.component = with_own_text(made, _canvas_files())
+    if not hasattr(v2.component, "__wrapped__"):
+        v2.component = with_own_text(v2.component, _canvas_files())
     cache = script_cache.ScriptCache
     if not hasattr(cache.get_bytecode, "__wrapped__"):
         cache.get_bytecode = as_they_are(cache.get_bytecode, VIEWS)
-    if execution_control.time is time:
-        execution_control.time = SimpleNamespace(**vars(time) | {"sleep": lambda seconds: None})
+    inside = execution_control.__dict__
+    if inside["time"] is time:
+        inside["time"] = SimpleNamespace(**vars(time) | {"sleep": lambda seconds: None})
 
 
 def with_own_text(made: Callable[..., Any], files: Path) -> Callable[..., Any]:
@@ -86,5 +86,5 @@ def as_they_are(rewritten: Callable[..., Any], views: Path) -> Callable[..., Any
 def _canvas_files() -> Path:
     # Found without importing it: its first line makes the component.
     found = importlib.util.find_spec(_CANVAS)
-    where = found.submodule_search_locations[0] if found else "."
-    return Path(where) / "frontend" / "build"
+    folders = (found.submodule_search_locations if found else None) or ["."]
+    return Path(folders[0]) / "frontend" / "build"

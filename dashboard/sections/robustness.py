@@ -161,6 +161,13 @@ def learning(everyone: list) -> bool:
     return any(run.live and state.key_of(run) in keys for run in state.runs())
 
 
+def watch() -> Watch:
+    """Return what this visitor's page has measured so far, and is at."""
+    found = state.get("fragility.watch") or Watch()
+    state.put("fragility.watch", found)
+    return found
+
+
 def measured(everyone: list, data, part: str, watch: Watch) -> bool:
     """Measure a little more and draw what is known; return whether something is left to do."""
     latest = state.networks()

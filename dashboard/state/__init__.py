@@ -1,14 +1,15 @@
 """State: what a visitor has in hand, and how a reload finds it again.
 
-Pages import this and nothing beneath it; `session` alone uses st.session_state, st.query_params
-and st.cache_resource. What matters lives in
-a `Visit` on the server; a session remembers one unguessable token, which is also in the URL as
-`run`: the id of the selected run, reserved before the first run exists. Whoever brings it back
-finds files, runs and restored model again. Wherever a visit is unknown, everything is empty.
+Pages import this and nothing beneath it; `session` alone uses st.session_state and
+st.query_params. What matters lives in a `Visit` on the server; a session remembers one unguessable
+token, which is also in the URL as `run`: the id of the selected run, reserved before the first run
+exists. Whoever brings it back finds files, runs and restored model again. Wherever a visit is
+unknown, everything is empty.
 """
 
 from __future__ import annotations
 
+from dashboard.store.networks import Entry
 from nnengine.errors import ConfigError
 
 from .drawings import DIGITS, MOST_KEPT, delete_kept, keep, kept, my_digits
@@ -80,6 +81,7 @@ Refused = ConfigError  # what a page may catch and show
 __all__ = [
     "BUILT_IN",
     "DIGITS",
+    "Entry",
     "FILES",
     "KEEP",
     "MINE",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import streamlit as st
@@ -21,6 +23,8 @@ _ADDRESS, _HIDES = "address", "hides"
 _KEPT = "kept"  # the values of widgets that survive a change of page
 KEEP = "keep."  # widgets whose key begins so survive a change of page
 
+_making = threading.Lock()
+
 _FORGOTTEN = (
     "What this address stands for is no longer on the server: it was left alone for too long, or "
     "the server has started anew. Choose your data again to go on."
@@ -31,9 +35,14 @@ _FORGOTTEN_TAB = (
 )
 
 
-@st.cache_resource(show_spinner=False)
 def registry() -> Registry:
     """Return the one registry of this server process; its engine thread starts here."""
+    with _making:  # two first visitors may come at once
+        return _registry()
+
+
+@cache
+def _registry() -> Registry:
     made = Registry(Scheduler(granted()))
     if made.scheduler.threaded:  # in a browser tab see `sections.ready`
         made.library.prepare()

@@ -18,12 +18,11 @@ from dashboard.sections import (
     side_by_side,
     tell,
 )
-from dashboard.store.networks import Entry
 
 TICK_S = 1.0
 
 
-def answer(held: Entry, framed: np.ndarray | None, blank: bool) -> None:
+def answer(held: state.Entry, framed: np.ndarray | None, blank: bool) -> None:
     """Show what the network in hand says; while its run is live, ask it again every second."""
     run = state.run_of(held)
     learning = bool(run and run.live)

@@ -6,7 +6,6 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.sections import live, robustness
-from dashboard.store.robustness import Watch
 
 TICK_S = 0.35
 
@@ -36,8 +35,7 @@ def page() -> None:
         empty("No images for this network", "Those in hand are of another size, or of other "
               "classes than it knows.")  # fmt: skip
         return
-    watch = state.get("fragility.watch") or Watch()
-    state.put("fragility.watch", watch)
+    watch = robustness.watch()
     ticking = robustness.learning(everyone) or bool(watch.follow(everyone, found[0]))
 
     def inside() -> None:

@@ -8,11 +8,10 @@ from dashboard import state
 from dashboard.components.table import table
 from dashboard.present import units
 from dashboard.sections import evaluation, network_choice, restoring, saving, sharing
-from dashboard.store.networks import Entry
 from nnengine.core.network import Network
 
 
-def choose(held: Entry) -> None:
+def choose(held: state.Entry) -> None:
     """Choose the network in hand among all there are."""
     st.header("Network in hand")
     network_choice.choose(
@@ -21,7 +20,7 @@ def choose(held: Entry) -> None:
     )  # fmt: skip
 
 
-def forget(held: Entry) -> None:
+def forget(held: state.Entry) -> None:
     """Offer to let go of a restored file or of a taught network."""
     kinds = {"file": "file", "finetuned": "taught network", "link": "network from a link"}
     if held.kind in kinds and st.button(f"Let go of this {kinds[held.kind]}", key="models.forget"):

@@ -7,7 +7,6 @@ import streamlit as st
 from dashboard import state
 from dashboard.present import units
 from dashboard.sections import layer_weights, live, network_choice, unit_weights
-from dashboard.store.networks import Entry
 from nnengine.core.network import Network
 
 TICK_S = 0.5
@@ -33,7 +32,7 @@ def choices(network: Network) -> tuple[int, str, bool]:
     return layer or 0, "own" if scale == "Own" else "common", order == "Strength"
 
 
-def layer_of(held: Entry, layer: int, scale: str, by_strength: bool) -> None:
+def layer_of(held: state.Entry, layer: int, scale: str, by_strength: bool) -> None:
     """Show one layer: as images where its weights stand for pixels, else as numbers."""
     network, dark = held.network, st.context.theme.type == "dark"
     if layer or min(network.image_shape) == 1:

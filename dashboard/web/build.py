@@ -276,7 +276,8 @@ def policy(hosts: list[str], data: Sequence[str] = ()) -> str:
 def _with_hashes(page: str) -> str:
     """Return a page whose policy allows its own inline script and style by their digests."""
     for kind in ("script", "style"):
-        inner = re.search(rf"<{kind}>(.*?)</{kind}>", page, re.DOTALL)[1]
-        digest = base64.b64encode(hashlib.sha256(inner.encode()).digest()).decode()
+        found = re.search(rf"<{kind}>(.*?)</{kind}>", page, re.DOTALL)
+        assert found, f"the page has no {kind}"
+        digest = base64.b64encode(hashlib.sha256(found[1].encode()).digest()).decode()
         page = page.replace(f"{{{{{kind}}}}}", f"'sha256-{digest}'")
     return page

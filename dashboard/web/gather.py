@@ -100,10 +100,16 @@ def npm(work: Path, package: str) -> tarfile.TarFile:
     return tarfile.open(next(place.glob("*.tgz")))
 
 
+def _read(archive: tarfile.TarFile, member: str | tarfile.TarInfo) -> bytes:
+    file = archive.extractfile(member)
+    assert file, f"{member} is no file"
+    return file.read()
+
+
 def _pyodide(work: Path, into: Path) -> None:
     with npm(work, f"pyodide@{pieces.PYODIDE}") as archive:
         for name in set(pieces.CORE) - {"pyodide-lock.json"}:
-            (into / name).write_bytes(archive.extractfile(f"package/{name}").read())
+            (into / name).write_bytes(_read(archive, f"package/{name}"))
 
 
 def _stlite(work: Path, into: Path) -> None:
@@ -115,7 +121,7 @@ def _stlite(work: Path, into: Path) -> None:
                 continue
             target = into / inner
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(archive.extractfile(member).read())
+            target.write_bytes(_read(archive, member))
 
 
 def _pip(work: Path, *wanted: str, python: str) -> Path:

@@ -73,7 +73,7 @@ def plotly() -> tuple[str, bytes]:
     """Return file name and bytes of a wheel of the installed plotly, without what no page needs."""
     installed = metadata.distribution("plotly")
     files = {
-        str(file): file.locate().read_bytes()
+        str(file): Path(file.locate()).read_bytes()
         for file in installed.files or ()
         if not _NOT_IN_A_TAB.match(file.as_posix())
     }

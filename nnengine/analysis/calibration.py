@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..core.losses import check_labels
 from ..core.network import Network
-from ..data.dataset import check_labels
 from ..errors import ConfigError, FormatError
 
 COOLEST, HOTTEST = 0.05, 20.0  # temperatures outside are a sign of data that decide nothing

@@ -5,14 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Generator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from .. import kernels
+from ..core.losses import check_labels
 from ..core.network import Network
 from ..core.optimizers import Adam
 from ..data.augment import GENTLE, augmented
-from ..data.dataset import Dataset, check_labels
+from ..data.dataset import Dataset
 from ..errors import ConfigError
 
 STEPS = 600  # at most
@@ -71,10 +73,11 @@ class Lesson:
         return int((self.after == self.labels).sum())
 
 
-def teach(network: Network, mine: Dataset, memory: Dataset, **settings: object) -> Lesson:
+def teach(network: Network, mine: Dataset, memory: Dataset, **settings: Any) -> Lesson:
     """Return the whole lesson at once; takes and raises what `teaching` does."""
-    *_, lesson = teaching(network, mine, memory, **settings)
-    return lesson
+    *_, last = teaching(network, mine, memory, **settings)
+    assert isinstance(last, Lesson)
+    return last
 
 
 def teaching(

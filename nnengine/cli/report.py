@@ -47,7 +47,7 @@ def cost_lines(cost: dict[str, Any], data: dict[str, Any]) -> Iterator[str]:
     yield f"  {cost['images_per_s']:,} images/s, {cost['kernels']} kernels, up to {threads}"
     yield f"  images read {data['path']}; {data['density']:.0%} of the pixels are not zero"
     words = ("preparing images", "whole steps", "gradients", "optimizer", "measuring the curves")
-    seconds = dict(zip(words, cost["parts"].values(), strict=True))
+    seconds: dict[str, float] = dict(zip(words, cost["parts"].values(), strict=True))
     seconds["outside the kernels"] = max(0.0, cost["seconds"] - sum(seconds.values()))
     for word, spent in seconds.items():
         yield f"  {word:<22}{spent:>9.3f} s {spent / max(cost['seconds'], 1e-9):>7.1%}"
@@ -143,7 +143,8 @@ def model_lines(facts: dict[str, Any]) -> Iterator[str]:
 
 def _run_line(run: dict[str, Any]) -> str:
     """Describe one training record; a strange file may lack any part of it."""
-    config = run.get("config") if isinstance(run.get("config"), dict) else {}
+    config = run.get("config")
+    config = config if isinstance(config, dict) else {}
     batch = config.get("batch_size")
     facts = [
         f"{run.get('steps', '?')} steps ({run.get('outcome', 'outcome unknown')})",

@@ -148,6 +148,7 @@ def _run(
     steps = config.total_steps(len(data))
     images = round(steps / config.steps_per_epoch(len(data)) * len(data))
     with Progress(steps, images) as progress, _ctrl_c() as pressed:
+        event = None
         for event in events:
             progress.show(event)
             if isinstance(event, TrainingFinished):

@@ -52,18 +52,18 @@ class Dense:
         gradient: Dense,
         scale: float = 1.0,
         by: Any = now,
-    ) -> np.ndarray | None:
+    ) -> np.ndarray:
         """Add this layer's gradient to `gradient`; return the one for x, float (n, fan_in).
 
         x and a: what `forward` took and gave. da: gradient for a, (n, fan_out), overwritten.
-        For bytes, which nothing stands behind, the answer is None.
+        For bytes, which nothing stands behind, it is empty: float (0,).
         """
         if self.activation != "identity":
             by.activation_backward(a, da, kind_of(self.activation))
         if x.dtype == np.uint8:
             scale = self.weights.dtype.type(scale)
             by.bytes_backward(x, scale, da, gradient.weights, gradient.biases)
-            return None
+            return np.empty(0, da.dtype)
         dx = np.empty_like(x)
         by.dense_backward(x, self.weights, da, gradient.weights, gradient.biases, dx)
         return dx

@@ -12,20 +12,14 @@ from ..errors import ConfigError, FormatError
 from . import layers
 from .activations import ACTIVATIONS, kind_of
 from .arithmetic import FORMULAS, aligned_zeros, formula, now, read_only
-from .layers import (
-    Dense,
-    check_activations,
-    check_sizes,
-    count_parameters,
-    layers_of,
-)
+from .layers import Dense, check_activations, check_sizes, count_parameters, layers_of
 from .losses import softmax_cross_entropy
 
 T = TypeVar("T")
 INITIALIZERS = ("he", "glorot", "uniform")
 _PIECE_FLOATS = 1 << 16  # activations of a piece: a quarter of a megabyte, within cache
 _ANSWERS = 1024  # images a thread answers at a time
-_ASKED = 768  # images measured at once: few enough to share out, 11.2 -> 5.5 ms for 10,000 of MNIST
+ASKED = 768  # images measured at once: few enough to share out, 11.2 -> 5.5 ms for 10,000 of MNIST
 # Multiply-adds: 15 to 50 ms of gradient, by the kernels in use; NumPy in a browser tab has no fast
 # product and does a fifth as much.
 _BLOCK_WORK = 5e8 if sys.platform != "emscripten" else 1e8
@@ -201,22 +195,14 @@ class Network:
         is taken over, when these are a part of them (default: n).
         """
         x, labels = self.as_inputs(images), np.asarray(labels)
-        # Sums of their own for all pieces but the first, added in the pieces' order.
-        sums = [gradient]
-        sums += [
-            np.zeros_like(gradient) for _ in range(self.piece_images, len(x), self.piece_images)
-        ]
 
-        def piece(n: int, rows: slice) -> tuple[float, int]:
+        def piece(rows: slice, sums: np.ndarray) -> tuple[float, int]:
             outputs = layers.forward(self.layers, x[rows], self.input_scale)
-            *found, blame = softmax_cross_entropy(outputs[-1], labels[rows], count=count or len(x))
-            self._backward(x[rows], outputs, blame, sums[n])
-            return found[0], found[1]
+            found = softmax_cross_entropy(outputs[-1], labels[rows], count=count or len(x))
+            self._backward(x[rows], outputs, found[2], sums)
+            return found[:2]
 
-        found = _each(len(x), self.piece_images, piece)
-        for part in sums[1:]:
-            gradient += part
-        return sum(loss for loss, _ in found), sum(correct for _, correct in found)
+        return add_up(len(x), self.piece_images, gradient, piece)
 
     def loss(self, images: Any, labels: np.ndarray) -> tuple[float, int]:
         """Return (loss summed, right answers) for images as for `predict`; labels in range."""
@@ -226,8 +212,7 @@ class Network:
             logits = layers.forward(self.layers, x[rows], self.input_scale)[-1]
             return softmax_cross_entropy(logits, labels[rows])[:2]
 
-        found = _each(len(x), min(self.piece_images, _ASKED), piece)
-        return sum(loss for loss, _ in found), sum(correct for _, correct in found)
+        return totals(each_piece(len(x), min(self.piece_images, ASKED), piece))
 
     def logits(self, images: Any) -> np.ndarray:
         """Return float (n, classes), the sums before softmax. images: as `predict_proba`."""
@@ -240,7 +225,7 @@ class Network:
         def piece(n: int, rows: slice) -> None:
             logits[rows] = layers.forward(self.layers, x[rows], self.input_scale)[-1]
 
-        _each(len(x), self.piece_images, piece)
+        each_piece(len(x), self.piece_images, piece)
         return logits
 
     def predict_proba(self, images: Any) -> np.ndarray:
@@ -263,7 +248,7 @@ class Network:
         if len(x) <= _ANSWERS:
             now.probabilities(x, *network, answers)
         else:
-            _each(len(x), _ANSWERS, lambda n, r: now.probabilities(x[r], *network, answers[r]))
+            each_piece(len(x), _ANSWERS, lambda n, r: now.probabilities(x[r], *network, answers[r]))
         return answers
 
     def predict(self, images: Any) -> np.ndarray:
@@ -340,7 +325,7 @@ class Network:
         return f"<Network {shape} ({hidden}), {self.parameter_count:,} parameters, {steps}>"
 
 
-def _each(count: int, size: int, work: Callable[[int, slice], T]) -> list[T]:
+def each_piece(count: int, size: int, work: Callable[[int, slice], T]) -> list[T]:
     """Return what `work` makes of each piece, its number and its rows; on all threads there are."""
     found: list[Any] = [None] * -(-count // size)
 
@@ -350,6 +335,23 @@ def _each(count: int, size: int, work: Callable[[int, slice], T]) -> list[T]:
 
     now.fan_out(piece, len(found))
     return found
+
+
+def totals(found: Sequence[tuple[float, int]]) -> tuple[float, int]:
+    """Return (loss, right answers) of all pieces, each of which is given so."""
+    return sum(loss for loss, _ in found), sum(right for _, right in found)
+
+
+def add_up(
+    count: int, size: int, gradient: np.ndarray, work: Callable[[slice, np.ndarray], tuple]
+) -> tuple[float, int]:
+    """Have `work` add each piece's part of a gradient; return (loss summed, right answers)."""
+    # Sums of their own for all pieces but the first, added in the pieces' order.
+    sums = [gradient, *(np.zeros_like(gradient) for _ in range(size, count, size))]
+    found = each_piece(count, size, lambda n, rows: work(rows, sums[n]))
+    for part in sums[1:]:
+        gradient += part
+    return totals(found)
 
 
 @formula

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -43,6 +43,12 @@ def adam(
     mean += kind(1 - beta1) * (gradient - mean)
     square += kind(1 - beta2) * (gradient * gradient - square)
     theta -= kind(rate) * mean / (np.sqrt(square) + kind(epsilon))
+
+
+class Stepper(Protocol):
+    """What the loop asks of an optimizer."""
+
+    def step(self, gradient: np.ndarray, /) -> object: ...
 
 
 class Optimizer:

@@ -11,6 +11,7 @@ from typing import Any, cast
 import numpy as np
 
 from .. import kernels
+from ..core.arithmetic import read_only
 from ..errors import ConfigError, FormatError
 from ..kernels import numpy_ as columns
 
@@ -157,8 +158,7 @@ class Distorter:
     """Changes images of one array by one augmentation: made once, asked batch after batch."""
 
     def __init__(self, images: np.ndarray, augmentation: Augmentation) -> None:
-        self.images = np.ascontiguousarray(images).view()
-        self.images.flags.writeable = False  # one compiled kernel serves all
+        self.images = read_only(images)
         self.augmentation = augmentation
         _, height, width = images.shape
         augmentation.check_shape((height, width))

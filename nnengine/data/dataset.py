@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.arithmetic import read_only
 from ..core.losses import check_labels
 from ..errors import ConfigError, FormatError
 
@@ -189,7 +190,7 @@ def _checked_images(images: Any, what: str) -> np.ndarray:
         raise FormatError(
             f"{what}: no images: the shape is {array.shape}, one image of one pixel is the least"
         )
-    return _frozen_view(np.ascontiguousarray(array))
+    return read_only(array)
 
 
 def _checked_labels(labels: Any, what: str) -> np.ndarray:
@@ -209,7 +210,7 @@ def _checked_labels(labels: Any, what: str) -> np.ndarray:
             f"{array.dtype}; labels.astype(np.uint8) where they are whole"
         )
     check_labels(array, MAX_CLASSES, what=what)
-    return _frozen_view(np.ascontiguousarray(array, dtype=np.uint8))
+    return read_only(array.astype(np.uint8, copy=False))
 
 
 def _as_array(data: Any, what: str) -> np.ndarray:
@@ -217,12 +218,6 @@ def _as_array(data: Any, what: str) -> np.ndarray:
         return np.asarray(data)
     except (ValueError, TypeError) as error:
         raise FormatError(f"{what}: not an array: {error}; rows must be equally long") from error
-
-
-def _frozen_view(array: np.ndarray) -> np.ndarray:
-    view = array.view()  # the caller's own array keeps its flags
-    view.flags.writeable = False
-    return view
 
 
 def _check_counts(images: np.ndarray, labels: np.ndarray, first: str, second: str) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import ConfigError
-from .dataset import Dataset, Rng
+
+if TYPE_CHECKING:
+    from .dataset import Dataset, Rng
 
 
 def split(dataset: Dataset, share: float, rng: Rng) -> tuple[Dataset, Dataset]:

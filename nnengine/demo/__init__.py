@@ -118,13 +118,13 @@ def _curves(network: Network, given: Mapping[str, list] | None) -> dict[str, lis
     found = given if given is not None else last.get("history")
     if not isinstance(found, Mapping):
         return None
-    columns = {name: found.get(name) for name in _COLUMNS}
-    lists = [column for column in columns.values() if isinstance(column, list | tuple)]
-    if len(lists) < len(_COLUMNS) or len({len(column) for column in lists}) > 1 or not lists[0]:
+    on_record = ((name, found.get(name)) for name in _COLUMNS)
+    columns = {name: column for name, column in on_record if isinstance(column, list | tuple)}
+    if len(columns) < len(_COLUMNS) or len({len(column) for column in columns.values()}) > 1:
         return None
-    if not all(_is_number(step) for step in columns["step"]):
+    if not columns["step"] or not all(_is_number(step) for step in columns["step"]):
         return None
-    count = len(lists[0])
+    count = len(columns["step"])
     kept = sorted({round(i) for i in np.linspace(0, count - 1, min(count, MOST_POINTS))})
     thinned = {name: [_number(column[i]) for i in kept] for name, column in columns.items()}
     shown = ("train_loss", "train_accuracy")
@@ -133,7 +133,7 @@ def _curves(network: Network, given: Mapping[str, list] | None) -> dict[str, lis
 
 def _is_number(value: Any) -> bool:
     numbers = (int, float, np.integer, np.floating)
-    return isinstance(value, numbers) and not isinstance(value, bool) and abs(value) < 1e15
+    return isinstance(value, numbers) and not isinstance(value, bool) and bool(abs(value) < 1e15)
 
 
 def _number(value: Any) -> float | int | None:

@@ -22,6 +22,7 @@ _PORTION = 250  # of these are multiplied at a time: 40 ms in a browser, which h
 _AT_ONCE = 8  # blocks whose lists are made at a time, 5 ms of MNIST
 _KINDS = np.int64, np.uint16, np.uint8, np.int64, np.uint8, np.uint8  # of `SlicedImages`'s lists
 T = TypeVar("T")
+Lists = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 _WHOLE = 256  # what a component's factors are multiplied by before they are rounded
 
 
@@ -61,7 +62,7 @@ class SlicedImages:
         return SlicedImages(*self.lists, self.inputs, self.rows[start:stop], self.images, first)
 
     @property
-    def lists(self) -> tuple[np.ndarray, ...]:
+    def lists(self) -> Lists:
         """What kernels read."""
         return self.starts, self.places, self.pixels, self.ends, self.members, self.columns
 
@@ -132,8 +133,9 @@ def _slicing(images: np.ndarray) -> Generator[int, None, SlicedImages]:
             _append(list_, more)
         yield (len(rows) + min(len(rows), (start + len(parts)) * BLOCK)) // 2
     for n in (0, 3):  # from counts to where each begins
-        lists[n] = np.cumsum([0, *lists[n]], dtype=np.int64)
-    return SlicedImages(*map(read_only, lists), flat.shape[1], rows, images)
+        lists[n] = np.cumsum(np.insert(lists[n], 0, 0), dtype=np.int64)
+    made = map(read_only, lists)
+    return SlicedImages(*made, inputs=flat.shape[1], rows=rows, images=images)
 
 
 def _append(list_: np.ndarray, parts: Sequence[np.ndarray]) -> None:

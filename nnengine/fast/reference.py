@@ -31,7 +31,7 @@ class Reference:
         network = task.network
         self.measured_at_once = min(network.block_images, 2 * network.piece_images)
         self.split = self.read(task.dataset)
-        self.parts: Generator[Part, None, None] | None = None
+        self.parts: Generator[Part, None, None] = (part for part in ())  # until `prepare`
         if task.config.augmentation:
             self.path = DISTORTED
 
@@ -96,16 +96,14 @@ class Reference:
 
     def close(self) -> None:
         """Let go of the batches."""
-        if self.parts is not None:
-            self.parts.close()
+        self.parts.close()
 
 
 class _Timed:
     """An optimizer whose steps are timed."""
 
     def __init__(self, optimizer: Optimizer, timings: Timings) -> None:
-        self.optimizer = optimizer
-        self.timings = timings
+        self.optimizer, self.timings = optimizer, timings
 
     def step(self, gradient: np.ndarray) -> None:
         """Take the optimizer's step."""

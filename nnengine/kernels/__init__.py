@@ -17,6 +17,8 @@ from collections.abc import Callable, Generator
 from types import ModuleType
 from typing import TypeVar
 
+import numpy as np
+
 from ..core import arithmetic
 from ..core.arithmetic import aligned_zeros
 from ..errors import ConfigError, KernelError
@@ -72,6 +74,13 @@ name: str  # the back end in use
 reason: str  # why this one
 packs: bool  # True where lists of nonzero pixels are faster than the pixels themselves
 warm: bool  # False while a first call may still have to wait for the compiler
+# Of NAMES, those that are called by attribute; what a network is made of asks `core.arithmetic`.
+count_pixels: Callable[..., None]
+pack_pixels: Callable[..., None]
+packed_gradient: Callable[..., tuple[float, int]]
+packed_steps: Callable[..., Callable[..., tuple[np.ndarray, np.ndarray]]]
+grouped_gradient: Callable[..., tuple[float, int]]
+distort: Callable[..., None]
 
 
 def _module(back_end: str) -> ModuleType:

@@ -23,7 +23,7 @@ from ..core.activations import (
     activate,
     activation_backward,
 )
-from ..core.arithmetic import FORMULAS, aligned_zeros
+from ..core.arithmetic import FORMULAS, aligned_zeros, read_only
 from ..core.layers import bytes_backward, bytes_forward, dense_backward, dense_forward, product
 from ..core.losses import _softmax_cross_entropy as softmax_cross_entropy
 from ..core.losses import softmax
@@ -34,7 +34,7 @@ from ..core.optimizers import Adam, Momentum, adam, momentum, sgd
 __all__ = [  # beside what stands here
     "IDENTITY", "LEAK", "LEAKY_RELU", "RELU", "SIGMOID", "TANH", "activate", "activation_backward",
     "adam", "aligned_zeros", "bytes_backward", "bytes_forward", "dense_backward", "dense_forward",
-    "momentum", "probabilities", "product", "sgd", "softmax", "softmax_cross_entropy",
+    "momentum", "probabilities", "product", "read_only", "sgd", "softmax", "softmax_cross_entropy",
 ]  # fmt: skip
 SGD, MOMENTUM, ADAM = PlainSGD.rule, Momentum.rule, Adam.rule
 
@@ -94,7 +94,7 @@ def packed_gradient(lists, rows, labels, scale, weight, sizes, kinds, theta, gra
     weights and biases layer by layer. Loss, right and weight as for `softmax_cross_entropy`. With
     an empty gradient only these are found.
     """
-    x = unpack(*lists, rows, sizes[0])
+    x = unpack(*lists, rows=rows, fan_in=sizes[0])
     return _gradient(x, labels, scale, weight, sizes, kinds, theta, gradient)
 
 

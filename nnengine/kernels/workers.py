@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import cache
 from itertools import count
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -91,7 +91,7 @@ def ahead(items: Generator[T, None, None]) -> Generator[T, None, None]:
     if threads() < 2:
         yield from items
         return
-    end = object()
+    end: Any = object()
     waiting: Future | None = None
     try:
         while True:

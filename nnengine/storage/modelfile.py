@@ -98,19 +98,19 @@ def _contents(source: Source, max_bytes: int) -> tuple[bytes, str | None]:
     """Return all bytes of the source, refused above ``max_bytes`` unread, and its file name."""
     if isinstance(source, bytes | bytearray | memoryview):
         name, data = None, bytes(source[: max_bytes + 1])
-    elif hasattr(source, "read"):
-        name = getattr(source, "name", None)
-        name = Path(name).name if isinstance(name, str) else None
-        data = source.read(max_bytes + 1)
-        if not isinstance(data, bytes):
-            raise TypeError("a model is bytes: open the file in binary mode ('rb')")
-    else:
+    elif isinstance(source, str | os.PathLike):
         name = Path(source).name
         try:
             with open(source, "rb") as file:
                 data = file.read(max_bytes + 1)
         except ValueError as error:  # a NUL inside the name
             raise FormatError(f"{name!r} cannot be the name of a file: {error}") from None
+    else:
+        name = getattr(source, "name", None)
+        name = Path(name).name if isinstance(name, str) else None
+        data = source.read(max_bytes + 1)
+        if not isinstance(data, bytes):
+            raise TypeError("a model is bytes: open the file in binary mode ('rb')")
     if len(data) > max_bytes:
         raise fault(name, f"more than {max_bytes:,} bytes, the most a model file may have")
     return data, name
@@ -326,10 +326,10 @@ def save(network: Network, target: Target, *, kind: str | None = None, half: boo
     network, and OSError.
     """
     data = to_bytes(network, _kind_for(target, kind), half=half)
-    if hasattr(target, "write"):
-        target.write(data)
-    else:
+    if isinstance(target, str | os.PathLike):
         _write_in_place(Path(target), data)
+    else:
+        target.write(data)
 
 
 def to_bytes(network: Network, kind: str = "npz", *, half: bool = False) -> bytes:

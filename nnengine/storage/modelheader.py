@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -122,7 +122,7 @@ class Header:
             )
 
 
-def _lasting(run: dict) -> dict:
+def _lasting(run: Mapping[str, Any]) -> dict:
     """Return a run's record without its cost: the same run gives the same bytes on any day."""
     return {name: value for name, value in run.items() if name != "cost"}
 

@@ -140,13 +140,14 @@ class History:
     @classmethod
     def from_dict(cls, columns: Mapping[str, list]) -> History:
         """Return the history that `as_dict` gave. Raises FormatError when columns are off."""
-        lists = [columns.get(name) for name in _COLUMNS]
-        if not all(isinstance(column, list) for column in lists) or len(set(map(len, lists))) > 1:
+        found = map(columns.get, _COLUMNS)
+        lists = [list(column) for column in found if isinstance(column, list)]
+        if len(lists) < len(_COLUMNS) or len(set(map(len, lists))) > 1:
             raise FormatError(
                 f"history: expected equally long lists {', '.join(_COLUMNS)}, "
                 f"found {sorted(columns)}"
             )
-        return cls(*map(list, lists))
+        return cls(*lists)
 
     def to_csv(self) -> str:
         """Return the curves as CSV text with a header row; missing values are left empty."""

@@ -14,17 +14,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..core.arithmetic import aligned_zeros
 from ..core.losses import softmax_cross_entropy
 from ..core.network import Network
-from ..core.optimizers import Optimizer
+from ..core.optimizers import Stepper
 from .batches import Part, Split
 from .config import TrainingConfig
-from .events import (
-    Evaluated,
-    Event,
-    Progressed,
-    StepFinished,
-    TrainingDiverged,
-    TrainingFinished,
-)
+from .events import Evaluated, Event, Progressed, StepFinished, TrainingDiverged, TrainingFinished
 from .state import GoodWeights, Task
 
 if TYPE_CHECKING:
@@ -41,9 +34,15 @@ class Taken(NamedTuple):
     correct: int
     images: int
 
+    def told(self, step: int, epoch: float) -> StepFinished:
+        """Return it as a fact."""
+        n = self.images
+        loss, accuracy = self.loss / n, self.correct / n
+        return StepFinished(step=step, epoch=epoch, loss=loss, accuracy=accuracy, images=n)
+
 
 def learn(
-    network: Network, optimizer: Optimizer, parts: Iterable[Part]
+    network: Network, optimizer: Stepper, parts: Iterable[Part]
 ) -> Generator[Taken | None, None, None]:
     """Train `network` on batches that come shuffled, in parts; yield after each part.
 
@@ -88,21 +87,13 @@ def run(
         if begun % KEEP_EVERY == 0 and math.isfinite(steps[0].loss):
             good.keep()
         state.step += sum(math.isfinite(step.loss) for step in steps)
-        for number, (loss, correct, images) in enumerate(steps, begun + 1):
-            if not math.isfinite(loss):
+        for number, step in enumerate(steps, begun + 1):
+            if not math.isfinite(step.loss):
                 good.restore()
-                yield _diverged(number, seen / count, loss, config)
+                yield _diverged(number, seen / count, step.loss, config)
                 return
-            seen += images
-            yield task.heartbeat.give(
-                StepFinished(
-                    step=number,
-                    epoch=seen / count,
-                    loss=loss / images,
-                    accuracy=correct / images,
-                    images=images,
-                )
-            )
+            seen += step.images
+            yield task.heartbeat.give(step.told(number, seen / count))
         if state.step < total and (due := config.point_after(state.step, count)):
             yield (yield from measure(task, executor, samples, due, seen / count))
     final = [*samples[:1], *splits[1:]] if config.train_sample else splits

@@ -17,6 +17,7 @@ from __future__ import annotations
 import numpy as np
 
 from .. import numpy_, workers
+from ..numpy_ import read_only
 from . import helpers
 from .answers import _probabilities, probabilities
 from .compiling import is_missing, load, remark
@@ -34,7 +35,6 @@ from .distort import _distort, distort
 from .full_batch import _grouped_gradient, grouped_gradient
 from .mini_batch import _steps, packed_gradient, packed_steps
 from .pixels import count_pixels, pack_pixels
-from .scratch import read_only
 from .steps import adam, momentum, sgd
 
 __all__ = [

@@ -6,13 +6,14 @@ import weakref
 
 import numpy as np
 
+from ..numpy_ import read_only
 from .bits import nonzero_bits
 from .compiling import compiled, part
 from .first_layer import levels_of, part_forward
 from .passes import biases_in_vectors, layers_forward, weights_in_vectors
 from .pixels import count_pixels, pack_pixels
 from .plan import FAN_IN, UNITS, WIDE, B, answer_rooms, first_weights, packed_plan
-from .scratch import kept, own, read_only
+from .scratch import kept, own
 from .simd import LANES, add, exponential, load, load_bytes, splat, store, subtract
 from .tiles import TILE, across, add_row_products, no_sums
 

@@ -24,10 +24,10 @@ from ..numpy_ import (
     Y0,
     YX,
     YY,
+    read_only,
 )
 from .bits import BLOCK, copy_bytes, fetch_ahead
 from .compiling import compiled, part
-from .scratch import read_only
 
 
 @part

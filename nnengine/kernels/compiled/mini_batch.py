@@ -16,7 +16,7 @@ import math
 import numpy as np
 
 from .. import workers
-from ..numpy_ import ADAM, SGD, TOGETHER, aligned_zeros
+from ..numpy_ import ADAM, SGD, TOGETHER, aligned_zeros, read_only
 from .compiling import compiled, inlined
 from .first_layer import levels_of
 from .gather import SPARE, weights
@@ -38,7 +38,7 @@ from .plan import (
     pieces_of,
 )
 from .queues import QUEUES, SIZE, all_done, draw, finish, open_queues
-from .scratch import kept, read_only
+from .scratch import kept
 from .simd import LANES
 
 PREPARING, SUMS, IMAGES, WEIGHTS = 1, 2, 3, 4  # the phases; the first once a call

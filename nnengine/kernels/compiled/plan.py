@@ -6,7 +6,8 @@ import functools
 
 import numpy as np
 
-from .scratch import filled, kept, read_only
+from ..numpy_ import read_only
+from .scratch import filled, kept
 from .simd import LANES, PART
 from .tiles import ROWS
 

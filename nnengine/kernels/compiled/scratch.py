@@ -12,13 +12,6 @@ from .simd import LANES
 own = threading.local()  # of every thread
 
 
-def read_only(array: np.ndarray) -> np.ndarray:
-    """Return a view that cannot be written, so that one compiled kernel serves all callers."""
-    view = array.view()
-    view.flags.writeable = False
-    return view
-
-
 def kept(sizes: tuple[int, ...], role: str, count: int) -> np.ndarray:
     """Return float32 (count,) of this thread, with the values it had when last asked for.
 

@@ -368,7 +368,7 @@ def _object(whole, exported: set[str]) -> bytes:
 
 
 def _link(source: Path, target: Path, symbols: list[str]) -> None:
-    command = [*linker(), "-shared", "--experimental-pic", "--no-entry", "--gc-sections"]
+    command = [*(linker() or ()), "-shared", "--experimental-pic", "--no-entry", "--gc-sections"]
     command += ["--strip-all", "--allow-undefined", *(f"--export={name}" for name in symbols)]
     done = subprocess.run(
         [*command, "-o", str(target), str(source)], capture_output=True, text=True

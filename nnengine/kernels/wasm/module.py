@@ -11,6 +11,7 @@ import ctypes
 import struct
 import sys
 from collections.abc import Callable, Iterable
+from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -111,7 +112,7 @@ def _kernel(library: ctypes.CDLL, name: str) -> Callable:
         shown = [f"{a.dtype}{a.shape}" if isinstance(a, np.ndarray) else type(a) for a in arguments]
         raise TypeError(f"kernel {name} is not compiled for {shown}: see kernels/entries.py")
 
-    kernel.compile = None  # `compiling` looks for it as it finds numba's; nothing is to be done
+    vars(kernel)["compile"] = None  # as numba's has, for `compiling`: nothing is to be done
     return kernel
 
 
@@ -128,7 +129,7 @@ class _Nothing:
         return _Nothing()
 
 
-class _StandIn:
+class _StandIn(MetaPathFinder, Loader):
     """Finds modules of numba's and llvmlite's names, in which kernels are the module's."""
 
     def __init__(self, library: ctypes.CDLL) -> None:
@@ -146,15 +147,15 @@ class _StandIn:
         """Tell whether a module of that name is not here and not needed."""
         return name.partition(".")[0] in ("numba", "llvmlite")
 
-    def find_spec(self, name: str, *_) -> ModuleSpec | None:
+    def find_spec(self, fullname: str, path=None, target=None) -> ModuleSpec | None:
         """Answer for numba and llvmlite, and whatever they hold."""
-        return ModuleSpec(name, self, is_package=True) if self.stands_for(name) else None
+        known = self.stands_for(fullname)
+        return ModuleSpec(fullname, self, is_package=True) if known else None
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         """Return a module that has everything, except what Python asks of modules itself."""
         module = ModuleType(spec.name)
-        module.njit = self.njit
-        module.__getattr__ = lambda name: _Nothing()
+        vars(module).update(njit=self.njit, __getattr__=lambda name: _Nothing())
         return module
 
     def exec_module(self, module: ModuleType) -> None:
@@ -174,6 +175,7 @@ def _read_again(library: ctypes.CDLL) -> ModuleType:
     spec = spec_from_file_location(
         _COPY, folder / "__init__.py", submodule_search_locations=[str(folder)]
     )
+    assert spec and spec.loader  # None for names that are no file's
     copy = sys.modules[_COPY] = module_from_spec(spec)
     with _StandIn(library):
         spec.loader.exec_module(copy)
