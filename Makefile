@@ -62,7 +62,7 @@ lint: $(VENV)/.test
 load: $(VENV)/.test
 	$(BIN)/python tests/load/visitors.py --visitors 10 --seconds 60
 
-# This engine beside NumPy, scikit-learn and PyTorch: some 13 minutes on two quiet cores.
+# This engine beside NumPy, scikit-learn, PyTorch and JAX: some 13 minutes on two quiet cores.
 # make bench BENCH_ARGS="--quick", or "--only mini-64,start"; "--help" lists the cases.
 bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/bench.py $(BENCH_ARGS)

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import peers
 from ours import ASIDE, Engine, config_of, until
-from peers import Float32, Float64, Learner, Problem, ScikitLearn, Torch, TorchByHand
+from peers import Float32, Float64, Jax, Learner, Problem, ScikitLearn, Torch, TorchByHand
 from rounds import Result, Side, compare, conditions, shown, take_turns
 
 from nnengine import Dataset, kernels, read_idx
@@ -83,7 +83,7 @@ def everybody(
     wanted += [(Engine, name, count) for name in others for count in few]
     absent = peers.missing(kinds)
     for kind in kinds:
-        counts = thread_counts() if kind in alone else thread_counts()[:1]
+        counts = thread_counts()[: None if kind in alone and not kind.all_cores else 1]
         wanted += [(kind, None, count) for count in counts if kind not in absent]
     sides = []
     for kind, back_end, count in wanted:
@@ -109,7 +109,7 @@ def absent_note(kinds: Sequence[type[Learner]]) -> str:
 def full_batch(plan: Plan, name: str, title: str, data: str) -> Result:
     """Time an iteration of 784-10-10 on all images of a data set."""
     problem = Problem(*plan.images_of(data), (784, 10, 10), None, "sgd", 0.1, SEED)
-    kinds = (Float64, Float32, ScikitLearn, Torch, TorchByHand)
+    kinds = (Float64, Float32, ScikitLearn, Torch, TorchByHand, Jax)
     steps = 5 if plan.quick else 10
 
     def burst(learner: Learner) -> float:
@@ -149,7 +149,7 @@ def epoch(
         images = np.random.default_rng(SEED).integers(1, 256, images.shape, np.uint8)
     problem = Problem(images, labels, sizes, batch, "adam", 0.001, SEED)
     scale = 60_000 / len(problem)
-    kinds = (Float32, ScikitLearn, Torch, TorchByHand)
+    kinds = (Float32, ScikitLearn, Torch, TorchByHand, Jax)
     sides = everybody(plan, problem, kinds, lambda one: one.timed(1) * scale, alone=kinds)
     result = compare(name, title, sides, take_turns(sides, plan.rounds), "s")
     steps = problem.steps_per_epoch
@@ -170,7 +170,7 @@ def predict(plan: Plan, name: str, title: str, count: int) -> Result:
     problem = Problem(*plan.images_of("mnist"), (784, 10, 10), 64, "sgd", 0.1, SEED)
     problem = replace(problem, images=problem.images[:100], labels=problem.labels[:100])
     floats = np.multiply(images.reshape(count, -1), np.float32(1 / 255), dtype=np.float32)
-    kinds = (Float64, Float32, ScikitLearn, Torch, TorchByHand)
+    kinds = (Float64, Float32, ScikitLearn, Torch, TorchByHand, Jax)
 
     def burst(learner: Learner) -> float:
         ask = learner.asker(images if isinstance(learner, Engine) else floats)
@@ -207,7 +207,9 @@ def target(
         problem = replace(problem, schedule=lambda step: settings.rate_at(step, len(problem)))
     problem.floats, problem.start  # noqa: B018  made once, before any clock starts
     # scikit-learn offers no such schedule.
-    kinds = (Float32, Torch, TorchByHand) if cosine else (Float32, ScikitLearn, Torch, TorchByHand)
+    kinds = (
+        (Float32, Torch, TorchByHand) if cosine else (Float32, ScikitLearn, Torch, TorchByHand, Jax)
+    )
     reached: dict[str, list[tuple[int, float]]] = {}
     sides = _racers(problem, test, goal, epochs, kinds, reached)
     result = compare(name, title, sides, take_turns(sides, plan.few, warm=False), "s")
@@ -279,7 +281,7 @@ def best_threads(kind: type[Learner], problem: Problem) -> int:
     """Return on how many threads a peer gets through some of the images faster."""
     some = replace(problem, images=problem.images[:3000], labels=problem.labels[:3000])
     sides = []
-    for count in thread_counts():
+    for count in thread_counts()[: 1 if kind.all_cores else None]:
         with conditions(count):
             learner = kind(some)
         sides.append(Side(kind.name, _bind(lambda it: it.timed(1), learner), count))

@@ -11,7 +11,10 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_info
 
-PACKAGES = ("nnengine", "numpy", "numba", "llvmlite", "scikit-learn", "scipy", "torch", "streamlit")
+PACKAGES = (
+    "nnengine", "numpy", "numba", "llvmlite", "scikit-learn", "scipy", "torch", "jax", "jaxlib",
+    "streamlit",
+)  # fmt: skip
 
 
 def facts() -> dict:

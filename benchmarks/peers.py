@@ -77,6 +77,7 @@ class Learner:
 
     name = ""
     note = ""  # what form it takes, for the table's reader
+    all_cores = False  # whether it cannot be held to fewer threads once it runs
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
@@ -389,6 +390,86 @@ class TorchByHand(Torch):
         return ask
 
 
+class Jax(Learner):
+    """JAX as one program an epoch: a scan over shuffled rows that XLA compiles whole."""
+
+    name = "JAX"
+    note = "an epoch is one jitted scan over shuffled rows, state donated, Adam written out"
+    all_cores = True
+
+    def __init__(self, problem: Problem) -> None:
+        import jax
+
+        super().__init__(problem)
+        self.jax, jnp = jax, jax.numpy
+        self.x = jnp.asarray(problem.floats)
+        self.y = jnp.asarray(np.eye(problem.sizes[-1], dtype=np.float32)[problem.labels])
+        layers = [(jnp.array(w), jnp.array(b)) for w, b in problem.start]
+        self.state = layers, *(jax.tree.map(jnp.zeros_like, layers) for _ in range(2))
+        self.steps = jax.jit(self._steps, donate_argnums=0)
+        self.odds = jax.jit(lambda layers, x: jax.nn.softmax(self._logits(layers, x)))
+
+    def epochs(self, count: int) -> None:
+        if self.problem.batch_size is None:
+            self._take(None, count)
+        for _ in range(count if self.problem.batch_size else 0):
+            order, size = next(self._orders).astype(np.int32), self.problem.batch_size
+            whole = len(order) // size
+            self._take(order[: whole * size].reshape(whole, size), whole)
+            if len(order) > whole * size:
+                self._take(order[None, whole * size :], 1)
+        self.jax.block_until_ready(self.state)
+
+    def _take(self, rows: np.ndarray | None, count: int) -> None:
+        """Take so many steps, each on a row of `rows`, None for all images."""
+        steps = np.arange(self.taken + 1, self.taken + count + 1)
+        self.taken += count
+        schedule = self.problem.schedule
+        rates = np.array([schedule(n) if schedule else self.problem.rate for n in steps])
+        unbias = np.sqrt(1 - BETA2**steps)
+        if self.problem.optimizer == "adam":
+            rates *= unbias / (1 - BETA1**steps)
+        numbers = np.stack([rates, EPSILON * unbias], axis=1).astype(np.float32)
+        self.state = self.steps(self.state, self.x, self.y, rows, numbers)
+
+    def _steps(self, state, x, y, rows, numbers):
+        def step(state, what):
+            rows, numbers = what
+            here = (x, y) if rows is None else (x[rows], y[rows])
+            return self._moved(state, self.jax.grad(self._loss)(state[0], *here), *numbers), None
+
+        return self.jax.lax.scan(step, state, (rows, numbers))[0]
+
+    def _loss(self, layers, x, y):
+        odds = self.jax.nn.log_softmax(self._logits(layers, x))
+        return -(odds * y).sum(axis=1).mean()
+
+    def _logits(self, layers, x):
+        for n, (w, b) in enumerate(layers):
+            x = (self.jax.nn.relu(x) if n else x) @ w + b
+        return x
+
+    def _moved(self, state, gradient, rate, epsilon):
+        """Return the state after the optimizer's step."""
+        (layers, mean, square), each, sqrt = state, self.jax.tree.map, self.jax.numpy.sqrt
+        if self.problem.optimizer == "sgd":
+            return each(lambda p, g: p - rate * g, layers, gradient), mean, square
+        mean = each(lambda m, g: m + (1 - BETA1) * (g - m), mean, gradient)
+        square = each(lambda v, g: v + (1 - BETA2) * (g * g - v), square, gradient)
+        layers = each(lambda p, m, v: p - rate * m / (sqrt(v) + epsilon), layers, mean, square)
+        return layers, mean, square
+
+    def weights(self) -> Weights:
+        return [(np.array(w), np.array(b)) for w, b in self.state[0]]
+
+    def accuracy(self, images: np.ndarray, labels: np.ndarray) -> float:
+        return float((np.asarray(self.asker(images)()).argmax(axis=1) == labels).mean())
+
+    def asker(self, images: np.ndarray) -> Callable[[], object]:
+        layers, x = self.state[0], self.jax.numpy.asarray(images)
+        return lambda: self.odds(layers, x).block_until_ready()
+
+
 class ScikitLearn(Learner):
     """scikit-learn's MLPClassifier, asked for whole epochs so that it checks its input once."""
 
@@ -446,8 +527,8 @@ class ScikitLearn(Learner):
         return ask
 
 
-NEEDS = {ScikitLearn: "sklearn", Torch: "torch", TorchByHand: "torch"}
-PEERS = (Float64, Float32, ScikitLearn, Torch, TorchByHand)
+NEEDS = {ScikitLearn: "sklearn", Torch: "torch", TorchByHand: "torch", Jax: "jax"}
+PEERS = (Float64, Float32, ScikitLearn, Torch, TorchByHand, Jax)
 
 
 def missing(kinds: Sequence[type[Learner]] = PEERS) -> dict[type[Learner], str]:

@@ -2,7 +2,8 @@
 
 The path of the reference: the core, the loop, its executor in NumPy, and whatever of this project
 they import, settings, events, batches and data set included. What makes it quick stands behind the
-executor's door and is not on the path; neither is what a function imports for a special case.
+executor's door and is not on the path; neither is what a function imports when it is called: the
+table of settings, distortions, names of classes, other people's arrays.
 
     python benchmarks/reading.py
 """

@@ -19,6 +19,7 @@ BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
 import apart  # noqa: E402
+import before  # noqa: E402
 import bench  # noqa: E402
 import cases  # noqa: E402
 import ours  # noqa: E402
@@ -110,7 +111,7 @@ def test_adam_leaves_a_peer_with_our_weights(kind):
     assert furthest(mine.weights(), theirs.weights()) < tolerance
 
 
-@pytest.mark.parametrize("kind", [peers.Float32, peers.Torch, peers.TorchByHand])
+@pytest.mark.parametrize("kind", [peers.Float32, peers.Torch, peers.TorchByHand, peers.Jax])
 def test_a_falling_rate_falls_for_peers_as_for_us(kind):
     plain = problem(64, "adam", 0.002)
     settings = ours.config_of(problem(64, "adam", 0.002, schedule=abs), epochs=2)
@@ -149,7 +150,7 @@ def test_everybody_predicts_the_same_probabilities(kind):
     np.testing.assert_allclose(expected, found, atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", [peers.Float32, peers.Torch, peers.ScikitLearn])
+@pytest.mark.parametrize("kind", [peers.Float32, peers.Torch, peers.ScikitLearn, peers.Jax])
 def test_accuracy_counts_right_answers(kind):
     task = problem(32, "adam", 0.01)
     learner = present(kind)(task)
@@ -185,6 +186,16 @@ def test_all_cores_and_one_are_tried(monkeypatch):
     assert [4, 1] == cases.thread_counts()
     monkeypatch.setenv("NNENGINE_THREADS", "1")
     assert [1] == cases.thread_counts()
+
+
+def test_who_cannot_be_held_to_one_thread_has_all_cores(monkeypatch):
+    monkeypatch.setenv("NNENGINE_THREADS", "4")
+    kinds = (peers.Float32, present(peers.Jax))
+    task = problem(64, "adam", 0.001, count=64)
+    sides = cases.everybody(cases.Plan(Path()), task, kinds, lambda one: 0.0, alone=kinds)
+    found = [(side.name, side.threads) for side in sides if not side.ours]
+    assert [("NumPy float32", 4), ("NumPy float32", 1), ("JAX", 4)] == found
+    assert 4 == cases.best_threads(peers.Jax, task)
 
 
 def test_a_ratio_is_the_median_over_rounds_against_the_best_peer():
@@ -345,3 +356,49 @@ def test_data_that_is_not_there_is_named(tmp_path, capsys):
     with pytest.raises(SystemExit):
         bench.options_of(["--data", str(tmp_path)])
     assert f"no MNIST in {tmp_path}" in capsys.readouterr().err
+
+
+# Beside another checkout.
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"), [(1, (0, 0)), (5, (0, 4)), (6, (0, 5)), (9, (1, 7)), (21, (5, 15))]
+)
+def test_an_interval_of_the_median_is_between_two_of_the_values(count, expected):
+    """As tables of the sign test have them: of 21 values the 6th from either end."""
+    values = [float(n) for n in range(count)][::-1]
+    assert expected == before.interval(values)
+
+
+def test_whoever_begins_ends_the_next_turn_and_the_first_go_does_not_count():
+    seen = []
+
+    def side(name):
+        return lambda case: seen.append(name) or float(len(seen))
+
+    assert [(3.0, 4.0), (6.0, 5.0)] == before.pairs_of(side("o"), side("m"), "mini-64", 2)
+    assert "omommo" == "".join(seen)
+
+
+def test_a_line_says_how_many_times_faster_this_checkout_is():
+    line = before.row_of("mini-64", [(0.2, 0.1), (0.3, 0.1), (0.4, 0.1)])
+    assert ["mini-64", "3.000", "(2.000", "to", "4.000)", "0.3", "0.1", "s", "3", "pairs"] == (
+        line.split()
+    )
+
+
+def test_this_checkout_is_measured_beside_itself(made_up):
+    root = Path(__file__).resolve().parent.parent
+    command = [sys.executable, str(BENCHMARKS / "before.py"), str(root), "--data", str(made_up)]
+    command += ["--only", "predict-1,mini-128,memory", "--pairs", "2"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=280)
+    assert (0, "") == (done.returncode, done.stderr if done.returncode else "")
+    found = [line.split() for line in done.stdout.splitlines()[1:]]
+    assert ["mini-128", "predict-1", "memory"] == [words[0] for words in found]
+    assert all(0 < float(words[1]) < 100 for words in found)
+
+
+def test_a_folder_without_a_checkout_is_named(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        before.options_of([str(tmp_path)])
+    assert f"no checkout of this project in {tmp_path}" in capsys.readouterr().err

@@ -12,8 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnengine.data.dataset import FASHION_NAMES, Dataset, check_labels
+from nnengine.core.losses import check_labels
+from nnengine.data.dataset import Dataset
 from nnengine.data.idx import Idx1, Idx3, read_idx, write_idx
+from nnengine.data.names import FASHION_NAMES
 from nnengine.errors import ConfigError, FormatError
 
 

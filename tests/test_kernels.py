@@ -251,6 +251,26 @@ def test_what_compiled_steps_remember_of_an_unused_pixel_fades_to_nothing(rule):
     np.testing.assert_allclose(theta[unused], before, rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("mean", [0.0, 0.01])
+def test_an_unused_pixel_is_moved_by_what_adam_remembers_of_it_alone(k, mean):
+    """Two pixels that no image uses, of 128 weights each; of the second nothing is remembered."""
+    x = np.full((4, 3), 255, np.uint8)
+    x[:, 1:] = 0
+    sizes, kinds, theta, _ = whole_network(np.random.default_rng(3), (3, 128, 2), numpy_.TANH)
+    unused, untouched = slice(128, 256), slice(256, 384)
+    memory = np.zeros_like(theta), np.zeros_like(theta)
+    memory[0][unused], memory[1][unused] = mean, 0.01
+    before, (rate, beta1, beta2, epsilon) = theta.copy(), RULES[numpy_.ADAM][1]
+    take = k.packed_steps(packed(k, x), np.float32(1), sizes, kinds, theta, 2, memory, 4)
+    take(np.arange(4), np.zeros(4, np.uint8), np.array([4]), np.array([RULES[numpy_.ADAM][1]]))
+    step = rate * beta1 * mean / (np.sqrt(beta2 * 0.01) + epsilon)
+    np.testing.assert_allclose(before[unused] - theta[unused], step, atol=1e-6)
+    np.testing.assert_allclose(memory[0][unused], beta1 * mean, rtol=1e-6)
+    np.testing.assert_allclose(memory[1][unused], beta2 * 0.01, rtol=1e-6)
+    assert before[untouched].tobytes() == theta[untouched].tobytes()
+    assert not memory[0][untouched].any() and not memory[1][untouched].any()
+
+
 @pytest.mark.parametrize("sizes", [(784, 128, 10), (784, 100, 30, 10)])
 @pytest.mark.parametrize("lists", [packed, lambda k, x: whole_bytes(x)], ids=["sparse", "dense"])
 def test_steps_have_the_same_bits_on_any_number_of_threads(monkeypatch, k, sizes, lists):

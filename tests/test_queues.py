@@ -35,13 +35,13 @@ def drawn(line, threads, own, most, out):
             break
         out[count] = piece
         count += 1
-        queues.finish(line)
+        queues.finish(line, own)
     return count
 
 
 @numba.njit
-def over(line, pieces):
-    return queues.all_done(line, pieces)
+def over(line, threads, pieces):
+    return queues.all_done(line, threads, pieces)
 
 
 def open_line(threads: int, pieces: int) -> np.ndarray:
@@ -73,15 +73,15 @@ def test_what_one_thread_has_begun_of_its_queue_another_ends():
 def test_a_phase_is_over_when_its_last_piece_is_finished_and_not_before():
     line = open_line(2, 5)
     taken(line, 2, own=0, most=4)
-    assert not over(line, 5)
+    assert not over(line, 2, 5)
     taken(line, 2, own=1)
-    assert over(line, 5)
+    assert over(line, 2, 5)
 
 
 def test_a_phase_without_pieces_is_over_at_once():
     line = open_line(4, 0)
     assert [] == taken(line, 4, own=2)
-    assert over(line, 0)
+    assert over(line, 4, 0)
 
 
 @pytest.mark.parametrize("pieces", [1, 7, 65_000])
@@ -100,7 +100,7 @@ def test_threads_that_draw_at_once_get_every_piece_once(pieces):
     for worker in workers:
         worker.join()
     assert list(range(pieces)) == sorted(sum(found, []))
-    assert over(line, pieces)
+    assert over(line, count, pieces)
 
 
 @pytest.mark.parametrize("sizes", [(784, 128, 10), (784, 10, 10), (400_000, 2048, 1500, 10)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from .layers import (
 )
 from .losses import softmax_cross_entropy
 
+T = TypeVar("T")
 INITIALIZERS = ("he", "glorot", "uniform")
 _PIECE_FLOATS = 1 << 16  # activations of a piece: a quarter of a megabyte, within cache
 _ANSWERS = 1024  # images a thread answers at a time
@@ -114,6 +115,8 @@ class Network:
         the last "identity"; settings: as for the constructor. Raises FormatError naming the
         array, the shape expected and the shape found.
         """
+        from .parameters import check_parameters  # of somebody else's
+
         arrays = check_parameters(parameters)
         weights = [array for name, array in arrays.items() if name.startswith("weights")]
         sizes = [weights[0].shape[0], *(w.shape[1] for w in weights)]
@@ -198,22 +201,19 @@ class Network:
         is taken over, when these are a part of them (default: n).
         """
         x, labels = self.as_inputs(images), np.asarray(labels)
-        pieces = _pieces(x, self.piece_images)
         # Sums of their own for all pieces but the first, added in the pieces' order.
-        sums = [gradient, *(np.zeros_like(gradient) for _ in pieces[1:])]
-        found: list[tuple[float, int]] = [(0.0, 0)] * len(pieces)
+        sums = [gradient]
+        sums += [
+            np.zeros_like(gradient) for _ in range(self.piece_images, len(x), self.piece_images)
+        ]
 
-        def piece(n: int) -> None:
-            part = x[pieces[n]]
-            with np.errstate(all="ignore"):  # a run that diverges is told by its loss
-                outputs = layers.forward(self.layers, part, self.input_scale)
-                loss, correct, blame = softmax_cross_entropy(
-                    outputs[-1], labels[pieces[n]], count=count or len(x)
-                )
-                self._backward(part, outputs, blame, sums[n])
-            found[n] = loss, correct
+        def piece(n: int, rows: slice) -> tuple[float, int]:
+            outputs = layers.forward(self.layers, x[rows], self.input_scale)
+            *found, blame = softmax_cross_entropy(outputs[-1], labels[rows], count=count or len(x))
+            self._backward(x[rows], outputs, blame, sums[n])
+            return found[0], found[1]
 
-        now.fan_out(piece, len(pieces))
+        found = _each(len(x), self.piece_images, piece)
         for part in sums[1:]:
             gradient += part
         return sum(loss for loss, _ in found), sum(correct for _, correct in found)
@@ -221,15 +221,12 @@ class Network:
     def loss(self, images: Any, labels: np.ndarray) -> tuple[float, int]:
         """Return (loss summed, right answers) for images as for `predict`; labels in range."""
         x, labels = self.as_inputs(images), np.asarray(labels)
-        pieces = _pieces(x, min(self.piece_images, _ASKED))
-        found: list[tuple[float, int]] = [(0.0, 0)] * len(pieces)
 
-        def piece(n: int) -> None:
-            with np.errstate(all="ignore"):
-                logits = layers.forward(self.layers, x[pieces[n]], self.input_scale)[-1]
-                found[n] = softmax_cross_entropy(logits, labels[pieces[n]])[:2]
+        def piece(n: int, rows: slice) -> tuple[float, int]:
+            logits = layers.forward(self.layers, x[rows], self.input_scale)[-1]
+            return softmax_cross_entropy(logits, labels[rows])[:2]
 
-        now.fan_out(piece, len(pieces))
+        found = _each(len(x), min(self.piece_images, _ASKED), piece)
         return sum(loss for loss, _ in found), sum(correct for _, correct in found)
 
     def logits(self, images: Any) -> np.ndarray:
@@ -238,15 +235,12 @@ class Network:
 
     def _logits(self, x: np.ndarray) -> np.ndarray:
         """Do `logits` for inputs that are known to fit."""
-        pieces = _pieces(x, self.piece_images)
         logits = np.empty((len(x), self.classes), self.dtype)
 
-        def piece(n: int) -> None:
-            with np.errstate(all="ignore"):
-                outputs = layers.forward(self.layers, x[pieces[n]], self.input_scale)
-                logits[pieces[n]] = outputs[-1]
+        def piece(n: int, rows: slice) -> None:
+            logits[rows] = layers.forward(self.layers, x[rows], self.input_scale)[-1]
 
-        now.fan_out(piece, len(pieces))
+        _each(len(x), self.piece_images, piece)
         return logits
 
     def predict_proba(self, images: Any) -> np.ndarray:
@@ -265,16 +259,11 @@ class Network:
     def _probabilities(self, x: np.ndarray) -> np.ndarray:
         """Do `predict_proba` for bytes, in one call a thread and piece."""
         network = self.theta.dtype.type(self.input_scale), self.sizes, self.kinds, self.theta
-        answers = np.empty((len(x), self.sizes[-1]), np.float32)
+        answers = np.empty((len(x), self.classes), np.float32)
         if len(x) <= _ANSWERS:
             now.probabilities(x, *network, answers)
-            return answers
-
-        def piece(n: int) -> None:
-            part = slice(n * _ANSWERS, (n + 1) * _ANSWERS)
-            now.probabilities(x[part], *network, answers[part])
-
-        now.fan_out(piece, -(-len(x) // _ANSWERS))
+        else:
+            _each(len(x), _ANSWERS, lambda n, r: now.probabilities(x[r], *network, answers[r]))
         return answers
 
     def predict(self, images: Any) -> np.ndarray:
@@ -351,9 +340,16 @@ class Network:
         return f"<Network {shape} ({hidden}), {self.parameter_count:,} parameters, {steps}>"
 
 
-def _pieces(x: np.ndarray, size: int) -> list[slice]:
-    """Return the rows of each piece of so many images."""
-    return [slice(start, start + size) for start in range(0, len(x), size)]
+def _each(count: int, size: int, work: Callable[[int, slice], T]) -> list[T]:
+    """Return what `work` makes of each piece, its number and its rows; on all threads there are."""
+    found: list[Any] = [None] * -(-count // size)
+
+    def piece(n: int) -> None:
+        with np.errstate(all="ignore"):  # a run that diverges is told by its loss
+            found[n] = work(n, slice(n * size, (n + 1) * size))
+
+    now.fan_out(piece, len(found))
+    return found
 
 
 @formula
@@ -406,27 +402,3 @@ def check_image_shape(shape: Sequence[int] | None, inputs: int) -> tuple[int, in
     if height < 1 or height * width != inputs:
         raise ConfigError(f"image shape {height}x{width} does not hold {inputs:,} inputs")
     return height, width
-
-
-def check_parameters(parameters: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return the arrays in layer order, or raise FormatError naming the first that is off."""
-    depth = len(parameters) // 2
-    names = [f"{kind}_{n + 1}" for n in range(depth) for kind in ("weights", "biases")]
-    if not depth or set(names) != set(parameters):
-        raise FormatError(
-            f"parameters {sorted(parameters)} make no network: expected weights_1, biases_1, ..."
-        )
-    arrays = {name: np.asarray(parameters[name]) for name in names}
-    kinds = {array.dtype for array in arrays.values()}
-    if len(kinds) > 1 or kinds.pop() not in (np.float32, np.float64):
-        raise FormatError("parameters must be all float32 or all float64")
-    fan_in = None
-    for n in range(1, depth + 1):
-        weights, biases = arrays[f"weights_{n}"], arrays[f"biases_{n}"]
-        if weights.ndim != 2 or 0 in weights.shape or fan_in not in (None, weights.shape[0]):
-            expected = f"({fan_in or 'inputs'}, units)"
-            raise FormatError(f"weights_{n}: expected shape {expected}, found {weights.shape}")
-        fan_in = weights.shape[1]
-        if biases.shape != (fan_in,):
-            raise FormatError(f"biases_{n}: expected shape ({fan_in},), found {biases.shape}")
-    return arrays

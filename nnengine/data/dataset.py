@@ -12,29 +12,8 @@ import numpy as np
 
 from ..core.losses import check_labels
 from ..errors import ConfigError, FormatError
-from .idx import Idx1, Idx3
-from .idxheader import encode_header
 
 MAX_CLASSES = 256  # labels are bytes
-
-FASHION_NAMES = (
-    "T-shirt/top",
-    "Trouser",
-    "Pullover",
-    "Dress",
-    "Coat",
-    "Sandal",
-    "Shirt",
-    "Sneaker",
-    "Bag",
-    "Ankle boot",
-)
-# SHA-256 of the unpacked label file: `gunzip -c train-labels-idx1-ubyte.gz | sha256sum`. The
-# labels are enough to know the data, and hashing them costs 60 kB in place of the images' 47 MB.
-NAMES_BY_LABEL_DIGEST = {
-    "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9": FASHION_NAMES,
-    "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34": FASHION_NAMES,
-}
 
 Rng = np.random.Generator | int | None
 
@@ -79,8 +58,7 @@ class Dataset:
     @property
     def image_shape(self) -> tuple[int, int]:
         """(height, width) of every image, in pixels."""
-        _, height, width = self.images.shape
-        return height, width
+        return self.images.shape[1], self.images.shape[2]
 
     @property
     def inputs(self) -> int:
@@ -93,7 +71,9 @@ class Dataset:
         numbers = tuple(map(str, range(self.classes)))
         if self._given_names is not None:
             return self._given_names
-        known = NAMES_BY_LABEL_DIGEST.get(_digest(self.labels), numbers)
+        from .names import BY_LABEL_DIGEST  # only where nobody gave any
+
+        known = BY_LABEL_DIGEST.get(_digest(self.labels), numbers)
         return known if len(known) == self.classes else numbers
 
     @cached_property
@@ -138,16 +118,9 @@ class Dataset:
         side) and of each class its share to within one image. The same ``rng`` seed gives the same
         split. Raises ConfigError for another share or where there is a single image.
         """
-        if not isinstance(share, (int, float, np.floating)) or not 0 < share < 1:
-            raise ConfigError(f"share is {share!r}: it lies between 0 and 1, both excluded")
-        if self.count < 2:
-            raise ConfigError("one image cannot be split: give at least two")
-        order = _generator(rng).permutation(self.count)
-        held_out = np.zeros(self.count, bool)
-        labels = self.labels[order]
-        for label, wanted in enumerate(_allot(self.class_counts(), float(share))):
-            held_out[np.flatnonzero(labels == label)[:wanted]] = True
-        return self.take(order[~held_out]), self.take(order[held_out])
+        from .portions import split
+
+        return split(self, share, rng)
 
     def batches(self, size: int, *, rng: Rng = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Return an iterator of (images uint8 (b, h, w), labels uint8 (b,)), each image once.
@@ -155,17 +128,9 @@ class Dataset:
         ``b`` is ``size``, less in the last batch where it does not divide the count. With ``rng``
         they are shuffled, without it they are views in order. Raises ConfigError for a bad size.
         """
-        if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 1:
-            raise ConfigError(f"batch size is {size!r}: it is a whole number of at least 1")
-        order = None if rng is None else _generator(rng).permutation(self.count)
-        return self._batches(int(size), order)
+        from .portions import batches
 
-    def _batches(
-        self, size: int, order: np.ndarray | None
-    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        for start in range(0, self.count, size):
-            chosen = slice(start, start + size) if order is None else order[start : start + size]
-            yield self.images[chosen], self.labels[chosen]
+        return batches(self, size, rng)
 
     def __len__(self) -> int:
         return self.count
@@ -182,7 +147,7 @@ def _called(data: Any, what: str) -> str:
 
 
 def _dimensions(data: Any) -> int:
-    return getattr(data.data if isinstance(data, (Idx1, Idx3)) else data, "ndim", 0)
+    return np.ndim(data) if hasattr(data, "__array__") else 0
 
 
 def _check_not_swapped(images: Any, labels: Any) -> None:
@@ -248,8 +213,6 @@ def _checked_labels(labels: Any, what: str) -> np.ndarray:
 
 
 def _as_array(data: Any, what: str) -> np.ndarray:
-    if isinstance(data, (Idx1, Idx3)):
-        return data.data
     try:
         return np.asarray(data)
     except (ValueError, TypeError) as error:
@@ -293,26 +256,10 @@ def _count_classes(classes: int | None, names: tuple[str, ...] | None, labels: n
 
 
 def _digest(*arrays: np.ndarray) -> str:
+    from .idxheader import encode_header  # a digest is that of IDX files
+
     digest = hashlib.sha256()
     for array in arrays:  # contiguous uint8: its memory is its IDX data, hashed without a copy
         digest.update(encode_header(array))
         digest.update(array.reshape(-1).data)
     return digest.hexdigest()
-
-
-def _allot(counts: np.ndarray, share: float) -> np.ndarray:
-    """Return how many of each class to hold out: the largest remainders get what rounding left."""
-    total = min(max(1, round(share * int(counts.sum()))), int(counts.sum()) - 1)
-    exact = share * counts
-    whole = np.minimum(np.floor(exact), np.maximum(counts - 1, 0)).astype(np.int64)
-    missing = total - int(whole.sum())
-    remainder = np.where(counts > 0, exact - whole, -1.0)
-    whole[np.argsort(-remainder, kind="stable")[:missing]] += 1
-    return whole
-
-
-def _generator(rng: Rng) -> np.random.Generator:
-    try:
-        return np.random.default_rng(rng)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"rng is {rng!r}: give a whole number from 0 or a Generator") from error

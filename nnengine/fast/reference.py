@@ -10,7 +10,7 @@ import numpy as np
 
 from ..core.optimizers import Optimizer
 from ..data.dataset import Dataset
-from ..training.batches import Part, Split, cut, distorted, flat, in_pieces, shuffled
+from ..training.batches import Part, Split, cut, in_pieces, shuffled
 from ..training.events import Event, Progressed
 from ..training.loop import Taken, learn
 from ..training.record import GRADIENT, OPTIMIZER, Timings
@@ -52,26 +52,23 @@ class Reference:
         batches = shuffled(count, task.config, task.state.step)
         if not task.config.augmentation:
             return cut(self.split, batches, block)
+        from ..training.distorting import distorted, flat  # only where images are
+
         at_once = max(1, min(self.distorted_at_once // task.network.inputs, count))  # an epoch
         parts = cut(self.split, batches, min(block, at_once))
         return flat(self.made_ahead(distorted(parts, self.distortions(), at_once)))
+
+    def distortions(self) -> Any:
+        """Return what gives new images for rows of the training data."""
+        from ..training.distorting import distortions
+
+        return distortions(self.task)
 
     def made_ahead(
         self, portions: Generator[list[Part], None, None]
     ) -> Generator[list[Part], None, None]:
         """Return the same portions, made ahead of need where another thread can."""
         return portions
-
-    def distortions(self) -> Any:
-        """Return what gives new images for rows of the training data."""
-        from ..data.augment import Distorter  # only where images are distorted
-
-        task = self.task
-        distorter = Distorter(task.dataset.images, task.config.augmentation)
-        # Another stream than the shuffling's, so that distortions do not change the order.
-        rng = np.random.default_rng([task.config.seed, 2])
-        distorter.skip(task.config.images_after(task.state.step, len(self.split)), rng)
-        return lambda rows: distorter.distort(rows, rng)
 
     def take(self, most: int) -> Generator[Event, None, list[Taken]]:
         """Take a step."""

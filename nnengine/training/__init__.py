@@ -102,9 +102,8 @@ def _check_fit(network: Network, data: Dataset, what: str) -> None:
 def _run(record: Record) -> Generator[Event, None, None]:
     """Do what `training` promises, for parts that are known to fit."""
     network, (dataset, validation) = record.network, record.sets
-    config, state, timings, started = (
-        record.config, record.state, record.timings, time.perf_counter()
-    )  # fmt: skip
+    config, state, timings = record.config, record.state, record.timings
+    started = time.perf_counter()
     optimizer = OPTIMIZERS[config.optimizer](
         network.theta, rate=config.rates(len(dataset)), momentum=config.momentum
     )

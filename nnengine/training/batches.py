@@ -1,8 +1,8 @@
-"""Batches: what the steps of a run see and in which order, as it is or distorted."""
+"""Batches: what the steps of a run see and in which order."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -105,32 +105,3 @@ def in_pieces(parts: Generator[Part, None, None], most: int) -> Generator[Part, 
                 end = min(start + most, part.count)
                 last = part.last and end == part.count
                 yield Part(taken, slice(start, end), end - start, part.of, last)
-
-
-def distorted(
-    parts: Iterator[Part], distort: Callable[[np.ndarray], Any], at_once: int
-) -> Generator[list[Part], None, None]:
-    """Yield lists of the next parts, their images distorted together, so many or a part more.
-
-    distort: gives new images for rows. Calls are dear, images cheap.
-    """
-    portion: list[Part] = []
-    for part in parts:
-        portion.append(part)
-        if sum(part.count for part in portion) < at_once:
-            continue
-        every = np.arange(len(part.source))
-        rows, end = np.concatenate([every[part.rows] for part in portion]), 0
-        made = Split(distort(rows), part.source.labels[rows])
-        for part in portion:
-            start, end = end, end + part.count
-            part.source, part.rows, part.more = made, slice(start, end), part is not portion[-1]
-        yield portion
-        portion = []
-
-
-def flat(lists: Generator[list[Part], None, None]) -> Generator[Part, None, None]:
-    """Yield the parts of every list in turn; closing it closes the lists' maker."""
-    with closing(lists):
-        for parts in lists:
-            yield from parts

@@ -28,7 +28,7 @@ from .events import (
 from .state import GoodWeights, Task
 
 if TYPE_CHECKING:
-    from ..fast.executor import Executor
+    from ..fast import Executor
 
 SAMPLE = 10_000  # images at most on which a curve's point is measured
 KEEP_EVERY = 32  # steps between two copies of weights known to be good

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..dataset import FASHION_NAMES
+from ..names import FASHION_NAMES
 
 BUILT_IN_COUNTS = (12_000, 2_000)
 _DIGIT_NAMES = tuple("0123456789")

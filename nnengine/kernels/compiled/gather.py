@@ -13,7 +13,7 @@ from .compiling import part, within
 from .passes import layer_in_vectors
 from .plan import COUNT, DB, DW, FAN_IN, MOVES, ROOM, RULE, SIDE, SPARSE, UNITS, WIDE
 from .simd import LANES, add, load, multiply_add, splat, store
-from .steps import move, move_four
+from .steps import at_rest, move, move_four
 from .tiles import ROWS, SIDES, add_products, add_row_products, no_rows, store_sums
 
 SPARE = 3 * LANES + 4 * ROWS * LANES  # floats: three vectors, and the gradients of four rows
@@ -47,17 +47,19 @@ def _pixels_wide(rows, columns, stride, levels, panel, far, at, units, rule, lea
     """Take the step of 128 weights of every pixel; their gradients are sums over the images that
     use it. columns: see `by_pixel`; far: from one panel to the next."""
     for j in range(rows[0], rows[1]):
-        sums, more = no_rows(), no_rows()
+        sums, more, used = no_rows(), no_rows(), False
         for start in range(j * stride, (j + 1) * stride, 64):
             bits, image = nonzero_bits(columns, start), start - j * stride
+            used |= bits != 0
             while bits != 0:
                 i, value = _use(columns, start, bits)
                 x, row = splat(levels[value]), (image + i) * (ROWS * LANES)
                 sums = add_row_products(sums, x, panel, row)
                 more = add_row_products(more, x, panel, row + far)
                 bits &= bits - np.uint64(1)
-        move_four(rule, learner, at + j * units, sums)
-        move_four(rule, learner, at + j * units + ROWS * LANES, more)
+        if used or not at_rest(rule, learner, at + j * units, 2 * ROWS * LANES):
+            move_four(rule, learner, at + j * units, sums)
+            move_four(rule, learner, at + j * units + ROWS * LANES, more)
 
 
 @part

@@ -1,4 +1,4 @@
-"""Mini-batches in one call, one after another: forward, back and the optimiser's step of each, on
+"""Mini-batches in one call, one after another: forward, back and the optimizer's step of each, on
 one thread or several.
 
 A step has three phases: the first layer's sums, pixel by pixel; every image the rest of the way
@@ -147,13 +147,13 @@ def _steps(own, batches, losses, right, control, queues, data, network, learner,
     how many were taken.
 
     batches: the images of all, their labels, where each batch ends, and a row of numbers for each:
-    the optimiser's four, and what an image weighs. losses, right: to be filled, batch by batch.
+    the optimizer's four, and what an image weighs. losses, right: to be filled, batch by batch.
     data: the lists; twice, for this batch and the next, which images were chosen and their labels.
     network: plan, theta, the first layer's weights and how far its rows stand apart, `wide` to
     write and to read, zeros in place of biases, what bytes are worth. learner: what is to be
-    changed, and what the optimiser remembers of each parameter, twice. rooms: activations, their
+    changed, and what the optimizer remembers of each parameter, twice. rooms: activations, their
     gradients, these in panels, pixels as floats, twice pixels in columns, sums of parts, twice
-    marks in the lists. rest: the optimiser's numbers, pieces of weights, what was found for each
+    marks in the lists. rest: the optimizer's numbers, pieces of weights, what was found for each
     piece of images, a spare for each thread.
     """
     step, phase, pieces, idle = np.int64(-1), 0, np.int64(0), 0
@@ -164,12 +164,12 @@ def _steps(own, batches, losses, right, control, queues, data, network, learner,
         if drawn >= 0:
             idle = 0
             _do(drawn, own, control, data, network, learner, rooms, rest)
-            finish(queues)
+            finish(queues, own)
         elif own > 0:
             idle += 1
             if idle == _PATIENCE:
                 return (step,)
-        elif phase == 0 or all_done(queues, pieces):
+        elif phase == 0 or all_done(queues, control[THREADS], pieces):
             phase += 1
             if phase > IMAGES + control[LEARNS]:
                 _sum_up(step, control, rest[2], losses, right)
@@ -228,7 +228,7 @@ class Steps:
         return losses[:taken], right[:taken]
 
 
-NUMBERS = 5  # of each batch: the optimiser's four, and what an image weighs
+NUMBERS = 5  # of each batch: the optimizer's four, and what an image weighs
 _NONE = np.empty(0, np.int64)
 _NOBODY = (
     tuple(map(read_only, (_NONE, np.empty(0, np.uint8), _NONE, np.empty((0, NUMBERS))))),
@@ -239,7 +239,7 @@ _NOTHING = np.empty(0, np.float32), np.empty(0, np.float32)
 
 
 def packed_steps(lists, scale, sizes, kinds, theta, rule, memory, count):
-    """Return what takes an optimiser's steps on images of packed lists; float32."""
+    """Return what takes an optimizer's steps on images of packed lists; float32."""
 
     def fresh(_, size: int) -> np.ndarray:
         return aligned_zeros(size, np.float32)

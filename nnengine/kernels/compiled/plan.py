@@ -17,7 +17,7 @@ from .tiles import ROWS
 FAN_IN, UNITS, WIDE, KIND, ROOM, W, B, TURNED, DW, DB = range(10)
 
 # Of a step: images, and those of the next one; in which of two rooms the present one's data is; the
-# optimiser, whether it learns, and by changing its own weights; whether zeros are skipped; threads.
+# optimizer, whether it learns, and by changing its own weights; whether zeros are skipped; threads.
 COUNT, NEXT, SIDE, RULE, LEARNS, MOVES, SPARSE, THREADS = range(8)
 _ROWS_IN_FOURS = 1 << 17  # rows of weights of all layers, from which a piece has more than four
 # Of a layer's rows; each is mostly worked on by one thread, and browsers have no more than that.

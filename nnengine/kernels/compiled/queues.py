@@ -14,14 +14,15 @@ from .compiling import part
 
 QUEUES = 4  # threads at most: a step is too short to be shared by many
 _LINE = 8  # numbers of 64 bits
-DONE = QUEUES * _LINE  # where it is counted how many pieces are finished
-SIZE = DONE + _LINE
+DONE = QUEUES * _LINE  # where each thread counts, in a line of its own too, what it has finished
+SIZE = 2 * DONE
 
 
 @part
 def open_queues(queues, count, phase, pieces):
     """Share out that many pieces of what is to be done next; nothing else may be under way."""
-    publish(queues, DONE, 0)
+    for n in range(count):
+        publish(queues, DONE + n * _LINE, 0)
     for n in range(count):
         begin, end = pieces * n // count, pieces * (n + 1) // count
         publish(queues, n * _LINE, phase << 32 | end << 16 | begin)
@@ -41,12 +42,16 @@ def draw(queues, count, own):
 
 
 @part
-def finish(queues):
+def finish(queues, own):
     """Count a piece as done, and with it all that was written for it."""
-    take(queues, DONE)
+    at = DONE + own * _LINE
+    publish(queues, at, look(queues, at) + 1)
 
 
 @part
-def all_done(queues, pieces):
+def all_done(queues, count, pieces):
     """Tell whether that many pieces are finished."""
-    return look(queues, DONE) == pieces
+    done = np.int64(0)
+    for n in range(count):
+        done += look(queues, DONE + n * _LINE)
+    return done == pieces

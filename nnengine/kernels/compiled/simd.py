@@ -203,6 +203,19 @@ def where_equal(typing, a, b, yes, no):
 
 
 @intrinsic
+def is_nothing(typing, x):
+    """Tell whether every lane is zero; -0 is not."""
+
+    def generate(context, builder, signature, arguments):
+        lanes = ir.VectorType(ir.IntType(32), LANES)
+        some = builder.icmp_unsigned("!=", builder.bitcast(arguments[0], lanes), lanes(None))
+        bits = ir.IntType(LANES)
+        return builder.icmp_unsigned("==", builder.bitcast(some, bits), bits(0))
+
+    return types.boolean(x), generate
+
+
+@intrinsic
 def square_root(typing, x):
     """Return the square root of every lane."""
 
