@@ -23,8 +23,8 @@ DOORS = ("kernels", "fast.gathered", "fast.sparse", "fast.sliced", "fast.csr", "
 def file_of(module: str) -> Path | None:
     """Return the file of a module below `nnengine`, or None where there is none."""
     place = ENGINE.joinpath(*module.split("."))
-    package = place / "__init__.py"
-    return package if package.exists() else file if (file := place.with_suffix(".py")).exists() else None
+    files = place / "__init__.py", place.with_suffix(".py")
+    return next((file for file in files if file.exists()), None)
 
 
 def imported(module: str) -> set[str]:

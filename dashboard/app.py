@@ -21,7 +21,7 @@ from dashboard.host import tab  # noqa: E402
 tab.repair()  # before the first component is made
 
 from dashboard import state  # noqa: E402
-from dashboard.sections import from_link, kept_here, sharing, tempo  # noqa: E402
+from dashboard.sections import from_link, kept_here, live, sharing  # noqa: E402
 
 VIEWS = Path(__file__).parent / "views"
 PAGES = ("Data", "Train", "Weights", "Draw", "Fragility", "Models", "About")
@@ -71,4 +71,4 @@ if told := state.notice():
 page.run()
 state.keep_up()
 kept_here.line()
-tempo.keep_training()
+live.keep_training()

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from dashboard.components import live_plot
-from dashboard.present import figures
+from dashboard.present import figures, pictures, style
 from dashboard.present.style import luminance
 from nnengine.training import Evaluated, History
 
@@ -75,14 +75,14 @@ def test_a_long_curve_is_thinned_but_keeps_its_first_and_newest_point():
     assert (0, 4000) == (training.x[0], training.x[-1])
 
 
-def fragility(lines, usual=1):
+def robustness(lines, usual=1):
     images = np.arange(3 * 4 * 4, dtype=np.uint8).reshape(3, 4, 4)
-    return figures.fragility(lines, images, ["−1", "0", "+1"], usual=usual), images
+    return figures.robustness(lines, images, ["−1", "0", "+1"], usual=usual), images
 
 
 def test_a_fragility_chart_has_a_line_a_network_and_marks_the_undistorted_level():
     lines = [("a", np.array([0.5, 0.9, np.nan])), ("b", np.array([0.4, 0.8, 0.6]))]
-    chart, _ = fragility(lines)
+    chart, _ = robustness(lines)
     assert ["a", "b"] == [trace.name for trace in chart.data]
     np.testing.assert_array_equal([0.5, 0.9, np.nan], chart.data[0].y)
     assert 2 == len({trace.line.color for trace in chart.data})
@@ -93,7 +93,7 @@ def test_a_fragility_chart_has_a_line_a_network_and_marks_the_undistorted_level(
 
 
 def test_below_each_level_of_a_fragility_chart_stands_its_image():
-    chart, images = fragility([("a", np.array([0.5, 0.9, 0.7]))])
+    chart, images = robustness([("a", np.array([0.5, 0.9, 0.7]))])
     assert [0, 1, 2] == [image.x for image in chart.layout.images]
     for drawn, image in zip(chart.layout.images, images, strict=True):
         raw = base64.b64decode(drawn.source.removeprefix("data:image/png;base64,"))
@@ -203,7 +203,7 @@ def test_a_distribution_holds_shares_that_sum_to_one_in_bins_centred_on_zero():
 
 def test_a_mosaic_has_gaps_between_tiles_only_and_they_are_transparent():
     images = np.full((5, 4, 3), 200, np.uint8)
-    picture = figures.mosaic(images, columns=3, gap=2)
+    picture = pictures.mosaic(images, columns=3, gap=2)
     assert (2 * 4 + 2, 3 * 3 + 2 * 2, 4) == picture.shape
     assert [200, 200, 200, 255] == picture[0, 0].tolist()
     assert 0 == picture[4, 0, 3]  # between the rows
@@ -211,7 +211,7 @@ def test_a_mosaic_has_gaps_between_tiles_only_and_they_are_transparent():
 
 
 def test_zoom_repeats_pixels_and_invert_turns_light_to_ink():
-    picture = figures.mosaic(np.array([[[0, 255]]], np.uint8), columns=1, zoom=3, invert=True)
+    picture = pictures.mosaic(np.array([[[0, 255]]], np.uint8), columns=1, zoom=3, invert=True)
     assert (3, 6, 4) == picture.shape
     assert (255, 0) == (picture[2, 2, 0], picture[0, 3, 0])
 
@@ -220,61 +220,62 @@ def test_zoom_repeats_pixels_and_invert_turns_light_to_ink():
 @pytest.mark.parametrize("scale", ["common", "own"])
 def test_a_weight_of_zero_has_the_neutral_colour(dark, scale):
     weights = np.array([[0.0, 1.0], [-2.0, 0.0]])
-    picture = figures.weight_mosaic(weights, (1, 2), columns=2, gap=0, scale=scale, dark=dark)
-    neutral = figures.palette(dark=dark)[NEUTRAL].tolist()
+    picture = pictures.weight_mosaic(weights, (1, 2), columns=2, gap=0, scale=scale, dark=dark)
+    neutral = style.palette(dark=dark)[NEUTRAL].tolist()
     assert neutral == picture[0, 0, :3].tolist()  # unit 0, first input
     assert neutral == picture[0, 3, :3].tolist()  # unit 1, second input
     assert neutral != picture[0, 1, :3].tolist()
 
 
 def test_equal_magnitudes_are_equally_far_from_neutral():
-    levels = figures.weight_levels(np.array([[-0.3], [0.3]]), (2, 1))
+    levels = pictures.weight_levels(np.array([[-0.3], [0.3]]), (2, 1))
     assert [0, 2 * NEUTRAL] == levels.ravel().tolist()
 
 
 def test_an_own_scale_gives_a_faint_unit_the_full_range_and_a_common_one_does_not():
     weights = np.array([[0.01, 1.0], [-0.01, -1.0]])
-    own = figures.weight_levels(weights, (1, 2), scale="own")
-    common = figures.weight_levels(weights, (1, 2), scale="common", limit=1.0)
+    own = pictures.weight_levels(weights, (1, 2), scale="own")
+    common = pictures.weight_levels(weights, (1, 2), scale="common", limit=1.0)
     assert own[0].tolist() == own[1].tolist()
     assert abs(int(common[0, 0, 0]) - NEUTRAL) <= 2
 
 
 def test_weights_of_a_non_square_image_keep_their_rows():
     weights = np.arange(6.0)[:, None] / 5
-    levels = figures.weight_levels(weights, (2, 3), limit=1.0)
+    levels = pictures.weight_levels(weights, (2, 3), limit=1.0)
     assert (1, 2, 3) == levels.shape
     assert sorted(levels.ravel()) == levels.ravel().tolist()
 
 
 def test_weights_that_do_not_fill_the_image_are_refused_with_the_shapes():
     with pytest.raises(ValueError, match=r"\(5, 2\) do not fill images of 2x3: expected 6 rows"):
-        figures.weight_levels(np.zeros((5, 2)), (2, 3))
+        pictures.weight_levels(np.zeros((5, 2)), (2, 3))
 
 
 def test_a_network_of_zeros_has_a_limit_above_zero():
-    assert 1.0 == figures.weight_limit(np.zeros((4, 2)))
+    assert 1.0 == pictures.weight_limit(np.zeros((4, 2)))
 
 
 def test_one_great_weight_does_not_make_the_others_pale():
     weights = np.append(np.full(999, 0.1), 50.0)
-    assert 0.1 == pytest.approx(figures.weight_limit(weights))
+    assert 0.1 == pytest.approx(pictures.weight_limit(weights))
 
 
 def test_a_sheet_lays_tiles_side_by_side_and_fills_up_with_neutral():
-    sheet = figures.sheet(np.array([[[1, 2]], [[3, 4]], [[5, 6]]], np.uint8), columns=2)
+    sheet = pictures.sheet(np.array([[[1, 2]], [[3, 4]], [[5, 6]]], np.uint8), columns=2)
     assert [[1, 2, 3, 4], [5, 6, NEUTRAL, NEUTRAL]] == sheet.tolist()
 
 
 def test_a_palette_png_shows_the_palette():
-    file = figures.palette_png(np.arange(255, dtype=np.uint8)[None], dark=True)
+    file = pictures.palette_png(np.arange(255, dtype=np.uint8)[None], dark=True)
     shown = np.asarray(Image.open(io.BytesIO(file)).convert("RGB"))[0]
-    np.testing.assert_array_equal(figures.palette(dark=True), shown)
+    np.testing.assert_array_equal(style.palette(dark=True), shown)
 
 
 def test_a_png_gives_its_pixels_back():
-    picture = figures.mosaic(np.arange(12, dtype=np.uint8).reshape(1, 3, 4), columns=1)
-    np.testing.assert_array_equal(picture, np.asarray(Image.open(io.BytesIO(figures.png(picture)))))
+    picture = pictures.mosaic(np.arange(12, dtype=np.uint8).reshape(1, 3, 4), columns=1)
+    again = np.asarray(Image.open(io.BytesIO(pictures.png(picture))))
+    np.testing.assert_array_equal(picture, again)
 
 
 def test_the_key_runs_from_minus_the_limit_to_the_limit():
@@ -307,26 +308,26 @@ def test_a_button_is_readable_and_stands_out_from_the_page(name):
 
 
 @pytest.mark.parametrize("name", ["light", "dark"])
-@pytest.mark.parametrize("colour", [*figures.SERIES, figures.MUTED])
+@pytest.mark.parametrize("colour", [*style.SERIES, style.MUTED])
 def test_every_mark_stands_out_from_the_page(name, colour):
     assert contrast(colour, themes()[name]["backgroundColor"]) >= 3
 
 
 def test_the_theme_lists_the_colours_of_the_runs():
     listed = tomllib.loads(CONFIG.read_text("utf-8"))["theme"]["chartCategoricalColors"]
-    assert list(figures.SERIES) == listed
+    assert list(style.SERIES) == listed
 
 
 @pytest.mark.parametrize("dark", [False, True])
 def test_numbers_are_readable_on_every_colour_of_the_palette(dark):
-    inks = figures.ink_on(np.linspace(-1, 1, 255), dark=dark)
-    grounds = ["#" + bytes(rgb).hex() for rgb in figures.palette(dark=dark)]
+    inks = style.ink_on(np.linspace(-1, 1, 255), dark=dark)
+    grounds = ["#" + bytes(rgb).hex() for rgb in style.palette(dark=dark)]
     assert min(map(contrast, inks, grounds)) >= 4.5
 
 
 @pytest.mark.parametrize("dark", [False, True])
 def test_both_halves_of_the_palette_move_steadily_away_from_neutral(dark):
-    light = luminance(figures.palette(dark=dark))
+    light = luminance(style.palette(dark=dark))
     towards = np.diff(light[: NEUTRAL + 1]), -np.diff(light[NEUTRAL:])
     for half in towards:
         assert (half * (-1 if dark else 1) >= 0).all()

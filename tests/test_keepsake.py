@@ -17,7 +17,8 @@ from dashboard.state import session
 from dashboard.state.keeping import Keeper
 from dashboard.store import keepsake
 from dashboard.store.keepsake import Damaged, Reader, Writer, pack, unpack
-from dashboard.store.visits import HeldNetwork, Kept, Registry
+from dashboard.store.networks import Entry
+from dashboard.store.visits import Kept, Registry
 from nnengine.analysis.finetuning import Lesson
 from nnengine.data.augment import GENTLE
 from nnengine.data.dataset import Dataset
@@ -194,31 +195,32 @@ def test_drawings_taught_networks_and_their_lessons_come_back(shelf):
     images = np.random.default_rng(1).integers(0, 256, (2, 28, 28)).astype(np.uint8)
     visit.mine = [Kept(3, images[0], "7"), Kept(9, images[1], "2")]
     visit.kept = 9
-    origin = HeldNetwork(nnengine.shipped("original"), "The original", "shipped", "original")
+    origin = Entry(nnengine.shipped("original"), "The original", "shipped", "original")
     network = nnengine.Network.build([784, 6, 10], rng=3).snapshot()
     labels = np.array([7, 2])
     lesson = Lesson(
         network=network, labels=labels, before=labels[::-1], after=labels,
         remembered_before=0.9, remembered_after=None, steps=5, seconds=1.5,
     )  # fmt: skip
-    once = HeldNetwork(network, "taught", "taught", "shipped:original", lesson, origin, 3, "digits")
-    twice = HeldNetwork(
-        network.copy().snapshot(), "taught", "taught", "shipped:original", lesson, once, 9, "digits"
-    )
-    visit.taught, visit.held, visit.linked = [twice], twice, "?data=digits"
+    once = origin.tuned(lesson, 3, "digits")
+    twice = once.tuned(replace(lesson, network=network.copy().snapshot()), 9, "digits")
+    visit.networks.keep(twice)
+    visit.linked = "?data=digits"
     Keeper(first, shelf).keep(visit, None)
 
     _, keeper = reopened(shelf)
     back = keeper.visit
     assert [(3, "7"), (9, "2")] == [(one.id, one.name) for one in back.mine]
     np.testing.assert_array_equal(images, [one.image for one in back.mine])
-    assert back.held is back.taught[0]
+    (held,) = back.networks.kept
+    assert held is back.networks.in_hand(None)
     assert (2, 0, 0.9, None) == (
-        back.held.lesson.right_after, back.held.lesson.right_before,
-        back.held.lesson.remembered_before, back.held.lesson.remembered_after,
+        held.tuning.lesson.right_after, held.tuning.lesson.right_before,
+        held.tuning.lesson.remembered_before, held.tuning.lesson.remembered_after,
     )  # fmt: skip
-    np.testing.assert_array_equal(network.theta, back.held.network.theta)
-    assert (3, "shipped:original") == (back.held.origin.reason, back.held.origin.origin.key)
+    np.testing.assert_array_equal(network.theta, held.network.theta)
+    before = held.tuning.origin.tuning
+    assert (9, 3, "shipped:original") == (held.tuning.reason, before.reason, before.origin.key)
     assert (9, "?data=digits") == (back.kept, back.linked)
     assert 1 == sum(key.startswith("network:") for key in shelf.records)  # equal weights are one
 
@@ -375,8 +377,8 @@ def test_a_network_that_came_in_a_link_comes_back_with_what_came_with_it(shelf):
     first = page()
     visit = first.create()
     network = nnengine.Network.build([784, 6, 10], rng=3).snapshot()
-    visit.held = HeldNetwork(network, "sent", "link", "abc", said="hello")
+    visit.networks.keep(Entry(network, "sent", "link", "abc", said="hello"))
     Keeper(first, shelf).keep(visit, None)
-    back = reopened(shelf)[1].visit.held
+    back = reopened(shelf)[1].visit.networks.in_hand(None)
     assert ("link:abc", "sent", "hello") == (back.key, back.name, back.said)
     np.testing.assert_array_equal(network.theta, back.network.theta)

@@ -14,7 +14,7 @@ from dashboard.runs import address
 from dashboard.runs.fields import hideable
 from dashboard.runs.recipe import PRESETS
 from dashboard.sections import sharing
-from dashboard.store.visits import HeldNetwork
+from dashboard.store.networks import Entry
 from nnengine import Network
 from nnengine.storage import links
 from tests.pages import APP, asked, click, component, idx, new_visit, open_page, words
@@ -191,8 +191,8 @@ def test_a_network_in_a_link_is_in_hand_and_introduced():
     assert "my test" in words(at)
     assert "784-12-10" in words(at)
     assert "net" not in at.query_params
-    found = state.registry().find(asked(at, "run")).held
-    assert "link" == found.source
+    found = state.registry().find(asked(at, "run")).networks.in_hand(None)
+    assert "link" == found.kind
     assert np.array_equal(links.decode(sent).network.theta, found.network.theta)
 
 
@@ -220,7 +220,7 @@ def test_a_link_that_cannot_be_opened_says_why_and_changes_nothing(sent, said):
 def test_the_cost_of_a_link_is_told_before_it_is_made(visit, stripes):
     images, truth = stripes
     network = Network.build([64, 6, 3], rng=2)
-    visit.held = HeldNetwork(network.snapshot(), "mine.npz", "file")
+    visit.networks.keep(Entry(network.snapshot(), "mine.npz", "file", "mine.npz"))
     at = click(open_page("models", visit), "Prepare a link")
     before = f"{100 * network.accuracy(images[:60], truth[:60]):.2f} %"
     options = next(radio for radio in at.radio if radio.key == "share.bits").options
@@ -236,7 +236,9 @@ def test_the_cost_of_a_link_is_told_before_it_is_made(visit, stripes):
 
 
 def test_choosing_4_bits_gives_a_link_of_4_bits(visit):
-    visit.held = HeldNetwork(Network.build([64, 6, 3], rng=2).snapshot(), "mine.npz", "file")
+    visit.networks.keep(
+        Entry(Network.build([64, 6, 3], rng=2).snapshot(), "mine.npz", "file", "mine.npz")
+    )
     at = click(open_page("models", visit), "Prepare a link")
     at.radio(key="share.bits").set_value(4).run()
     found = links.decode(component(at, "share.network")["link"].removeprefix("draw#net="))
@@ -250,15 +252,15 @@ def test_a_network_too_large_for_a_link_says_so_with_the_way_out():
 
 
 def test_another_network_in_hand_needs_a_link_of_its_own(visit):
-    visit.held = HeldNetwork(Network.build([64, 6, 3], rng=2).snapshot(), "one", "file")
+    visit.networks.keep(Entry(Network.build([64, 6, 3], rng=2).snapshot(), "one", "file", "one"))
     at = click(open_page("models", visit), "Prepare a link")
-    visit.held = HeldNetwork(Network.build([64, 6, 3], rng=3).snapshot(), "two", "file")
+    visit.networks.keep(Entry(Network.build([64, 6, 3], rng=3).snapshot(), "two", "file", "two"))
     at.run()
     assert "Prepare a link" in {button.label for button in at.button}
 
 
 def test_a_network_that_fits_no_data_in_hand_is_sent_unmeasured():
-    held = HeldNetwork(Network.build([12, 3]).snapshot(), "small", "file")
+    held = Entry(Network.build([12, 3]).snapshot(), "small", "file", "small")
     found = sharing.prepare(held, None)
     assert [8, 4] == [one.bits for one in found]
     assert "not measured" in found[0].words
@@ -266,7 +268,7 @@ def test_a_network_that_fits_no_data_in_hand_is_sent_unmeasured():
 
 
 def test_the_original_is_measured_on_the_digits_where_nothing_else_is_in_hand():
-    held = HeldNetwork(nnengine.shipped("original"), "The original", "shipped", "original")
+    held = Entry(nnengine.shipped("original"), "The original", "shipped", "original")
     eight, four = sharing.prepare(held, ("2,000 digits", state.built_in().test))
     assert len(eight.text) < 10_000
     assert abs(eight.before - eight.after) < 0.005

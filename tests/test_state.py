@@ -557,7 +557,7 @@ def test_the_chosen_source_survives_a_reload_and_dropping_files_changes_it():
 
 BIG_BLOCKS = """
 import numpy as np
-from dashboard.visits import keep_big_blocks_apart
+from dashboard.store.visits import keep_big_blocks_apart
 
 def resident():
     with open("/proc/self/statm") as file:

@@ -14,11 +14,12 @@ from PIL import Image
 
 import nnengine
 from dashboard import state
+from dashboard.present import answers
 from dashboard.present.words import share
 from dashboard.runs.recipe import Recipe
-from dashboard.sections import answers
+from dashboard.store.networks import Entry
 from dashboard.store.picturefile import read_picture
-from dashboard.store.visits import HeldNetwork, Kept
+from dashboard.store.visits import Kept
 from nnengine import Dataset, FormatError, Network, TrainingConfig, read_idx, training
 from nnengine.analysis.calibration import fit_temperature, tempered
 from nnengine.data import readers
@@ -43,7 +44,7 @@ def png(pixels: np.ndarray) -> bytes:
 
 def visitor(network: Network):
     visit = new_visit({})
-    visit.held = HeldNetwork(network.snapshot(), "mine.npz", "file")
+    visit.networks.keep(Entry(network.snapshot(), "mine.npz", "file", "mine.npz"))
     return visit
 
 
@@ -243,7 +244,7 @@ def test_a_run_is_as_sure_as_its_held_out_images_allow():
         "test-images": idx(held_out.images), "test-labels": idx(held_out.labels),
     }  # fmt: skip
     visit = new_visit(files)
-    visit.held = HeldNetwork(network.snapshot(), "mine.npz", "file")
+    visit.networks.keep(Entry(network.snapshot(), "mine.npz", "file", "mine.npz"))
     at = draw(open_page("draw", visit), a_stroke())
     t = fit_temperature(network.logits(held_out), held_out.labels)
     assert f"set by 300 held-out images (temperature {t:.2f})" in words(at)
@@ -270,7 +271,7 @@ def test_a_run_is_calibrated_by_the_share_it_held_out_and_taught_with_the_rest()
     assert "1 of 1" == at.metric[0].value
     assert "2,000 test images (Built-in digits)" == at.metric[1].label
     assert "Run, taught (yours)" in at.selectbox[0].options
-    assert parts[0].digest == visit.held.network.training[-1]["data_digest"]
+    assert parts[0].digest == visit.networks.in_hand(None).network.training[-1]["data_digest"]
 
 
 def test_data_that_come_later_set_the_certainty_of_a_network_that_held_them_out(network):
@@ -454,7 +455,7 @@ def test_a_network_that_is_gone_leaves_its_place(network):
     visit = visitor(network)
     at = open_page("draw", visit)
     at.multiselect[0].select("file:mine.npz").run()
-    visit.held = None
+    visit.networks.let_go("file:mine.npz")
     at.run()
     assert not at.exception
     assert ["shipped:drawing", "shipped:original"] == at.multiselect[0].value

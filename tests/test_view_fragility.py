@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from dashboard import state
+from dashboard.present import robustness as words_of
+from dashboard.present.robustness import KINDS
 from dashboard.runs.recipe import PRESETS, Recipe
-from dashboard.sections import endurance
-from dashboard.sections.endurance import KINDS, Watch
-from dashboard.store.visits import HeldNetwork
+from dashboard.store import robustness
+from dashboard.store.networks import Entry
+from dashboard.store.robustness import Watch
 from nnengine.analysis.robustness import distort
 from nnengine.core.network import Network
 from nnengine.data.augment import NONE, Augmentation
@@ -55,66 +57,66 @@ def another(seed: int) -> Network:
 
 
 def test_a_line_is_the_share_of_right_answers_at_each_level(network, data):
-    endurance.measure([network], data, 60)
+    robustness.measure([network], data, 60)
     usual = network.accuracy(data)
     inverted = network.accuracy(255 - data.images, data.labels)
-    assert [usual, inverted] == pytest.approx(endurance.line(network, data, INVERSION))
+    assert [usual, inverted] == pytest.approx(robustness.line(network, data, INVERSION))
     for kind in KINDS:
-        assert usual == pytest.approx(endurance.line(network, data, kind)[kind.usual])
+        assert usual == pytest.approx(robustness.line(network, data, kind)[kind.usual])
 
 
 def test_of_many_images_a_thousand_are_taken_each_once(stripes):
     images, labels = stripes
     many = Dataset(np.tile(images, (7, 1, 1)), np.tile(labels, 7))
-    assert [250] * 4 == [len(piece) for piece in endurance.pieces(many)]
-    few = endurance.pieces(Dataset(images, labels))
+    assert [250] * 4 == [len(piece) for piece in robustness.pieces(many)]
+    few = robustness.pieces(Dataset(images, labels))
     taken = np.concatenate([piece.images for piece in few])
     assert sorted(x.tobytes() for x in images) == sorted(x.tobytes() for x in taken)
 
 
 def test_measuring_goes_outwards_from_the_undistorted_level_a_piece_at_a_time(network, data):
-    endurance.measure([network], data, 0)
-    assert 0 == endurance.done([network], data)  # a piece of 250 is done, 50 images are left
-    endurance.measure([network], data, 0)
-    known = [np.isfinite(endurance.line(network, data, kind)).sum() for kind in KINDS]
+    robustness.measure([network], data, 0)
+    assert 0 == robustness.done([network], data)  # a piece of 250 is done, 50 images are left
+    robustness.measure([network], data, 0)
+    known = [np.isfinite(robustness.line(network, data, kind)).sum() for kind in KINDS]
     assert [1, 0, 0, 0, 0] == known
-    endurance.measure([network], data, 14.5, Clock(1.0))
-    around = [int(np.isfinite(endurance.line(network, data, kind)).sum()) for kind in KINDS]
+    robustness.measure([network], data, 14.5, Clock(1.0))
+    around = [int(np.isfinite(robustness.line(network, data, kind)).sum()) for kind in KINDS]
     assert [2, 2, 2, 1, 1] == around
 
 
 def test_what_is_measured_already_is_not_measured_again(network, data, monkeypatch):
-    endurance.measure([network], data, 60)
-    monkeypatch.setattr(endurance, "fragility", None)
-    endurance.measure([network], data, 60)
-    assert 1 == endurance.done([network], data)
+    robustness.measure([network], data, 60)
+    monkeypatch.setattr(robustness, "fragility", None)
+    robustness.measure([network], data, 60)
+    assert 1 == robustness.done([network], data)
 
 
 def test_a_line_stays_until_newer_weights_are_measured_whole(data):
     old, new, newest = another(1), another(2), another(3)
 
     def held(network):
-        return [HeldNetwork(network, "Run 1", "run", "1")]
+        return [Entry(network, "Run 1", "run", "1")]
 
     watch = Watch()
     assert [old] == watch.follow(held(old), data)
-    endurance.measure([old], data, 60)
+    robustness.measure([old], data, 60)
     assert [new] == watch.follow(held(new), data)
-    endurance.measure([new], data, 0)
+    robustness.measure([new], data, 0)
     assert [new] == watch.follow(held(newest), data)
-    expected = endurance.line(old, data, SHIFT)
+    expected = robustness.line(old, data, SHIFT)
     np.testing.assert_array_equal(expected, watch.line(held(newest)[0], data, SHIFT))
-    endurance.measure([new], data, 60)
+    robustness.measure([new], data, 60)
     assert [newest] == watch.follow(held(newest), data)
-    expected = endurance.line(new, data, SHIFT)
+    expected = robustness.line(new, data, SHIFT)
     np.testing.assert_array_equal(expected, watch.line(held(newest)[0], data, SHIFT))
 
 
 def test_other_data_are_measured_anew(network, data, stripes):
-    held = [HeldNetwork(network, "Run 1", "run", "1")]
+    held = [Entry(network, "Run 1", "run", "1")]
     watch = Watch()
     watch.follow(held, data)
-    endurance.measure([network], data, 60)
+    robustness.measure([network], data, 60)
     assert [] == watch.follow(held, data)
     others = Dataset(stripes[0][:100], stripes[1][:100])
     assert [network] == watch.follow(held, others)
@@ -122,17 +124,17 @@ def test_other_data_are_measured_anew(network, data, stripes):
 
 
 def test_the_strip_shows_the_image_itself_and_its_distortions(data):
-    strip = endurance.strip(data, SHIFT, 5)
+    strip = words_of.strip(data, SHIFT, 5)
     np.testing.assert_array_equal(data.images[5], strip[0])
     np.testing.assert_array_equal(data.images[5][:, :-2], strip[2][:, 2:])
-    assert (len(THICKNESS.levels), 8, 8) == endurance.strip(data, THICKNESS, 5).shape
+    assert (len(THICKNESS.levels), 8, 8) == words_of.strip(data, THICKNESS, 5).shape
 
 
 def test_every_turn_shows_another_class(data):
-    shown = [int(data.labels[endurance.pick(data, turn)]) for turn in range(3)]
+    shown = [int(data.labels[words_of.pick(data, turn)]) for turn in range(3)]
     assert [2, 2, 2] == shown  # of three classes every third is the same
     digits = Dataset(np.zeros((40, 2, 2), np.uint8), np.arange(40) % 10)
-    shown = [int(digits.labels[endurance.pick(digits, turn)]) for turn in range(4)]
+    shown = [int(digits.labels[words_of.pick(digits, turn)]) for turn in range(4)]
     assert [2, 5, 8, 1] == shown
 
 
@@ -141,14 +143,14 @@ def test_every_turn_shows_another_class(data):
 
 def test_a_chart_is_told_in_words_with_what_is_known():
     y = np.array([1.0, 0.9, 0.8, 0.45, np.nan, np.nan, np.nan])
-    assert "At 3 px **45\u00a0%** are read." == endurance.fact(SHIFT, [("a", y)])
-    both = endurance.fact(SHIFT, [("a", y), ("b", y * 2)])
+    assert "At 3 px **45\u00a0%** are read." == words_of.fact(SHIFT, [("a", y)])
+    both = words_of.fact(SHIFT, [("a", y), ("b", y * 2)])
     assert "At 3 px: a **45\u00a0%**, b **90\u00a0%**" == both
-    assert "…" == endurance.fact(SHIFT, [("a", y * np.nan)])
-    assert "Inverted **4\u00a0%** are read." == endurance.fact(
+    assert "…" == words_of.fact(SHIFT, [("a", y * np.nan)])
+    assert "Inverted **4\u00a0%** are read." == words_of.fact(
         INVERSION, [("a", np.array([1, 0.04]))]
     )
-    said = endurance.spoken(SHIFT, [("a", y)])
+    said = words_of.spoken(SHIFT, [("a", y)])
     assert said.startswith("Accuracy against shift. a: 0 px 100\u00a0%, 1 px 90\u00a0%")
     assert said.endswith("3 px 45\u00a0%")
 
@@ -163,22 +165,22 @@ def test_levels_are_named_on_the_axis_and_in_words():
 
 
 def test_what_it_is_measured_on_and_how_far_is_said(data):
-    assert "Measuring on all 300 test images: 25\u00a0%" == endurance.about(
+    assert "Measuring on all 300 test images: 25\u00a0%" == words_of.about(
         data, "test", share=0.25
     )
-    assert "Measured on all 300 test images (Stripes)" == endurance.about(data, "test")
-    live = endurance.about(data, "test", share=0.25, live=True)
+    assert "Measured on all 300 test images (Stripes)" == words_of.about(data, "test")
+    live = words_of.about(data, "test", share=0.25, live=True)
     assert "Measured on all 300 test images (Stripes) · live" == live
     many = Dataset(np.zeros((2000, 2, 2), np.uint8), np.arange(2000) % 3)
-    assert "Measured on 1,000 of the 2,000 training images" == endurance.about(many, "training")
+    assert "Measured on 1,000 of the 2,000 training images" == words_of.about(many, "training")
 
 
 def test_the_weakest_point_is_named_once_all_is_known():
     lines = {kind: np.full(len(kind.levels), 0.9) for kind in KINDS}
     lines[NOISE][3:] = 0.2
-    assert NOISE is endurance.weakest(lines)
+    assert NOISE is words_of.weakest(lines)
     lines[SHIFT][6] = np.nan
-    assert endurance.weakest(lines) is None
+    assert words_of.weakest(lines) is None
 
 
 # The page --------------------------------------------------------------------------------
@@ -197,7 +199,7 @@ def visit(stripes):
 
 @pytest.fixture
 def page(visit, network):
-    visit.held = HeldNetwork(network, "stripes.npz", "file")
+    visit.networks.keep(Entry(network, "stripes.npz", "file", "stripes.npz"))
     return measured(open_page("fragility", visit))
 
 
@@ -297,16 +299,16 @@ def finished(visit):
 
 
 def test_networks_of_other_images_are_not_offered_beside_it(visit, network):
-    visit.held = HeldNetwork(network, "stripes.npz", "file")
+    visit.networks.keep(Entry(network, "stripes.npz", "file", "stripes.npz"))
     other = Network.build([16, 3], rng=0, image_shape=(4, 4)).snapshot()
-    visit.taught = [HeldNetwork(other, "small", "taught", "small")]
+    visit.networks.kept.append(Entry(other, "small", "finetuned", "small"))
     at = open_page("fragility", visit)
     assert "No other network reads such images" == at.multiselect[0].placeholder
 
 
 def test_a_network_that_fits_no_images_leads_to_data(visit):
     other = Network.build([16, 3], rng=0, image_shape=(4, 4)).snapshot()
-    visit.held = HeldNetwork(other, "small.npz", "file")
+    visit.networks.keep(Entry(other, "small.npz", "file", "small.npz"))
     at = open_page("fragility", visit)
     assert not at.exception
     assert "No images for this network" in words(at)

@@ -7,7 +7,7 @@ import pytest
 
 import nnengine
 from dashboard.present import judging, units
-from dashboard.store.visits import HeldNetwork
+from dashboard.store.networks import Entry
 from nnengine import Dataset, Network, TrainingConfig, training
 from nnengine.core import metrics
 from nnengine.storage.modelfile import to_bytes
@@ -31,7 +31,7 @@ def visit(stripes, trained):
         "train-images": idx(images), "train-labels": idx(labels),
         "t10k-images": idx(images[:60]), "t10k-labels": idx(labels[:60]),
     })  # fmt: skip
-    visit.held = HeldNetwork(trained.snapshot(), "mine.npz", "file")
+    visit.networks.keep(Entry(trained.snapshot(), "mine.npz", "file", "mine.npz"))
     return visit
 
 
@@ -50,10 +50,10 @@ def test_a_shipped_network_is_in_hand_from_the_start_and_cannot_be_let_go(traine
 
 
 def test_a_taught_network_is_let_go_and_the_one_before_is_in_hand(visit, trained):
-    visit.held = HeldNetwork(trained.snapshot(), "mine.npz, taught", "taught", "file:mine.npz")
-    visit.taught = [visit.held]
+    visit.networks.let_go("file:mine.npz")
+    visit.networks.keep(Entry(trained.snapshot(), "mine.npz, taught", "finetuned", "file:mine.npz"))
     click(open_page("models", visit), "Let go of this taught network")
-    assert (None, []) == (visit.held, visit.taught)
+    assert (None, []) == (visit.networks.chosen, visit.networks.kept)
 
 
 def test_a_network_without_a_record_is_not_called_untrained():
@@ -70,7 +70,7 @@ def test_both_formats_are_offered_where_both_can_hold_the_network(visit):
 
 def test_a_network_that_nnm_cannot_hold_is_told_why(visit):
     deep = Network.build([64, 6, 5, 3], activation="tanh")
-    visit.held = HeldNetwork(deep.snapshot(), "deep.npz", "file")
+    visit.networks.keep(Entry(deep.snapshot(), "deep.npz", "file", "deep.npz"))
     at = open_page("models", visit)
     assert not at.exception
     assert ".nnm" in words(at)
@@ -79,7 +79,9 @@ def test_a_network_that_nnm_cannot_hold_is_told_why(visit):
 
 
 def test_a_network_too_large_for_a_page_is_told_so(visit):
-    visit.held = HeldNetwork(Network.build([64, 30_000, 3]).snapshot(), "wide.npz", "file")
+    visit.networks.keep(
+        Entry(Network.build([64, 30_000, 3]).snapshot(), "wide.npz", "file", "wide.npz")
+    )
     at = open_page("models", visit)
     button = next(b for b in at.get("download_button") if b.proto.label == "Download this demo")
     assert button.proto.disabled
@@ -124,7 +126,7 @@ def test_the_matrix_offers_its_cells_and_the_gallery_shows_the_first(visit):
 
 def test_a_network_for_other_images_is_told_so_beside_the_button(visit):
     other = Network.build([50, 3], rng=1)
-    visit.held = HeldNetwork(other.snapshot(), "other.npz", "file")
+    visit.networks.keep(Entry(other.snapshot(), "other.npz", "file", "other.npz"))
     at = click(open_page("models", visit), "Evaluate")
     assert not at.exception
     (fault,) = at.error
@@ -134,7 +136,9 @@ def test_a_network_for_other_images_is_told_so_beside_the_button(visit):
 def test_a_result_says_when_the_weights_have_changed_since(visit, trained):
     at = click(open_page("models", visit), "Evaluate")
     assert not at.info
-    visit.held = HeldNetwork(Network.build([64, 6, 3], rng=9).snapshot(), "mine.npz", "file")
+    visit.networks.keep(
+        Entry(Network.build([64, 6, 3], rng=9).snapshot(), "mine.npz", "file", "mine.npz")
+    )
     assert "changed since" in at.run().info[0].value
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import nnengine
-from dashboard.store.visits import HeldNetwork
+from dashboard.store.networks import Entry
 from nnengine import Network
 from tests.pages import component, new_visit, open_page, words
 
@@ -16,7 +16,7 @@ def visit():
     """A visitor with a restored network of two hidden layers on images that are not square."""
     network = Network.build([120, 12, 5, 3], rng=1, image_shape=(12, 10))
     visit = new_visit({})
-    visit.held = HeldNetwork(network.snapshot(), "mine.npz", "file")
+    visit.networks.keep(Entry(network.snapshot(), "mine.npz", "file", "mine.npz"))
     return visit
 
 
@@ -59,7 +59,7 @@ def test_the_distribution_covers_every_layer(visit):
 
 
 def test_units_can_be_ordered_by_strength(visit):
-    weights = visit.held.network.layers[0].weights
+    weights = visit.networks.in_hand(None).network.layers[0].weights
     at = open_page("weights", visit)
     order = next(g for g in at.get("button_group") if "Strength" in str(g.proto))
     order.set_value("Strength").run()
@@ -75,7 +75,9 @@ def test_a_common_scale_and_an_own_one_paint_differently(visit):
 
 
 def test_a_wide_layer_is_shown_in_pages(visit):
-    visit.held = HeldNetwork(Network.build([16, 100, 2]).snapshot(), "wide.npz", "file")
+    visit.networks.keep(
+        Entry(Network.build([16, 100, 2]).snapshot(), "wide.npz", "file", "wide.npz")
+    )
     at = open_page("weights", visit)
     assert 48 == len(component(at, "weights.tiles")["ids"])
     place = next(box for box in at.selectbox if box.label == "Units")
@@ -85,14 +87,14 @@ def test_a_wide_layer_is_shown_in_pages(visit):
 
 def test_a_network_without_hidden_layers_names_its_units_by_class(visit):
     network = Network.build([16, 3], class_names=["cat", "dog", "*owl*"])
-    visit.held = HeldNetwork(network.snapshot(), "flat.npz", "file")
+    visit.networks.keep(Entry(network.snapshot(), "flat.npz", "file", "flat.npz"))
     at = open_page("weights", visit)
     assert not at.exception
     assert ["cat", "dog", "*owl*"] == component(at, "weights.tiles")["captions"]
 
 
 def test_inputs_that_are_no_image_are_shown_as_a_heatmap(visit):
-    visit.held = HeldNetwork(Network.build([7, 4, 2]).snapshot(), "flat.npz", "file")
+    visit.networks.keep(Entry(Network.build([7, 4, 2]).snapshot(), "flat.npz", "file", "flat.npz"))
     at = open_page("weights", visit)
     assert not at.exception
     assert "Weights of layer 1: 7 by 4" in component(at, "weights.matrix.0")["label"]

@@ -23,7 +23,7 @@ import pytest
 
 from dashboard.host import tab
 from dashboard.runs.scheduler import Scheduler
-from dashboard.sections import tempo
+from dashboard.sections import live
 from dashboard.state import session
 from dashboard.web import __main__ as command
 from dashboard.web import build, gather, pieces, serve, wheels
@@ -256,7 +256,7 @@ def driven(told: list[str], beside) -> None:
     """Let an engine train three slices while a coroutine has its turn."""
 
     async def both():
-        await asyncio.gather(tempo.drive(Engine(3, told)), beside())
+        await asyncio.gather(live.drive(Engine(3, told)), beside())
 
     alone(both)
 
@@ -265,7 +265,7 @@ async def click(told: list[str], most: int) -> None:
     """Have a turn now and then, until so much is told."""
     while len(told) < most:
         told.append("click")
-        await asyncio.sleep(0.75 * tempo.REST_S)
+        await asyncio.sleep(0.75 * live.REST_S)
 
 
 def alone(work) -> None:
@@ -284,12 +284,12 @@ def test_training_in_a_tab_lets_everything_else_have_its_turn_between_slices():
 
 def test_training_in_a_tab_waits_until_a_page_just_drawn_has_been_sent(monkeypatch):
     told = []
-    monkeypatch.setattr(tempo, "_given_way_until_s", math.inf)
+    monkeypatch.setattr(live, "_given_way_until_s", math.inf)
 
     async def send():
-        await asyncio.sleep(5 * tempo.REST_S)
+        await asyncio.sleep(5 * live.REST_S)
         told.append("sent")
-        tempo._given_way_until_s = 0.0
+        live._given_way_until_s = 0.0
 
     driven(told, send)
     assert ["sent", "slice", "slice", "slice"] == told
@@ -300,7 +300,7 @@ def test_what_other_pages_need_is_made_ready_a_piece_at_a_time_whatever_fails():
 
     async def both():
         pieces = [lambda: told.append("piece"), lambda: 1 / 0, lambda: told.append("piece")]
-        await asyncio.gather(tempo.make_ready(pieces), click(told, 3))
+        await asyncio.gather(live.make_ready(pieces), click(told, 3))
 
     alone(both)
     assert 2 == told.count("piece")
@@ -309,7 +309,7 @@ def test_what_other_pages_need_is_made_ready_a_piece_at_a_time_whatever_fails():
 
 def test_a_tab_measures_its_kernels_before_a_run_is_started():
     scheduler = Scheduler(threaded=False, warm_up=lambda: iter(range(3)))
-    alone(lambda: tempo.make_ready(tempo.measuring(scheduler)))
+    alone(lambda: live.make_ready(live.measuring(scheduler)))
     assert scheduler.warm
 
 
@@ -318,13 +318,16 @@ def test_what_is_made_ready_is_all_that_pages_import_of_the_app_and_can_be_made(
 import ast, pathlib, sys, types
 # Asks for a server as soon as it is imported.
 sys.modules["streamlit_drawable_canvas"] = types.SimpleNamespace(st_canvas=None)
-from dashboard import ahead
-for piece in ahead.pieces():
+import dashboard
+from dashboard.sections import ready
+for piece in ready.pieces():
     piece()
-views = pathlib.Path(ahead.dashboard.__file__).with_name("views").glob("*.py")
-nodes = [node for view in views for node in ast.walk(ast.parse(view.read_text()))]
+home = pathlib.Path(dashboard.__file__).parent
+nodes = [node for view in home.glob("views/*.py") for node in ast.walk(ast.parse(view.read_text()))]
 froms = [node for node in nodes if isinstance(node, ast.ImportFrom) and node.module]
+named = {f"{node.module}.{name.name}" for node in froms for name in node.names}
 wanted = {node.module for node in froms if node.module.startswith("dashboard")}
+wanted |= {name for name in named if (home.parent / (name.replace(".", "/") + ".py")).exists()}
 print(sorted(wanted - set(sys.modules)), "dashboard.app" in sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 import streamlit as st
 from streamlit_drawable_canvas import st_canvas
-
-from dashboard import state
 
 SIDE_PX = 280
 PAPER, INK = "#000000", "#ffffff"  # as in the files: light on dark
@@ -42,18 +43,38 @@ _namer = st.components.v2.component(
 )
 
 
-def drawing_pad(*, key: str, stroke_width: int, label: str) -> np.ndarray | None:
-    """Show the pad and return what is on it, RGBA uint8 (280, 280, 4), or None before the first
-    stroke.
+@dataclass(eq=False)
+class Sheet:
+    """What is on a pad; whoever shows the pad keeps it, so that it survives a change of page.
 
-    `stroke_width` is in pixels of the pad; a change applies to strokes to come. `label` is what
-    a screen reader says in place of the canvas.
+    A cleared pad is another one to the browser, by its number.
     """
-    widget = canvas_key(key)
-    if not state.in_page(widget):
-        # Newly in the page: the strokes come back from here. While it stays, the same drawing
-        # must be handed in at every run, or the canvas would be drawn anew under the pen.
-        state.put(f"{key}.first", state.get(f"{key}.strokes"))
+
+    number: int = 0
+    strokes: Any = None  # as the canvas tells them
+    first: Any = None  # those it began with
+    pixels: np.ndarray | None = None  # RGBA uint8 (280, 280, 4), None before the first stroke
+
+    def widget(self, key: str) -> str:
+        """Return the key of the canvas in use."""
+        return f"{key}-{self.number}"
+
+    def clear(self) -> None:
+        """Empty it."""
+        self.number, self.strokes, self.first, self.pixels = self.number + 1, None, None, None
+
+
+def drawing_pad(sheet: Sheet, *, key: str, in_page: bool, stroke_width: int, label: str) -> None:
+    """Show the pad, and take down in `sheet` what is drawn on it.
+
+    `in_page`: whether the canvas was in the page a moment ago. `stroke_width` is in pixels of the
+    pad; a change applies to strokes to come. `label` is what a screen reader says in place of it.
+    """
+    if not in_page:
+        # The strokes come back from here. While it stays, the same drawing must be handed in at
+        # every run, or the canvas would be drawn anew under the pen.
+        sheet.first = sheet.strokes
+    widget = sheet.widget(key)
     with st.container(key=f"{key}-box", gap=None):
         result = st_canvas(
             stroke_width=stroke_width,
@@ -61,24 +82,10 @@ def drawing_pad(*, key: str, stroke_width: int, label: str) -> np.ndarray | None
             background_color=PAPER,
             width=SIDE_PX,
             height=SIDE_PX,
-            initial_drawing=state.get(f"{key}.first"),
+            initial_drawing=sheet.first,
             return_image_data=True,
             key=widget,
         )
         _namer(key=f"{key}-name", data={"box": f"{key}-box", "label": label, "sheet": widget})
     if result.image_data is not None:  # None after a change of page, until the next stroke
-        state.put(f"{key}.strokes", result.json_data)
-        state.put(f"{key}.pixels", result.image_data)
-    return state.get(f"{key}.pixels")
-
-
-def clear_pad(key: str) -> None:
-    """Empty the pad; its sheet is a new one from the next run on."""
-    for part in ("strokes", "pixels", "first"):
-        state.put(f"{key}.{part}", None)
-    state.put(f"{key}.sheet", state.get(f"{key}.sheet", 0) + 1)
-
-
-def canvas_key(key: str) -> str:
-    """Return the widget key of the sheet in use; a cleared pad has another."""
-    return f"{key}-{state.get(f'{key}.sheet', 0)}"
+        sheet.strokes, sheet.pixels = result.json_data, result.image_data

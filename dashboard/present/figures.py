@@ -1,8 +1,7 @@
-"""Figures: arrays in, pictures out; every number a page shows as a shape is drawn here.
+"""Figures: arrays in, charts out; pictures of pixels and of weights are made in `pictures`.
 
 Charts are `go.Figure` without a template, so that whoever shows them (Streamlit's theme or
-`components.live_plot`) gives them the page's own colours. Pictures live in `pictures` and are
-passed on here.
+`components.live_plot`) gives them the page's own colours.
 """
 
 from __future__ import annotations
@@ -14,16 +13,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import plotly.graph_objects as go
 
-from dashboard.present.pictures import (  # noqa: F401 (passed on)
-    mosaic,
-    palette_png,
-    png,
-    sheet,
-    weight_levels,
-    weight_limit,
-    weight_mosaic,
-)
-from dashboard.present.style import (  # noqa: F401 (passed on)
+from dashboard.present.pictures import png
+from dashboard.present.style import (
     LEVELS,
     MUTED,
     SERIES,
@@ -32,7 +23,6 @@ from dashboard.present.style import (  # noqa: F401 (passed on)
     colour_scale,
     ink_on,
     layout,
-    palette,
     rows,
     signed,
 )
@@ -84,7 +74,7 @@ def _framed(figure: go.Figure, frame: dict) -> go.Figure:
     Here a template of None means Plotly's own, so that is taken off afterwards.
     """
     figure.layout = frame
-    figure.layout.template = None
+    figure.layout["template"] = None
     return figure
 
 
@@ -142,10 +132,10 @@ def _explain_dashes(figure: go.Figure) -> None:
         )
 
 
-_STRIP_PX, _PLOT_PX = 44, 140  # of a fragility chart: the images below, the curves above
+_STRIP_PX, _PLOT_PX = 44, 140  # of a robustness chart: the images below, the curves above
 
 
-def fragility(
+def robustness(
     lines: Sequence[tuple[str, np.ndarray]],
     images: np.ndarray,
     names: Sequence[str],
@@ -160,18 +150,6 @@ def fragility(
     charts can be compared.
     """
     at = np.arange(len(names))
-    curves = [
-        go.Scatter(
-            x=at,
-            y=np.asarray(accuracies, np.float64),
-            mode="lines+markers",
-            name=name,
-            line={"color": SERIES[i % len(SERIES)], "width": 2},
-            marker={"size": 5},
-            hovertemplate=f"{name} %{{y:.1%}}<extra></extra>",
-        )
-        for i, (name, accuracies) in enumerate(lines)
-    ]
     across = axis(
         tickvals=at, ticktext=list(names), range=[-0.6, len(names) - 0.4], showgrid=False,
         automargin=False, fixedrange=True, tickangle=0,
@@ -190,7 +168,22 @@ def fragility(
         height=_PLOT_PX + _STRIP_PX + 36, images=_strip(images),
         margin={"l": 42, "r": 8, "t": 8, "b": _STRIP_PX + 28},
     )  # fmt: skip
-    return _framed(go.Figure(curves), frame)
+    return _framed(go.Figure(_lines(at, lines)), frame)
+
+
+def _lines(at: np.ndarray, lines: Sequence[tuple[str, np.ndarray]]) -> list[go.Scatter]:
+    return [
+        go.Scatter(
+            x=at,
+            y=np.asarray(accuracies, np.float64),
+            mode="lines+markers",
+            name=name,
+            line={"color": SERIES[i % len(SERIES)], "width": 2},
+            marker={"size": 5},
+            hovertemplate=f"{name} %{{y:.1%}}<extra></extra>",
+        )
+        for i, (name, accuracies) in enumerate(lines)
+    ]
 
 
 def _strip(images: np.ndarray) -> list[dict]:
@@ -261,50 +254,23 @@ def confusion(
     Trace 0 paints; trace 1 holds the counts and one square marker a cell with customdata [true,
     predicted, count], because a heatmap reports no selection.
     """
-    counts = np.asarray(matrix, dtype=np.int64)
-    names = rows(class_names)
-    true, predicted = np.divmod(np.arange(counts.size), max(len(names), 1))
+    counts, names = np.asarray(matrix, dtype=np.int64), rows(class_names)
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    details = np.stack([true, predicted, counts.ravel()], axis=1)
+    painted = _right_and_wrong(share)
+    figure = go.Figure()
+    figure.add_heatmap(
+        z=painted, x=names, y=names, zmin=-1, zmax=1, colorscale=colour_scale(dark),
+        showscale=False, xgap=1, ygap=1, hoverinfo="skip",
+    )  # fmt: skip
+    _add_counts(figure, counts, share, names, ink_on(painted, dark=dark))
     end = len(names) - 0.5
     still = {"type": "category", "dtick": 1, "showgrid": False, "showspikes": False}
-    figure = go.Figure()
-    painted = _right_and_wrong(share)
-    figure.add_heatmap(
-        z=painted,
-        x=names,
-        y=names,
-        zmin=-1,
-        zmax=1,
-        colorscale=colour_scale(dark),
-        showscale=False,
-        xgap=1,
-        ygap=1,
-        hoverinfo="skip",
-    )
-    figure.add_scatter(
-        x=[names[i] for i in predicted],
-        y=[names[i] for i in true],
-        mode="markers+text" if len(names) <= 20 else "markers",
-        text=[str(count) if count else "" for count in counts.ravel()],
-        textfont={"color": ink_on(painted, dark=dark), "size": 11},
-        # Invisible; large enough for a thumb on a phone.
-        marker={"symbol": "square", "size": 28, "color": MUTED, "opacity": 0},
-        customdata=details,
-        hovertext=[f"{part:.1%} of the class" for part in share.ravel()],
-        hovertemplate="is %{y}, taken for %{x}: %{customdata[2]:,} images,"
-        " %{hovertext}<extra></extra>",
-    )
-    _framed(
-        figure,
-        layout(
-            xaxis=axis("Predicted", range=[-0.5, end], **still),
-            yaxis=axis("True", range=[end, -0.5], **still),
-            hovermode="closest",
-            showlegend=False,
-            height=max(320, 36 * len(names) + 70),
-        ),
-    )
+    frame = layout(
+        xaxis=axis("Predicted", range=[-0.5, end], **still),
+        yaxis=axis("True", range=[end, -0.5], **still),
+        hovermode="closest", showlegend=False, height=max(320, 36 * len(names) + 70),
+    )  # fmt: skip
+    _framed(figure, frame)
     if chosen is not None:
         true_at, at = chosen
         figure.add_shape(
@@ -312,6 +278,26 @@ def confusion(
             line={"color": "#ffffff" if dark else "#000000", "width": 2},
         )  # fmt: skip
     return figure
+
+
+def _add_counts(
+    figure: go.Figure, counts: np.ndarray, share: np.ndarray, names: list[str], inks: list[str]
+) -> None:
+    """Write the count of every cell on it, on markers that can be chosen."""
+    true, predicted = np.divmod(np.arange(counts.size), max(len(names), 1))
+    figure.add_scatter(
+        x=[names[i] for i in predicted],
+        y=[names[i] for i in true],
+        mode="markers+text" if len(names) <= 20 else "markers",
+        text=[str(count) if count else "" for count in counts.ravel()],
+        textfont={"color": inks, "size": 11},
+        # Invisible; large enough for a thumb on a phone.
+        marker={"symbol": "square", "size": 28, "color": MUTED, "opacity": 0},
+        customdata=np.stack([true, predicted, counts.ravel()], axis=1),
+        hovertext=[f"{part:.1%} of the class" for part in share.ravel()],
+        hovertemplate="is %{y}, taken for %{x}: %{customdata[2]:,} images,"
+        " %{hovertext}<extra></extra>",
+    )
 
 
 def _right_and_wrong(share: np.ndarray) -> np.ndarray:
@@ -341,42 +327,40 @@ def heatmap(
     z = np.atleast_2d(np.asarray(matrix, dtype=np.float32))
     finite = z[np.isfinite(z)]
     most = float(np.abs(finite).max(initial=0)) or 1.0
-    low, high = float(finite.min(initial=0)), float(finite.max(initial=0))
-    zmin, zmax = (-most, most) if symmetric else (low, high)
-    figure = go.Figure(
-        go.Heatmap(
-            z=z,
-            x=rows(x_names) if x_names is not None else np.arange(z.shape[1]),
-            y=rows(y_names) if y_names is not None else np.arange(z.shape[0]),
-            zmin=zmin,
-            zmax=zmax,
-            colorscale=colour_scale(dark),
-            showscale=z.shape[0] > 1,
-            colorbar={"thickness": 10, "outlinewidth": 0, "tickformat": "~g", "nticks": 5},
-            hovertemplate=f"{y_title} %{{y}}, {x_title.lower()} %{{x}}: %{{z:.4f}}<extra></extra>",
-        )
-    )
+    ends = float(finite.min(initial=0)), float(finite.max(initial=0))
+    zmin, zmax = (-most, most) if symmetric else ends
+    figure = go.Figure(go.Heatmap(
+        z=z,
+        x=rows(x_names) if x_names is not None else np.arange(z.shape[1]),
+        y=rows(y_names) if y_names is not None else np.arange(z.shape[0]),
+        zmin=zmin, zmax=zmax, colorscale=colour_scale(dark), showscale=z.shape[0] > 1,
+        colorbar={"thickness": 10, "outlinewidth": 0, "tickformat": "~g", "nticks": 5},
+        hovertemplate=f"{y_title} %{{y}}, {x_title.lower()} %{{x}}: %{{z:.4f}}<extra></extra>",
+    ))  # fmt: skip
     if symmetric and z.shape[1] <= 10 and z.shape[0] <= 40:
-        down_at, across_at = np.indices(z.shape).reshape(2, -1)
-        figure.add_scatter(
-            x=np.asarray(figure.data[0].x)[across_at],
-            y=np.asarray(figure.data[0].y)[down_at],
-            mode="text",
-            text=[signed(v) for v in z.ravel()],
-            textfont={"color": ink_on(np.nan_to_num(z) / most, dark=dark), "size": 11},
-            hoverinfo="skip",
-            showlegend=False,
-        )
+        _add_numbers(figure, z, ink_on(np.nan_to_num(z) / most, dark=dark))
     across = {"type": "category"} if x_names is not None else {"tickformat": "d"}
     down = {"type": "category", "dtick": 1} if y_names is not None else {"tickformat": "d"}
-    return _framed(
-        figure,
-        layout(
-            xaxis=axis(x_title, showgrid=False, range=[-0.5, z.shape[1] - 0.5], **across),
-            yaxis=axis(y_title, showgrid=False, range=[z.shape[0] - 0.5, -0.5], **down),
-            height=int(min(max(24 * z.shape[0], 36), 520)) + 72,
-            margin={"l": 8, "r": 12, "t": 8, "b": 48},  # a strip is too low for automargin
-        ),
+    frame = layout(
+        xaxis=axis(x_title, showgrid=False, range=[-0.5, z.shape[1] - 0.5], **across),
+        yaxis=axis(y_title, showgrid=False, range=[z.shape[0] - 0.5, -0.5], **down),
+        height=int(min(max(24 * z.shape[0], 36), 520)) + 72,
+        margin={"l": 8, "r": 12, "t": 8, "b": 48},  # a strip is too low for automargin
+    )
+    return _framed(figure, frame)
+
+
+def _add_numbers(figure: go.Figure, z: np.ndarray, inks: list[str]) -> None:
+    """Write every value of a small matrix on its cell."""
+    down_at, across_at = np.indices(z.shape).reshape(2, -1)
+    figure.add_scatter(
+        x=np.asarray(figure.data[0].x)[across_at],
+        y=np.asarray(figure.data[0].y)[down_at],
+        mode="text",
+        text=[signed(float(v)) for v in z.ravel()],
+        textfont={"color": inks, "size": 11},
+        hoverinfo="skip",
+        showlegend=False,
     )
 
 

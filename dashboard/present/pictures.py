@@ -1,7 +1,6 @@
 """Pictures: arrays of pixels or of weights laid out as one image; zero is the neutral colour.
 
 Pictures are uint8 RGBA with transparent gaps, so that one suits a light page and a dark one.
-`figures` passes every name here on: pages import that.
 """
 
 from __future__ import annotations

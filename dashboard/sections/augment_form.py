@@ -7,7 +7,7 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.components.tiles import tiles
-from dashboard.present import figures
+from dashboard.present import pictures
 from dashboard.present.samples import choose
 from dashboard.runs.amounts import AMOUNTS, AS_THEY_ARE, CHOICES
 from nnengine.data.augment import NONE, Augmentation, augmented
@@ -91,9 +91,9 @@ def _preview(data: Dataset) -> None:
     own = state.widget_value("train.images") == OWN
     choices = {AS_THEY_ARE: NONE, OWN: _own()} if own else CHOICES
     rows = [augmented(images, augmentation, turn) for augmentation in choices.values()]
-    strips = np.stack([figures.mosaic(row, columns=SHOWN) for row in rows])
+    strips = np.stack([pictures.mosaic(row, columns=SHOWN) for row in rows])
     tiles(
-        figures.png(strips.reshape(-1, *strips.shape[2:])),
+        pictures.png(strips.reshape(-1, *strips.shape[2:])),
         columns=1, shape=strips.shape[1:3], captions=list(choices),
         labels=[f"{choice}: {SHOWN} training images" for choice in choices],
         label="The same training images after each choice", key="train.images", tile_px=264,

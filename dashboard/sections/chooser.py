@@ -7,7 +7,7 @@ import streamlit as st
 from dashboard import state
 from dashboard.host.tab import IN_TAB
 from dashboard.present import units, words
-from dashboard.sections import tempo
+from dashboard.sections import live
 from nnengine.data import catalogue
 from nnengine.data.catalogue import Entry
 from nnengine.errors import EngineError
@@ -88,7 +88,7 @@ def not_here(name: str) -> None:
         elif fetch is None or fetch.ended:
             _offer(entry, fetch)
         else:
-            tempo.part(_follow, TICK_S)(entry, fetch)
+            live.part(_follow, TICK_S)(entry, fetch)
     st.markdown(f"In hand meanwhile: **{units.plain(state.sources()[state.source()])}**.")
 
 

@@ -7,7 +7,7 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.components.tiles import tiles
-from dashboard.present import anatomy, figures, units, words
+from dashboard.present import anatomy, pictures, units, words
 from dashboard.sections import from_link
 from nnengine.data.readers import turned
 from nnengine.errors import EngineError
@@ -112,7 +112,7 @@ def ask_turned(index: int, file) -> None:
             with column:
                 st.markdown(way)
                 tiles(
-                    figures.png(figures.mosaic(shown, columns=len(shown), gap=0)),
+                    pictures.png(pictures.mosaic(shown, columns=len(shown), gap=0)),
                     columns=len(shown), shape=shown.shape[1:], captions=[""] * len(shown),
                     labels=[f"Image {i}, {way.lower()}" for i in range(len(shown))],
                     label=way, key=f"data.turned.{way}.{index}", tile_px=48,

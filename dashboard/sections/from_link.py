@@ -7,7 +7,7 @@ import streamlit as st
 from dashboard import state
 from dashboard.host.tab import IN_TAB
 from dashboard.present import units, words
-from dashboard.sections import tempo
+from dashboard.sections import live
 from dashboard.store import links
 from nnengine.errors import EngineError
 
@@ -28,7 +28,7 @@ def follow() -> None:
     if pull.ended:
         _take_in(pull)
     else:
-        tempo.part(_progress, TICK_S)(pull)
+        live.part(_progress, TICK_S)(pull)
 
 
 def ask(text: str) -> None:

@@ -28,7 +28,8 @@ def in_words(kept) -> str:
     """Return what is kept as a list in words."""
     counts = (
         (kept.runs, "run"),
-        (kept.taught, "taught network"),
+        (kept.finetuned, "taught network"),
+        (kept.restored, "restored network"),
         (kept.drawings, "drawing"),
         (kept.files, "file"),
     )

@@ -7,8 +7,7 @@ import streamlit as st
 from dashboard import state
 from dashboard.present.units import file_name, plain
 from dashboard.runs.scheduler import Run
-from nnengine.core.network import Network
-from nnengine.errors import EngineError
+from dashboard.sections.saving import nnm_refusal
 from nnengine.storage import modelfile
 
 
@@ -31,7 +30,8 @@ def _row(run: Run, is_current: bool) -> None:
             "Lay over the chart", value=state.get(f"train.over.{run.id}", False),
             key=f"over.{run.id}", on_change=_overlay, args=(run.id,),
         )  # fmt: skip
-        st.button("Show", key=f"show.{run.id}", on_click=state.select_run, args=(run.id,))
+        key = state.key_of(run)
+        st.button("Show", key=f"show.{run.id}", on_click=state.choose_network, args=(key,))
     with st.popover("Rename, save, delete", key=f"more.{run.id}"):
         _actions(run)
 
@@ -51,37 +51,28 @@ def _overlay(run_id: str) -> None:
 def _actions(run: Run) -> None:
     state.set_widget(f"name.{run.id}", run.name, over=False)
     st.text_input(
-        "Name", key=state.widget(f"name.{run.id}"), max_chars=60, on_change=_rename, args=(run.id,)
+        "Name", key=state.widget(f"name.{run.id}"), max_chars=60, on_change=_rename, args=(run,)
     )
     name, network = file_name(run.name), run.snapshot
     st.download_button(
         "Model (.npz)", lambda: modelfile.to_bytes(run.snapshot, "npz"), f"{name}.npz",
         key=f"npz.{run.id}", on_click="ignore", width="stretch",
     )  # fmt: skip
-    refusal = _nnm_refusal(network)
+    refusal = nnm_refusal(network)
     st.download_button(
         "Model (.nnm)", lambda: modelfile.to_bytes(run.snapshot, "nnm"), f"{name}.nnm",
-        key=f"nnm.{run.id}", on_click="ignore", width="stretch", disabled=refusal is not None,
-        help=refusal,
+        key=f"nnm.{run.id}", on_click="ignore", width="stretch", disabled=bool(refusal),
+        help=refusal or None,
     )  # fmt: skip
     st.download_button(
         "Curves (.csv)", lambda: run.history.to_csv().encode(), f"{name}.csv", "text/csv",
         key=f"csv.{run.id}", on_click="ignore", width="stretch",
     )  # fmt: skip
     st.button(
-        "Delete this run", key=f"delete.{run.id}", on_click=state.delete_run, args=(run.id,),
+        "Delete this run", key=f"delete.{run.id}", on_click=state.let_go, args=(state.key_of(run),),
         width="stretch",
     )  # fmt: skip
 
 
-def _rename(run_id: str) -> None:
-    state.rename_run(run_id, state.widget_value(f"name.{run_id}"))
-
-
-def _nnm_refusal(network: Network) -> str | None:
-    """Return why this network has no .nnm, or None; the format knows one shape only."""
-    try:
-        modelfile.check_savable(network, "nnm")
-    except EngineError as fault:
-        return str(fault)
-    return None
+def _rename(run: Run) -> None:
+    state.rename_network(state.key_of(run), state.widget_value(f"name.{run.id}"))

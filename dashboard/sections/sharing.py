@@ -16,7 +16,7 @@ from dashboard.runs import address
 from dashboard.runs.fields import BENEATH, hideable
 from dashboard.runs.recipe import Recipe
 from dashboard.sections import recipe_form
-from dashboard.store.visits import HeldNetwork
+from dashboard.store.networks import Entry
 from nnengine import demo
 from nnengine.core.network import Network
 from nnengine.data.dataset import Dataset
@@ -88,7 +88,11 @@ def _open_network(text: str) -> None:
         return
     state.put(_FAULTS, [])
     name = link.name or "Network from a link"
-    state.hold_linked(link.network, name, f"{zlib.crc32(text.encode()):08x}", claims(link))
+    id = f"{zlib.crc32(text.encode()):08x}"
+    gone = state.keep_network(Entry(link.network.snapshot(), name, "link", id, said=claims(link)))
+    if gone:
+        names = ", ".join(one.name for one in gone)
+        state.put(_FAULTS, [f"Let go of an earlier network from a link, to make room: {names}."])
 
 
 def _sentence(fault: EngineError) -> str:
@@ -116,9 +120,9 @@ def _tell() -> None:
         st.button("I have read this", key="link.read", on_click=state.put, args=(_FAULTS, []))
 
 
-def network_card(held: HeldNetwork) -> None:
+def network_card(held: Entry) -> None:
     """Introduce a network that came in a link."""
-    if held.source != "link":
+    if held.kind != "link":
         return
     with st.container(border=True, key="link-card"):
         st.markdown(f"**{units.plain(held.name)}**, a network that was sent to you in a link")
@@ -159,11 +163,11 @@ def share_recipe(recipe: Recipe | None) -> None:
 # A page to send --------------------------------------------------------------------------
 
 
-def demo_page(held: HeldNetwork) -> bytes:
+def demo_page(held: Entry) -> bytes:
     """Return the network as one HTML file, with the curves of its run or of its record."""
-    run = next((run for run in state.runs() if held.source == "run" and run.id == held.id), None)
+    run = state.run_of(held)
     curves = run.history.as_dict() if run and len(run.history) else None
-    measured = state.card(held.id).get("measured", {}) if held.source == "shipped" else {}
+    measured = state.card(held.id).get("measured", {}) if held.kind == "shipped" else {}
     note = ", ".join(f"{100 * said['accuracy']:.1f} % on {of}" for of, said in measured.items())
     return demo.page(held.network, held.name, curves=curves, note=note).encode()
 
@@ -190,7 +194,7 @@ class Prepared:
         return f"{length}, {100 * self.before:.2f} % becomes {100 * self.after:.2f} %"
 
 
-def prepare(held: HeldNetwork, judge: tuple[str, Dataset] | None) -> list[Prepared]:
+def prepare(held: Entry, judge: tuple[str, Dataset] | None) -> list[Prepared]:
     """Return the links that can hold a network, the most exact first.
 
     Raises ConfigError, with the way out, where there is none.
@@ -238,7 +242,7 @@ def _fits(network: Network, data: Dataset) -> bool:
     return network.inputs == data.inputs and network.classes >= data.classes
 
 
-def share_network(held: HeldNetwork) -> None:
+def share_network(held: Entry) -> None:
     """Offer the network in hand as a link, after saying what rounding its weights costs."""
     with st.container(border=True):
         st.header("Share this network")

@@ -14,7 +14,7 @@ from functools import partial
 from dashboard.host.browser import Store, told
 from dashboard.host.tab import IN_TAB
 from dashboard.runs.scheduler import Run
-from dashboard.store.keepsake import Reader, Writer
+from dashboard.store.keepsake import Reader, Writer, lasting
 from dashboard.store.visits import Registry, Visit
 from nnengine.data.dataset import Dataset
 from nnengine.errors import EngineError
@@ -32,7 +32,8 @@ class Kept:
     """What is in storage: counts, bytes, and what is wrong if anything is."""
 
     runs: int
-    taught: int
+    finetuned: int
+    restored: int
     drawings: int
     files: int
     bytes: int
@@ -42,7 +43,7 @@ class Kept:
     @property
     def nothing(self) -> bool:
         """Whether nothing is kept."""
-        return not (self.runs or self.taught or self.drawings or self.files)
+        return not (self.runs or self.finetuned or self.restored or self.drawings or self.files)
 
 
 class Keeper:
@@ -99,10 +100,12 @@ class Keeper:
     def held(self, visit: Visit | None) -> Kept:
         """Return what is in storage of a visit."""
         if visit is None:
-            return Kept(0, 0, 0, 0, 0, 0, self.store.fault)
+            return Kept(0, 0, 0, 0, 0, 0, 0, self.store.fault)
         left_out = self._writer.left_out
+        networks = lasting(visit.networks)
+        finetuned = sum(one.kind == "finetuned" for one in networks)
         return Kept(
-            len(visit.runs) - left_out, len(visit.taught), len(visit.mine),
+            len(visit.runs) - left_out, finetuned, len(networks) - finetuned, len(visit.mine),
             len(visit.files), self._writer.bytes, left_out, self.store.fault,
         )  # fmt: skip
 

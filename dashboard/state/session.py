@@ -35,7 +35,7 @@ _FORGOTTEN_TAB = (
 def registry() -> Registry:
     """Return the one registry of this server process; its engine thread starts here."""
     made = Registry(Scheduler(granted()))
-    if made.scheduler.threaded:  # in a browser tab see `ahead`
+    if made.scheduler.threaded:  # in a browser tab see `sections.ready`
         made.library.prepare()
         keep_big_blocks_apart()
     return made

@@ -1,10 +1,11 @@
-"""Runs: start one, choose one, let one go."""
+"""Runs: start one, find the current one, let one go."""
 
 from __future__ import annotations
 
 from dashboard.host.tab import HERE
 from dashboard.runs.recipe import Recipe
 from dashboard.runs.scheduler import Run
+from dashboard.store.networks import MOST_LETTERS
 from nnengine.data.dataset import Dataset
 from nnengine.errors import ConfigError
 
@@ -23,14 +24,6 @@ def current_run() -> Run | None:
     return next((run for run in runs() if run.id == selected()), None)
 
 
-def select_run(run_id: str) -> None:
-    """Make a run the current one; it takes the place of a restored file."""
-    visit = this_visit()
-    if visit and any(run.id == run_id for run in visit.runs):
-        visit.held = None
-        select(run_id)
-
-
 def start_run(recipe: Recipe, *, name: str = "") -> Run:
     """Start a run on the visitor's data and select it; raises ConfigError with the way out."""
     visit = visit_or_new()
@@ -45,12 +38,12 @@ def start_run(recipe: Recipe, *, name: str = "") -> Run:
         dataset,
         validation,
         owner=visit.owner,
-        name=name.strip()[:60] or f"Run {len(visit.runs) + 1}",
+        name=name.strip()[:MOST_LETTERS] or f"Run {len(visit.runs) + 1}",
         run_id=visit.reserved,
     )
     visit.run_sources[run.id] = source()
     registry().add_run(visit, run)
-    visit.held = None
+    visit.networks.chosen = None
     select(run.id)
     return run
 
@@ -73,13 +66,6 @@ def split(
             raise ConfigError("there is no test set: hold out a share of the training data")
         return training, test
     return registry().shelf.split(training, float(recipe.validation))
-
-
-def rename_run(run_id: str, name: str) -> None:
-    """Give a run another name; an empty one changes nothing."""
-    for run in runs():
-        if run.id == run_id and name.strip():
-            run.name = name.strip()[:60]
 
 
 def delete_run(run_id: str) -> None:

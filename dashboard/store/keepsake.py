@@ -20,7 +20,8 @@ import nnengine
 from dashboard.runs.recipe import Recipe
 from dashboard.runs.run import Progress, Run
 from dashboard.store.files import LoadedFile, Shelf
-from dashboard.store.visits import HeldNetwork, Kept, Visit
+from dashboard.store.networks import ORDER, Entry, Kind, Networks, Tuning, key_for
+from dashboard.store.visits import Kept, Visit
 from nnengine.analysis.finetuning import Lesson
 from nnengine.core.network import Network
 from nnengine.storage import checkpoint, modelfile
@@ -35,10 +36,12 @@ _DIGEST = 16
 log = logging.getLogger(__name__)
 
 
+_OLD_KINDS = {"taught": "finetuned"}  # as records once said
+
 # What the JSON of a visit and of a run holds.
 _VISIT = {
     "owner": str, "reserved": str, "selected": str | None, "source": str | None, "upright": list,
-    "runs": list, "held": dict | None, "taught": list, "kept": int, "files": list,
+    "runs": list, "networks": list, "chosen": str | None, "kept": int, "files": list,
     "linked": str | None,
 }  # fmt: skip
 _RUN = {
@@ -161,9 +164,7 @@ class Writer:
                 records |= self._note(key, stamp, record)
 
     def _about(self, visit: Visit, selected: str | None, records: dict, wanted: set) -> dict:
-        def refer(held: HeldNetwork | None) -> dict | None:
-            return held and self._refer(held, records, wanted)
-
+        networks = visit.networks
         return {
             "owner": visit.owner,
             "reserved": visit.reserved,
@@ -171,32 +172,42 @@ class Writer:
             "source": visit.source if visit.named is None else None,
             "upright": sorted(visit.upright),
             "runs": [run.id for run in visit.runs],
-            "held": refer(visit.held),
-            "taught": [refer(one) for one in visit.taught],
+            "networks": [self._refer(one, records, wanted) for one in lasting(networks)],
+            "chosen": networks.chosen,
             "kept": visit.kept,
             "linked": visit.linked,
         }
 
-    def _refer(self, held: HeldNetwork, records: dict, wanted: set) -> dict:
-        """Return what is needed to find a held network again; its weights become a record."""
-        about = {"name": held.name, "source": held.source, "id": held.id}
-        if held.source == "shipped":
+    def _refer(self, entry: Entry, records: dict, wanted: set) -> dict:
+        """Return what is needed to find a network again; its weights become a record."""
+        about: dict[str, Any] = {"name": entry.name, "kind": entry.kind, "id": entry.id}
+        if entry.kind == "shipped":
             return about
-        name = self._names.get(held.network)
+        name = self._names.get(entry.network)
         key = NETWORK + (name or "")
         if name is None or key not in self._known:
-            raw = modelfile.to_bytes(held.network)
-            name = self._names[held.network] = hashlib.blake2b(raw, digest_size=_DIGEST).hexdigest()
+            raw = modelfile.to_bytes(entry.network)
+            name = self._names[entry.network] = hashlib.blake2b(
+                raw, digest_size=_DIGEST
+            ).hexdigest()
             key = NETWORK + name
             records |= self._note(key, True, pack({}, raw))
         wanted.add(key)
-        about |= {"network": name, "reason": held.reason, "tested": held.tested}
-        about["said"] = held.said
-        if held.lesson:
-            about["lesson"] = _lesson_about(held.lesson)
-        if held.origin:
-            about["origin"] = self._refer(held.origin, records, wanted)
+        about |= {"network": name, "said": entry.said}
+        if tuning := entry.tuning:
+            about |= {"reason": tuning.reason, "tested": tuning.tested}
+            about["lesson"] = _lesson_about(tuning.lesson)
+            if tuning.origin:
+                about["origin"] = self._refer(tuning.origin, records, wanted)
         return about
+
+
+def lasting(networks: Networks) -> list[Entry]:
+    """Return the networks to keep: a restored file only while it is in hand.
+
+    It may be large, and whoever restored it has it.
+    """
+    return [one for one in networks.kept if one.kind != "file" or one.key == networks.chosen]
 
 
 def _plain_digest(file: LoadedFile) -> str:
@@ -276,6 +287,7 @@ class Reader:
             return None
         about = self.parts[VISIT][0]
         try:
+            about = _in_one_collection(about)
             _check(about, _VISIT)
         except Damaged:
             log.exception("the visit that was kept cannot be read")
@@ -287,10 +299,9 @@ class Reader:
         visit.kept = max([about["kept"], *(one.id for one in visit.mine)])
         for run_id in about["runs"]:
             self._try(lambda run_id=run_id: self._add_run(visit, run_id, now))
-        for held in about["taught"]:
-            self._try(lambda held=held: visit.taught.append(self._held(held)))
-        if held := about["held"]:
-            self._try(lambda: setattr(visit, "held", self._same(visit, self._held(held))))
+        for entry in about["networks"]:
+            self._try(lambda entry=entry: visit.networks.kept.append(self._entry(entry)))
+        visit.networks.chosen = about["chosen"]
         for file in about["files"]:
             self._try(lambda file=file: visit.files.append(self._file(file)))
         visit.upright = set(about["upright"])
@@ -312,22 +323,19 @@ class Reader:
             raise _Counted
         return self.parts[key]
 
-    def _same(self, visit: Visit, held: HeldNetwork) -> HeldNetwork:
-        return next((one for one in visit.taught if one.key == held.key), held)
-
-    def _held(self, about: dict) -> HeldNetwork:
-        if about["source"] == "shipped":
-            network = nnengine.shipped(about["id"])
-            return HeldNetwork(network, about["name"], "shipped", about["id"])
+    def _entry(self, about: dict) -> Entry:
+        kind, id = _kind(about), about["id"] or about["name"]
+        if kind == "shipped":
+            return Entry(nnengine.shipped(id), about["name"], kind, id)
         network = modelfile.load(self._part(NETWORK + about["network"])[1]).snapshot()
         self._writer.name(network, about["network"])
-        lesson = about.get("lesson")
-        origin = about.get("origin")
-        return HeldNetwork(
-            network, about["name"], about["source"], about["id"],
-            lesson and _read_lesson(lesson, network), origin and self._held(origin),
-            about["reason"], about["tested"], about["said"],
-        )  # fmt: skip
+        tuning = self._tuning(about, network) if "lesson" in about else None
+        return Entry(network, about["name"], kind, id, tuning, about["said"])
+
+    def _tuning(self, about: dict, network: Network) -> Tuning:
+        origin = self._entry(about["origin"]) if "origin" in about else None
+        lesson = _read_lesson(about["lesson"], network)
+        return Tuning(lesson, origin, about["reason"], about["tested"])
 
     def _add_run(self, visit: Visit, run_id: str, now: float) -> None:
         about, raw = self._part(RUN + run_id)
@@ -341,6 +349,35 @@ class Reader:
         if about["whole"] and file.rescued is not None:
             file = file.kept_whole()
         return self._shelf.turn(file) if about["turned"] else file
+
+
+def _in_one_collection(about: Any) -> Any:
+    """Return an older visit's JSON as it is now.
+
+    Once taught networks stood in a list, and the one in hand beside it, often a second time.
+    """
+    if not isinstance(about, dict) or "networks" in about:
+        return about
+    _check(about, {"held": dict | None, "taught": list})
+    taught, held = about["taught"], about["held"]
+    known = [_key(one) for one in taught]
+    apart = held and _kind(held) != "shipped" and _key(held) not in known
+    return about | {
+        "networks": [*taught, held] if apart else taught,
+        "chosen": _key(held) if held else None,
+    }
+
+
+def _kind(about: Any) -> Kind:
+    said = str(about.get("kind", about.get("source"))) if isinstance(about, dict) else ""
+    kind = _OLD_KINDS.get(said, said)
+    if kind not in ORDER:
+        raise Damaged(f"{kind} is no kind of network")
+    return kind
+
+
+def _key(about: Any) -> str:
+    return key_for(_kind(about), str(about.get("id") or about.get("name")))
 
 
 def _read_mine(about: list, raw: bytes) -> list[Kept]:

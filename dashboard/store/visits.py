@@ -8,7 +8,7 @@ import gc
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,46 +16,10 @@ import numpy as np
 from dashboard.runs.scheduler import Run, Scheduler, new_id
 from dashboard.store.files import LoadedFile, Shelf
 from dashboard.store.library import Library, Sets
+from dashboard.store.networks import Networks
 from nnengine import kernels
-from nnengine.analysis.finetuning import Lesson
-from nnengine.core.network import Network
 
 _MMAP_THRESHOLD, _APART = -3, 4 << 20  # of glibc's allocator: a setting's number, and bytes
-UNDOS = 8  # lessons that can be taken back: each keeps a copy of the weights
-
-
-@dataclass(frozen=True, eq=False)
-class HeldNetwork:
-    """A network that Weights, Draw and Models can look at.
-
-    `source` is "run", "file", "link", "shipped" or "taught"; `id` tells networks of one source
-    apart where their names may be equal. A taught network remembers its lesson, what it was taught
-    from, the number of the drawing that was the reason, and what forgetting was measured on.
-    `said` is what came with a network in a link.
-    """
-
-    network: Network
-    name: str
-    source: str
-    id: str = ""
-    lesson: Lesson | None = None
-    origin: HeldNetwork | None = None
-    reason: int | None = None
-    tested: str = ""
-    said: str = ""
-
-    @property
-    def key(self) -> str:
-        """What a list of networks knows it by."""
-        return f"{self.source}:{self.id or self.name}"
-
-    def trimmed(self, undos: int = UNDOS) -> HeldNetwork:
-        """Return it with at most so many lessons behind it."""
-        if self.origin is None:
-            return self
-        if not undos:
-            return replace(self, origin=None)
-        return replace(self, origin=self.origin.trimmed(undos - 1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,12 +44,15 @@ class Visit:
     files: list[LoadedFile] = field(default_factory=list)
     fresh: dict[str, bytes] = field(default_factory=dict)  # files to be kept in a browser yet
     upright: set[str] = field(default_factory=set)  # files not to be asked about again
-    runs: list[Run] = field(default_factory=list)
+    networks: Networks = field(default_factory=Networks)
     run_sources: dict[str, str] = field(default_factory=dict)  # of their data, by the run's id
-    held: HeldNetwork | None = None
-    taught: list[HeldNetwork] = field(default_factory=list)
     mine: list[Kept] = field(default_factory=list)
     kept: int = 0  # drawings ever kept: the number of the next
+
+    @property
+    def runs(self) -> list[Run]:
+        """The visitor's runs, oldest first."""
+        return self.networks.runs
 
     @property
     def bytes(self) -> int:
@@ -100,7 +67,7 @@ class Registry:
         self.scheduler = scheduler
         self.shelf = Shelf()
         self.library = Library(self.shelf)
-        self.lessons = threading.Lock()  # one visitor's lesson at a time
+        self.finetuning = threading.Lock()  # one visitor's at a time
         self._clock = clock
         self._lock = threading.Lock()
         self._by_token: dict[str, Visit] = {}
@@ -149,7 +116,7 @@ class Registry:
     def drop_run(self, visit: Visit, run: Run) -> None:
         """Stop a run and forget it."""
         self.scheduler.stop(run)
-        visit.runs = [other for other in visit.runs if other is not run]
+        visit.networks.runs = [other for other in visit.runs if other is not run]
         with self._lock:
             self._by_token.pop(run.id, None)
 

@@ -1,4 +1,4 @@
-"""Tempo: the parts of a page that change by themselves, on a server and in a browser tab.
+"""Live: the parts of a page that change by themselves, on a server and in a browser tab.
 
 On a server a timer draws a fragment anew, beside the engine's own thread. A tab has one thread for
 training and for pages: slices are trained one after another, each so short that a click need not
@@ -18,9 +18,9 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.components.ticker import ticker
-from dashboard.host import ahead
 from dashboard.host.tab import IN_TAB
 from dashboard.runs.scheduler import SLICE_S, Scheduler
+from dashboard.sections import ready
 
 # Between two slices, so that all of what a click sets in motion can have its turn.
 REST_S = 0.008
@@ -30,7 +30,7 @@ GIVE_WAY_S = 0.25
 # From one drawing to asking for the next: a drawing costs training 0.1 s.
 UNHURRIED_MS = 250
 log = logging.getLogger(__name__)
-_BEAT, _TICKS = "tempo.beat", "tempo.ticks"
+_BEAT, _TICKS = "live.beat", "live.ticks"
 _driver: asyncio.Task | None = None
 _readying: asyncio.Task | None = None
 _given_way_until_s = 0.0
@@ -61,7 +61,7 @@ def keep_training() -> None:
         return
     _given_way_until_s = time.monotonic() + GIVE_WAY_S
     if _readying is None:
-        pieces = chain(ahead.pieces(), measuring(state.scheduler()))
+        pieces = chain(ready.pieces(), measuring(state.scheduler()))
         _readying = asyncio.get_running_loop().create_task(make_ready(pieces))
     ticks = state.get(_TICKS, False)
     state.put(_TICKS, False)
@@ -85,7 +85,7 @@ def _draw_and_go_on(draw: Callable[..., Any], *given: Any) -> None:
     beat = state.get(_BEAT, 0) + 1
     state.put(_BEAT, beat)
     pause_ms = UNHURRIED_MS if engine.busy() else 0
-    ticker(key=f"tempo.{draw.__name__}", beat=beat, pause_ms=pause_ms)
+    ticker(key=f"live.{draw.__name__}", beat=beat, pause_ms=pause_ms)
 
 
 async def drive(engine: Scheduler) -> None:

@@ -1,0 +1,139 @@
+"""Answers: what a network says to a drawing, in words and as bars of HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+import numpy as np
+
+from dashboard.present import words
+from nnengine.core.network import Network
+from nnengine.data import framing
+
+READABLE_PX = (8, 64)  # sides of images that a drawing can be brought to and still be read
+MOST_BARS = 12  # beside each other; of more classes the likeliest are shown
+_SURENESS = (  # by whole percent, which stand beside them
+    (99, "almost certain"),
+    (90, "sure"),
+    (70, "fairly sure"),
+    (50, "unsure"),
+    (0, "guessing"),
+)
+STYLE = """<style>
+.nn-bars { display: grid; grid-template-columns: max-content 1fr 3.1rem; gap: .3rem .6rem;
+  align-items: center; font-size: .875rem; line-height: 1.25; font-variant-numeric: tabular-nums; }
+.nn-bars .track { height: .875rem; border-radius: 3px; overflow: hidden;
+  background: color-mix(in srgb, currentColor 8%, transparent); }
+.nn-bars .fill { height: 100%; border-radius: 3px;
+  background: color-mix(in srgb, currentColor 42%, transparent); }
+.nn-bars .best.fill { background: #1f8a8a; }
+.nn-bars .name { overflow-wrap: anywhere; max-width: 9rem; }
+.nn-bars .best.name, .nn-bars .best.share { font-weight: 650; }
+.nn-bars .share { text-align: right; white-space: nowrap; }
+.nn-bars.small { gap: .15rem .5rem; font-size: .75rem;
+  grid-template-columns: max-content 1fr 2.75rem; }
+.nn-bars.small .track { height: .5rem; }
+.nn-answer { line-height: 1.1; }
+.nn-above { font-size: .875rem; line-height: 1.1; opacity: .75; }
+.nn-answer .name { font-weight: 650; overflow-wrap: anywhere; }
+.nn-answer .below { font-size: .9375rem; margin-top: .4rem; line-height: 1.4; }
+.nn-answer .below b { font-weight: 650; }
+/* The keys of these buttons are their own names: said once is enough. */
+.st-key-draw-tell kbd { display: none; }
+.st-key-draw-tell button { min-width: 2.75rem; }
+.stLayoutWrapper:has(> .st-key-draw-bars) { min-width: 260px; }
+.stLayoutWrapper:has(> [class*=st-key-draw-small]) { min-width: 150px; }
+/* After a key the browser frames the whole page, because it can be scrolled by keys. */
+.stMain:focus-visible::before { box-shadow: none; }
+</style>"""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a network says: probabilities (classes,), and the two likeliest classes."""
+
+    probabilities: np.ndarray
+    first: int
+    second: int
+    names: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The answer."""
+        return self.names[self.first]
+
+    @property
+    def sure(self) -> float:
+        """How sure the network is of its answer, in [0, 1]."""
+        return float(self.probabilities[self.first])
+
+    @property
+    def sentence(self) -> str:
+        """The answer as a screen reader says it."""
+        return f"{self.name}, {sureness(self.sure)}, {words.share(self.sure)}"
+
+
+def readable(network: Network) -> bool:
+    """Return whether a drawing can be brought to this network's images."""
+    low, high = READABLE_PX
+    return min(network.image_shape) >= low and max(network.image_shape) <= high
+
+
+def seen(network: Network, framed: np.ndarray) -> np.ndarray:
+    """Return framed drawings, uint8 (28, 28) or (n, 28, 28), as this network sees them."""
+    if framed.shape[-2:] == network.image_shape:
+        return framed
+    if framed.ndim == 3:
+        return np.stack([framing.fit(image, network.image_shape) for image in framed])
+    return framing.fit(framed, network.image_shape)
+
+
+def sureness(share: float) -> str:
+    """Return a certainty in [0, 1] in words."""
+    return next(word for least, word in _SURENESS if round(100 * share) >= least)
+
+
+def bars(names: Sequence[str], answer: Answer | None, *, small: bool = False) -> str:
+    """Return the probability of every class as HTML; without an answer the tracks are empty.
+
+    Of many classes the likeliest are shown, in the order of their places.
+    """
+    p = answer.probabilities if answer else np.zeros(len(names))
+    shown = sorted(int(i) for i in np.argsort(-p, kind="stable")[:MOST_BARS])
+    rows = []
+    for i in shown:
+        best = "best " if answer and i == answer.first else ""
+        share = words.share(float(p[i])) if answer else ""
+        share = share.replace("under ", "&lt;").replace("over ", "&gt;")  # a narrow column
+        rows.append(
+            f'<span class="{best}name">{escape(names[i])}</span><span class="track">'
+            f'<div class="{best}fill" style="width:{100 * p[i]:.1f}%"></div></span>'
+            f'<span class="{best}share">{share}</span>'
+        )
+    spoken = "no answer yet"
+    if answer:
+        order = np.argsort(-p, kind="stable")[:3]
+        spoken = ", ".join(f"{names[i]} {words.share(float(p[i]))}" for i in order)
+    return (
+        f'<div class="nn-bars{" small" * small}" role="img" '
+        f'aria-label="Probability of each answer: {escape(spoken)}">{"".join(rows)}</div>'
+    )
+
+
+def headline(answer: Answer, *, above: str = "The network answers", small: bool = False) -> str:
+    """Return the answer in large letters, how sure it is, and the runner-up, as HTML."""
+    size = (3 if small else 6) if len(answer.name) <= 2 else (1.25 if small else 2)
+    sure = sureness(answer.sure)
+    second = ""
+    if answer.second != answer.first:
+        share = words.share(float(answer.probabilities[answer.second]))
+        second = f"<br>next {escape(answer.names[answer.second])}, {share}"
+    status = ' role="status"' * (not small)
+    return (
+        f'<div class="nn-answer"{status}><div class="nn-above">{escape(above)}</div>'
+        f'<div class="name" style="font-size:{size}rem">{escape(answer.name)}</div>'
+        f'<div class="below"><b>{sure.capitalize()}</b><br>{words.share(answer.sure)}{second}</div>'
+        "</div>"
+    )

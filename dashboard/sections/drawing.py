@@ -1,0 +1,85 @@
+"""Drawing: a digit by hand or from a picture file, and the image that networks are given of it."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from dashboard import state
+from dashboard.components.drawing_pad import Sheet, drawing_pad
+from dashboard.present import units
+from dashboard.store.picturefile import read_picture
+from nnengine.data import framing
+from nnengine.errors import FormatError
+
+PAD = "drawing-pad"
+PEN_PX = 18  # on a pad of 280: digits that fill most of it are about as bold as MNIST's
+BY_HAND, FROM_FILE = "Draw", "Picture file"
+
+
+def source() -> np.ndarray | None:
+    """Offer pad and picture file; return the pixels of the one chosen, or None."""
+    state.set_widget("draw.source", BY_HAND, over=False)
+    way = st.segmented_control(
+        "Source", [BY_HAND, FROM_FILE], key=state.widget("draw.source"),
+        label_visibility="collapsed",
+    )  # fmt: skip
+    return from_file() if way == FROM_FILE else by_hand()
+
+
+def by_hand() -> np.ndarray | None:
+    """Show the pad with its pen and Clear; return what is drawn."""
+    sheet = state.get(PAD) or Sheet()
+    state.put(PAD, sheet)
+    shown = st.container()  # the canvas goes above its tools, but reads their values
+    state.set_widget("draw.pen", PEN_PX, over=False)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        width = st.slider(
+            "Pen thickness", 8, 40, step=2, key=state.widget("draw.pen"), format="%d px", width=196
+        )
+        st.button("Clear", on_click=sheet.clear, key="draw.clear")
+    with shown:
+        # The canvas's own tools appear above it: this line leaves them room.
+        st.caption("One digit, of any size, anywhere on the sheet.")
+        drawing_pad(
+            sheet,
+            key=PAD,
+            in_page=state.in_page(sheet.widget(PAD)),
+            stroke_width=width,
+            label="Drawing area for mouse, pen or finger. To answer by keyboard, choose "
+            "Picture file.",
+        )
+    return sheet.pixels
+
+
+def from_file() -> np.ndarray | None:
+    """Take a picture file; return its pixels, or say beside it why there are none."""
+    turn = state.get("draw.turn", 0)
+    upload = st.file_uploader(
+        "A picture of one digit, PNG or JPEG", key=f"draw.file.{turn}",
+        help="Dark on light or light on dark. Crop it to the digit and plain paper around it.",
+    )  # fmt: skip
+    if upload is not None:
+        raw = upload.getvalue()
+        state.release_upload(upload)
+        try:
+            state.put("draw.picture", (upload.name, read_picture(upload.name, raw), None))
+        except FormatError as fault:
+            state.put("draw.picture", (upload.name, None, str(fault)))
+        state.put("draw.turn", turn + 1)
+        st.rerun()
+    name, pixels, fault = state.get("draw.picture") or ("", None, None)
+    if fault:
+        st.error(units.plain(fault))
+    if pixels is not None:
+        # st.image has no alternative text, and its caption serves as one.
+        st.image(pixels, caption=units.plain(name), width=280)
+        st.button("Remove picture", on_click=state.put, args=("draw.picture", None))
+    return pixels
+
+
+def frame(pixels: np.ndarray | None) -> np.ndarray | None:
+    """Return what is drawn as an image, uint8 (28, 28), or None for a blank sheet."""
+    if pixels is None or framing.is_empty(pixels):
+        return None
+    return framing.to_image(pixels)

@@ -1,0 +1,134 @@
+"""Run panel: the run in view, what it has reached, and the commands that act on it now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from dashboard import state
+from dashboard.host.tab import IN_TAB
+from dashboard.present import run_words
+from dashboard.present.units import plain
+from dashboard.runs.estimate import compact, in_words
+from dashboard.runs.scheduler import Run
+from nnengine import kernels
+
+TILE_PX = 156  # two in a row on a phone
+BADGES = {
+    "waiting": ("Waiting", "gray"),
+    "running": ("Running", "green"),
+    "paused": ("Paused", "orange"),
+    "finished": ("Finished", "blue"),
+    "stopped": ("Stopped", "gray"),
+    "diverged": ("Diverged", "red"),
+    "failed": ("Failed", "red"),
+}
+
+
+def header(run: Run) -> None:
+    """Show the run's name and state, and the commands that act on it now."""
+    with st.container(
+        horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
+    ):
+        label, colour = BADGES[run.state]
+        st.markdown(f"## {plain(run.name)} :{colour}-badge[{label}]", width="content")
+        if not run.ended:
+            with st.container(horizontal=True, width="content", gap="small"):
+                commands(run)
+
+
+def commands(run: Run) -> None:
+    """Offer Pause or Resume, Step and Stop."""
+    engine = state.scheduler()
+    if run.state == "paused":
+        st.button("Resume", on_click=act, args=(engine.resume, run), type="primary", key="resume")
+    else:
+        st.button("Pause", on_click=act, args=(engine.pause, run), key="pause")
+    st.button(
+        "Step", on_click=act, args=(engine.step, run), key="step",
+        help="One step of the optimizer, then pause.",
+    )  # fmt: skip
+    st.button(
+        "Stop", on_click=act, args=(engine.stop, run), key="stop",
+        help="End this run for good. Its weights and curves stay.",
+    )  # fmt: skip
+
+
+def act(command: Callable[[Run], None], run: Run) -> None:
+    """Carry out a command; what the server refuses is shown beneath the buttons."""
+    try:
+        command(run)
+    except state.Refused as fault:
+        state.put("train.refused", str(fault))
+
+
+def messages(run: Run) -> None:
+    """Say why the run is as it is, where that needs words."""
+    if refused := state.get("train.refused"):
+        st.warning(refused)
+        state.put("train.refused", None)
+    if run.state == "waiting" and not state.scheduler().warm and not IN_TAB:
+        st.info(
+            "Preparing the compiled kernels. The first time on a machine this takes some ten "
+            "seconds; the run starts by itself."
+        )
+    elif run.state in ("diverged", "failed"):
+        st.error(f"{run.message} The last good weights are kept.")
+    elif run.message:
+        st.info(run.message)
+
+
+def metrics(run: Run) -> None:
+    """Show accuracy, loss, speed and time left."""
+    history, now = run.history, run.progress
+    side = "train" if run_words.last(history.val_accuracy) is None else "val"
+    words = {"train": "training", "val": "validation"}[side]
+    accuracy = run_words.last(getattr(history, f"{side}_accuracy"))
+    loss = run_words.last(getattr(history, f"{side}_loss"))
+    speed = compact(now.images_per_s) if now.images_per_s else "–"
+    if run.ended:
+        time_label, time_text = "Time taken", in_words(now.seconds)
+    else:
+        time_label = "Time left"
+        time_text = in_words(now.seconds_left) if now.seconds_left else "–"
+    with st.container(horizontal=True, gap="small", key="metrics"):
+        for label, value in (
+            (f"Accuracy, {words}", run_words.percent(accuracy)),
+            (f"Loss, {words}", "–" if loss is None else f"{loss:.4f}"),
+            ("Images a second", speed),
+            (time_label, time_text),
+        ):
+            st.metric(label, value, border=True, width=TILE_PX)
+
+
+def progress(run: Run) -> None:
+    """Show how far the run is, in steps, epochs and time."""
+    now = run.progress
+    share = now.step / now.total_steps if now.total_steps else 0.0
+    parts = [f"Step {now.step:,} of {now.total_steps:,}"]
+    if run.recipe.batch_size is not None:  # in full batch every step is an epoch
+        parts.append(f"epoch {now.epoch:.1f}")
+    if now.seconds:
+        parts.append(in_words(now.seconds))
+    st.progress(min(share, 1.0), text=" · ".join(parts))
+
+
+def cost(run: Run) -> None:
+    """Say what the run costs: who computes, on how much, how the images are read."""
+    record = run.snapshot.training[-1] if run.snapshot.training else {}
+    if "cost" in record and run.progress.step:
+        now = run.progress
+        share = min(now.busy_s / now.seconds, 1.0) if now.busy_s else None
+        st.caption(run_words.cost(record["cost"], record["data"], share))
+        if remark := kernels.remark():
+            st.caption(plain(remark))
+
+
+def preparing() -> None:
+    """Say that the compiler is at work, as long as it is."""
+    if not state.scheduler().warm:
+        st.info(
+            "The kernels are being compiled in the background, some ten seconds the first time on "
+            "a machine. You can start a run now: it begins by itself."
+        )
