@@ -2,7 +2,7 @@
 
     python examples/core_alone.py --epochs 5 --seed 0
 
-The numbers are those of `nnengine.training` by NumPy's kernels: tests/test_docs.py holds them to it.
+The numbers are those of `nnengine.training` by NumPy's kernels; tests/test_docs.py compares them.
 """
 
 from __future__ import annotations
