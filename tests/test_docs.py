@@ -235,14 +235,14 @@ def drawn() -> set[str]:
 
 
 def on_disk() -> set[str]:
-    """Return the folders of both packages that hold files of the project."""
-    listed = [
+    """Return the folders of both packages that hold files; those that Python keeps do not count."""
+    files = [
         path.relative_to(ROOT)
         for package in ("nnengine", "dashboard")
-        for path in [ROOT / package, *(ROOT / package).rglob("*")]
-        if path.is_dir() and "__pycache__" not in path.parts
+        for path in (ROOT / package).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
     ]
-    return {path.as_posix() for path in listed}
+    return {folder.as_posix() for file in files for folder in file.parents[:-1]}
 
 
 def test_the_rooms_drawn_are_those_on_the_disk():
