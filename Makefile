@@ -55,8 +55,8 @@ define frozen
 endef
 
 lint: types
-	$(BIN)/ruff check nnengine dashboard tests benchmarks
-	$(BIN)/ruff format --check nnengine dashboard tests benchmarks
+	$(BIN)/ruff check nnengine dashboard tests benchmarks examples
+	$(BIN)/ruff format --check nnengine dashboard tests benchmarks examples
 
 # pyright would ask whether there is a newer one.
 types: export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
@@ -72,7 +72,7 @@ load: $(VENV)/.test
 bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/bench.py $(BENCH_ARGS)
 
-# SITE="--vendored" takes nothing from elsewhere when it is opened: see README.
+# SITE="--vendored" takes nothing from elsewhere when it is opened: see docs/running.md.
 site: $(VENV)/.site
 	$(BIN)/python -m dashboard.web build --out site $(SITE)
 
