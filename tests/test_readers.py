@@ -697,3 +697,9 @@ def test_inspecting_whatever_happened_to_a_file_raises_nothing(kind, seed, cut):
         assert found.kind != "nothing" and found.rescued is None
     else:
         assert found.fault.startswith("f: ") and found.kind == "nothing"
+
+
+def test_every_format_has_a_kind_of_its_own_and_says_what_it_is():
+    assert all(known.offers and known.title for known in readers.FORMATS)
+    kinds = [known.kind for known in readers.FORMATS]
+    assert len(set(kinds)) == len(kinds)
