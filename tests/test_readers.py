@@ -155,6 +155,26 @@ def test_a_table_does_not_depend_on_where_its_blocks_are_cut(rows, columns, seed
     assert np.array_equal(labels, found.labels)
 
 
+@pytest.mark.parametrize("count", [70, 1200])
+def test_no_row_of_a_packed_table_without_a_header_is_lost(count):
+    images = np.random.default_rng(5).integers(100, 256, (count, 1, 32)).astype(np.uint8)
+    labels = np.full(count, 101) + np.arange(count) % 3  # each row has 132 bytes
+    packed = gzip.compress(csv(images, labels), mtime=0)
+    found = readers.read_sets(packed).train
+    assert same(found, images, labels)
+
+
+def test_the_faults_of_a_set_say_whether_its_images_or_labels_have_them():
+    with pytest.raises(FormatError, match="a.npz: the range of the images goes from -1 to 1"):
+        readers.read(
+            npz(x=np.linspace(-1, 1, 300, dtype=np.float32).reshape(12, 5, 5), y=names()),
+            name="a.npz",
+        )
+    bad = {"x_train": pictures(), "y_train": np.full(12, 300)}
+    with pytest.raises(FormatError, match="the train labels: 300 at index 0"):
+        readers.read(npz(**bad))
+
+
 def test_a_table_that_was_cut_short_offers_its_whole_rows():
     raw = csv(pictures(), names())
     cut = raw[: raw.rfind(b"\n", 0, -1) + 9]
@@ -677,3 +697,9 @@ def test_inspecting_whatever_happened_to_a_file_raises_nothing(kind, seed, cut):
         assert found.kind != "nothing" and found.rescued is None
     else:
         assert found.fault.startswith("f: ") and found.kind == "nothing"
+
+
+def test_every_format_has_a_kind_of_its_own_and_says_what_it_is():
+    assert all(known.offers and known.title for known in readers.FORMATS)
+    kinds = [known.kind for known in readers.FORMATS]
+    assert len(set(kinds)) == len(kinds)

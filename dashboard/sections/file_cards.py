@@ -9,7 +9,7 @@ from dashboard import state
 from dashboard.components.tiles import tiles
 from dashboard.present import anatomy, pictures, units, words
 from dashboard.sections import from_link
-from nnengine.data.readers import turned
+from nnengine.data.readers import FORMATS, turned
 from nnengine.errors import EngineError
 
 WANTED = (
@@ -18,13 +18,7 @@ WANTED = (
     ("t10k-images-idx3-ubyte.gz", "10,000 images to be examined on", "1.6 MB"),
     ("t10k-labels-idx1-ubyte.gz", "what each of those shows", "5 kB"),
 )
-OTHERS = (
-    ("IDX", "images and labels in two files, packed with gzip or not, under any name"),
-    ("CSV", "one image a row, its label first or in a column that is called so"),
-    (".npz, .npy", "arrays: x_train, y_train, x_test, y_test, or images and labels"),
-    ("Zip of pictures", "PNG or JPEG in folders named by class, or with names such as 7_001.png"),
-    ("Zip of files", "any of these together, as this page exports them"),
-)
+OTHERS = tuple(offer for known in FORMATS for offer in known.offers)
 ASKED_ABOUT = 8  # images shown beside the question whether they are turned
 
 

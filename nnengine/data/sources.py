@@ -102,7 +102,9 @@ class Stream:
         raise NotImplementedError
 
     def read(self, limit: int) -> bytes:
-        """Return 1 to ``limit`` bytes, or none at the end."""
+        """Return 1 to ``limit`` bytes, or none at the end, or where none is asked for."""
+        if limit < 1:  # which zlib would take for "all there is", and the piece would be lost
+            return b""
         part = self._ahead[:limit] or self._more(limit)
         self._ahead = self._ahead[limit:]
         if self.left is not None:

@@ -146,8 +146,8 @@ def _extent(arrays: Mapping[str, np.ndarray]) -> tuple[float, float, bool]:
             whole = whole and all(bool((part == np.rint(part)).all()) for part in _blocks(array))
         if not (0 <= lows[-1] and highs[-1] <= 255):  # NaN fails as well
             raise FormatError(
-                f"{name} goes from {lows[-1]:g} to {highs[-1]:g}: pixels lie in 0 to 255 or in "
-                "0 to 1; give them as they were before they were centred or scaled"
+                f"the range of {name} goes from {lows[-1]:g} to {highs[-1]:g}: pixels lie in 0 to "
+                "255 or in 0 to 1; give them as they were before they were centred or scaled"
             )
     return min(lows), max(highs), whole
 
@@ -213,8 +213,10 @@ def datasets(
 
     Which trains and which is the test set: see `pairing.choose`. Raises FormatError.
     """
-    images, said = as_bytes({part: pictures for part, (pictures, _) in parts.items()})
-    labels = {p: as_labels(named, f"the labels of {p}") for p, (_, named) in parts.items()}
+    called = {part: " ".join(filter(None, ("the", part))) for part in parts}
+    scaled, said = as_bytes({f"{called[p]} images": x for p, (x, _) in parts.items()})
+    images = dict(zip(parts, scaled.values(), strict=True))
+    labels = {p: as_labels(y, f"{called[p]} labels") for p, (_, y) in parts.items()}
     order, left_out = in_order({part: len(pictures) for part, (pictures, _) in parts.items()})
     classes = len(class_names) if class_names else 1 + max(int(labels[p].max()) for p in order)
     found = [

@@ -36,7 +36,8 @@ class Format:
     `read` gets a stream that stands at the beginning, gzip looked through, and raises FormatError
     for every fault. A format of which a file is a single array gives it by `array` too, so that
     the files of one archive are told apart, and scaled, together. `header` says what a file says
-    of itself, whether or not the rest is whole.
+    of itself, whether or not the rest is whole. `offers` are what a page says of it: what such
+    files are called, and what they hold.
     """
 
     kind: str  # what `recognise` answers
@@ -45,6 +46,7 @@ class Format:
     read: Callable[[Stream, Request], Contents]
     array: Callable[[Stream, Request], np.ndarray] | None = None
     header: Callable[[Stream], IdxHeader] | None = None
+    offers: tuple[tuple[str, str], ...] = ()
 
 
 def find(head: bytes, formats: Sequence[Format]) -> Format | None:

@@ -13,6 +13,7 @@ IDX = Format(
     read=idx.read,
     array=idx.read_array,
     header=idx.read_header,
+    offers=(("IDX", "images and labels in two files, packed with gzip or not, under any name"),),
 )
 
 
@@ -22,20 +23,41 @@ def _is_csv(head: bytes) -> bool:
     return look is not None and look[0] == "a CSV table"
 
 
+# The first that matches has a file: those told by their first bytes alone stand before those that
+# are told by what looks like their text.
 FORMATS = (
-    Format(
-        kind="zip",
-        title="zip archive",
-        matches=lambda head: head.startswith((b"PK\x03\x04", b"PK\x05\x06")),
-        read=members.read_zip,
-    ),
+    IDX,
     Format(
         kind="npy",
         title="NumPy array",
         matches=lambda head: head.startswith(b"\x93NUMPY"),
         read=arrays.read,
         array=arrays.read_array,
+        offers=(
+            (
+                ".npz, .npy",
+                "arrays: x_train, y_train, x_test, y_test, or images and labels",
+            ),
+        ),
     ),
-    IDX,
-    Format(kind="csv", title="CSV table", matches=_is_csv, read=table.read),
+    Format(
+        kind="zip",
+        title="zip archive",
+        matches=lambda head: head.startswith((b"PK\x03\x04", b"PK\x05\x06")),
+        read=members.read_zip,
+        offers=(
+            (
+                "Zip of pictures",
+                "PNG or JPEG in folders named by class, or with names such as 7_001.png",
+            ),
+            ("Zip of files", "any of these together, as this page exports them"),
+        ),
+    ),
+    Format(
+        kind="csv",
+        title="CSV table",
+        matches=_is_csv,
+        read=table.read,
+        offers=(("CSV", "one image a row, its label first or in a column that is called so"),),
+    ),
 )
