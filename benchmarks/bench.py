@@ -130,7 +130,8 @@ def main(words: Sequence[str] | None = None) -> int:
     few = f"; {plan.few} where one takes seconds" if plan.few < plan.rounds else ""
     how = (
         f"Medians of {plan.rounds} rounds{few}, all sides in turn in one process; ratios are taken "
-        "round by round against the best peer. Threads are BLAS's and PyTorch's as well."
+        "round by round against the best peer. Threads are BLAS's and PyTorch's as well; JAX has "
+        "all cores."
     )
     print(machine.in_words(found))
     for path in table.write(options.out, results, found, settings, how):

@@ -22,6 +22,7 @@ STYLES = {
     "nnengine, numpy": {"color": "#90caf9", "symbol": "circle", "size": 10},
     "PyTorch nn": {"color": "#d84315", "symbol": "diamond-open", "size": 10},
     "PyTorch by hand": {"color": "#d84315", "symbol": "cross-open", "size": 10},
+    "JAX": {"color": "#6a1b9a", "symbol": "x-open", "size": 9},
     "scikit-learn": {"color": "#6d4c41", "symbol": "square-open", "size": 9},
     "NumPy float32": {"color": "#2e7d32", "symbol": "triangle-up-open", "size": 10},
     "NumPy float64": {"color": "#2e7d32", "symbol": "triangle-down-open", "size": 10},

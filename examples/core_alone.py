@@ -16,7 +16,7 @@ import numpy as np
 from nnengine.core import Adam, Network, arithmetic, evaluate
 from nnengine.core.metrics import Evaluation
 from nnengine.data import catalogue
-from nnengine.training.batches import Split, cut, shuffled
+from nnengine.training.batches import Shuffled, Split, cut
 from nnengine.training.config import TrainingConfig
 from nnengine.training.loop import SAMPLE, learn
 
@@ -29,7 +29,7 @@ def epochs(
 ) -> Iterator[tuple[Evaluation, Evaluation]]:
     """Train `network` in place; yield after every epoch what it makes of both sides."""
     optimizer = Adam(network.theta, rate=config.rates(len(train)))
-    batches = cut(train, shuffled(len(train), config), network.piece_images)
+    batches = cut(train, Shuffled(len(train), config), network.piece_images)
     seen = train.sample(SAMPLE, config.seed)  # the training images that curves are measured on
     steps = learn(network, optimizer, batches)
     for _ in range(config.epochs):

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..core.optimizers import Optimizer
 from ..data.dataset import Dataset
-from ..training.batches import Part, Split, cut, in_pieces, shuffled
+from ..training.batches import Part, Shuffled, Split, cut, in_pieces
 from ..training.events import Event, Progressed
 from ..training.loop import Taken, learn
 from ..training.record import GRADIENT, OPTIMIZER, Timings
@@ -49,7 +49,7 @@ class Reference:
     def batches(self) -> Generator[Part, None, None]:
         """Yield for ever what the steps see, a batch at a time or a block of it."""
         task, count, block = self.task, len(self.split), self.task.network.block_images
-        batches = shuffled(count, task.config, task.state.step)
+        batches = Shuffled(count, task.config, task.state.step)
         if not task.config.augmentation:
             return cut(self.split, batches, block)
         from ..training.distorting import distorted, flat  # only where images are

@@ -10,7 +10,7 @@ import numpy as np
 from .. import kernels
 from ..core.arithmetic import read_only
 from ..data.dataset import Dataset
-from ..training.batches import Part, Split, cut, shuffled
+from ..training.batches import Part, Shuffled, Split, cut
 from ..training.config import TrainingConfig
 from ..training.events import Event, Progressed
 from ..training.record import PREPARING
@@ -60,7 +60,7 @@ class Sliced(Gathered):
         yield Progressed(step=task.state.step, done=count, total=count)
         groups = Split(images, task.dataset.labels[images.rows])
         block = max(1, task.network.block_images // BLOCK) * BLOCK
-        self.parts = cut(groups, shuffled(count, task.config), block)
+        self.parts = cut(groups, Shuffled(count, task.config), block)
 
     def add_gradient(self, part: Part, gradient: np.ndarray) -> tuple[float, int]:
         """Add a part's gradient to that of the batch."""

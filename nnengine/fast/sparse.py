@@ -14,7 +14,7 @@ from .. import kernels
 from ..core.arithmetic import read_only
 from ..core.network import ASKED, Network, add_up, each_piece, totals
 from ..data.dataset import Dataset
-from ..training.batches import Part, Split
+from ..training.batches import Part, Shuffled, Split
 from ..training.events import Event
 from ..training.loop import Taken
 from ..training.record import STEPS
@@ -38,6 +38,16 @@ class Sparse(Gathered):
         self.steps: Any = None
         self.largest = 0
         self.step_s = CALL_S  # what a step took lately: until that is known, a call is one step
+        self.shuffled: Shuffled | None = None  # where every step is one of a small batch
+
+    def prepare(self) -> Generator[Event, None, None]:
+        """Begin with the next step; where all are small, with the order of the epoch itself."""
+        task, count = self.task, len(self.split)
+        small = min(task.config.batch_size or count, count) <= kernels.TOGETHER
+        if small and task.config.batch_size and not task.config.augmentation:
+            self.shuffled = Shuffled(count, task.config, task.state.step)
+        else:
+            yield from super().prepare()
 
     def read(self, data: Dataset) -> Split:
         """Return the images as lists, or whole but for the same kernels where lists do not pay."""
@@ -55,20 +65,25 @@ class Sparse(Gathered):
 
     def take(self, most: int) -> Generator[Event, None, list[Taken]]:
         """Take the next steps: those of small batches together."""
-        started, part = time.perf_counter(), next(self.parts)
-        if not part.last or part.count > kernels.TOGETHER:
-            return [(yield from self.step(chain((part,), self.parts)))]
-        parts, most = [part], min(most, int(CALL_S / self.step_s))
-        while len(parts) < most and parts[-1].more:
-            parts.append(next(self.parts))
-        steps = self._in_one_call(parts)
+        started, most = time.perf_counter(), min(most, max(1, int(CALL_S / self.step_s)))
+        if self.shuffled is not None:
+            rows, size = self.shuffled.take(most), self.shuffled.size or 0
+            sizes = [min(size, len(rows) - start) for start in range(0, len(rows), size)]
+            steps = self._in_one_call(self.split.take(rows), sizes)
+        else:
+            part = next(self.parts)
+            if not part.last or part.count > kernels.TOGETHER:
+                return [(yield from self.step(chain((part,), self.parts)))]
+            parts = [part]
+            while len(parts) < most and parts[-1].more:
+                parts.append(next(self.parts))
+            steps = self._in_one_call(together(parts), [part.count for part in parts])
         self.task.timings.add(STEPS, started)
         self.step_s = (time.perf_counter() - started) / len(steps)
         return steps
 
-    def _in_one_call(self, parts: list[Part]) -> list[Taken]:
-        """Take the steps of small batches of one source."""
-        split, sizes = together(parts), [part.count for part in parts]
+    def _in_one_call(self, split: Split, sizes: list[int]) -> list[Taken]:
+        """Take the steps of small batches, one after another."""
         network, optimizer, images = self.task.network, self.task.optimizer, split.images
         if self.indptr is not images.indptr or max(sizes) > self.largest:
             self.indptr, self.largest = images.indptr, max(sizes)

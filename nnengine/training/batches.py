@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -58,30 +58,38 @@ class Part:
         return self.source.labels[self.rows]
 
 
-def shuffled(
-    count: int, config: TrainingConfig, done: int = 0
-) -> Generator[slice | np.ndarray, None, None]:
-    """Yield for ever the rows of each batch, shuffled anew every epoch; full batches: all of them.
+class Shuffled:
+    """The rows of a run's batches, shuffled anew every epoch; of full batches: all, in order.
 
     done: steps of the run that are taken already.
     """
-    if config.batch_size is None:
+
+    def __init__(self, count: int, config: TrainingConfig, done: int = 0) -> None:
+        self.count, self.size = count, config.batch_size
+        self._rng = np.random.default_rng(config.seed)
+        if self.size is not None:
+            epochs, steps = divmod(done, config.steps_per_epoch(count))
+            for _ in range(epochs + 1):
+                self._order = self._rng.permutation(count)
+            self._at = steps * self.size
+
+    def take(self, most: int = 1) -> np.ndarray:
+        """Return the rows of the next mini-batches of an epoch, at most so many batches."""
+        assert self.size is not None
+        if self._at >= self.count:
+            self._order, self._at = self._rng.permutation(self.count), 0
+        rows = self._order[self._at : self._at + most * self.size]
+        self._at += len(rows)
+        return rows
+
+    def __iter__(self) -> Iterator[slice | np.ndarray]:
+        """Yield the rows of a batch, for ever."""
         while True:
-            yield slice(0, count)
-    rng = np.random.default_rng(config.seed)
-    epochs, steps = divmod(done, config.steps_per_epoch(count))
-    for _ in range(epochs):
-        rng.permutation(count)
-    begin = steps * config.batch_size
-    while True:
-        order = rng.permutation(count)
-        for start in range(begin, count, config.batch_size):
-            yield order[start : start + config.batch_size]
-        begin = 0
+            yield slice(0, self.count) if self.size is None else self.take()
 
 
 def cut(
-    split: Split, batches: Iterator[slice | np.ndarray], most: int
+    split: Split, batches: Iterable[slice | np.ndarray], most: int
 ) -> Generator[Part, None, None]:
     """Yield the batches in parts of at most so many images."""
     for batch in batches:

@@ -144,10 +144,23 @@ def look_ahead(part, control, data, network, rooms):
     columns, rows, pixels = rooms[4][side], chosen[side, : control[NEXT]], plan[0, FAN_IN]
     begin, end = _rows_of(pixels, part)
     here = rooms[6][side, part, :, : rows.size]
-    fetch_lists(starts, places, values, rows)
     find_part(starts, places, rows, (begin, end, pixels), here)
     if control[LEARNS]:
         by_pixel(places, values, here, (begin, end), np.uint64(columns.size // pixels), columns)
+
+
+@part
+def _fetch_share(part, first, end, control, data):
+    """Ask for some of the next images' lists, which come while sums are made.
+
+    Half of the parts are one thread's where there are two, and either reads all lists.
+    """
+    (starts, places, values), chosen, _ = data
+    half, count = max(1, PARTS // 2), control[COUNT]
+    begin, last = part % half * count + first, part % half * count + end
+    rows = chosen[1 - control[SIDE], : control[NEXT]]
+    begin, last = begin * rows.size // (half * count), last * rows.size // (half * count)
+    fetch_lists(starts, places, values, rows[begin:last])
 
 
 @part
@@ -161,6 +174,8 @@ def sums_of_part(part, tile, first, end, control, data, network, rooms):
     if control[SPARSE]:
         lanes = tile * ACROSS, min((tile + 1) * ACROSS, width)
         here = rooms[6][side, part, :, first:end]
+        if tile == 0:
+            _fetch_share(part, first, end, control, data)
         part_forward(places, values, here, levels, w, stride, lanes, width, z)
         return
     fan_in, (begin, last) = plan[0, FAN_IN], _rows_of(plan[0, FAN_IN], part)
