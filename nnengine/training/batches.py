@@ -78,9 +78,8 @@ class Shuffled:
         assert self.size is not None
         if self._at >= self.count:
             self._order, self._at = self._rng.permutation(self.count), 0
-        rows = self._order[self._at : self._at + most * self.size]
-        self._at += len(rows)
-        return rows
+        begin, self._at = self._at, min(self._at + most * self.size, self.count)
+        return self._order[begin : self._at]
 
     def __iter__(self) -> Iterator[slice | np.ndarray]:
         """Yield the rows of a batch, for ever."""
