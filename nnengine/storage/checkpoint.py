@@ -16,6 +16,7 @@ import numpy as np
 from ..core.network import Network
 from ..data.npy import npy_bytes, read_head, read_values
 from ..errors import FormatError
+from ..renamed import by_new_names
 from ..training.state import TrainingState
 from . import modelfile
 
@@ -49,9 +50,9 @@ def from_bytes(data: bytes) -> tuple[Network, TrainingState]:
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            parts = {info.filename: archive.read(info) for info in _members(archive, len(data))}
-        about = json.loads(parts.pop("course.json"))
-        network = modelfile.load(parts.pop("network.npz"))
+            members = {info.filename: archive.read(info) for info in _members(archive, len(data))}
+        about = json.loads(members.pop("course.json"))
+        network = modelfile.load(members.pop("network.npz"))
         step, cost = about["step"], about["cost"]
     except FormatError:
         raise
@@ -60,8 +61,10 @@ def from_bytes(data: bytes) -> tuple[Network, TrainingState]:
     if type(step) is not int or step < 0:
         raise FormatError(f"a checkpoint of step {step!r}: begin the run anew")
     if network.training and isinstance(cost, dict):
+        if isinstance(parts := cost.get("parts"), dict):
+            cost = {**cost, "parts": by_new_names(parts)}
         network.training = (*network.training[:-1], {**network.training[-1], "cost": cost})
-    arrays = {name.removesuffix(".npy"): _array(raw, name) for name, raw in parts.items()}
+    arrays = {name.removesuffix(".npy"): _array(raw, name) for name, raw in members.items()}
     return network, TrainingState(step, arrays)
 
 
