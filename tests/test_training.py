@@ -413,6 +413,13 @@ def test_a_run_is_the_same_however_many_steps_are_taken_at_once(
     assert 80 == runs[0][2]
 
 
+def test_a_clock_that_stands_still_ends_no_run(easy, monkeypatch):
+    """Firefox's goes in steps of a millisecond, in which it may take several steps of a run."""
+    monkeypatch.setattr(time, "perf_counter", lambda: 1.0)
+    events = run(build(), easy, epochs=2, batch_size=32)
+    assert 20 == of(StepFinished, events)[-1].step
+
+
 def test_between_any_two_events_weights_and_course_belong_together(easy):
     config = TrainingConfig(iterations=60, batch_size=7, evaluate_every=9)
     network, state = Network.build([64, 12, 3], rng=1), TrainingState(steps_per_call=1)

@@ -79,7 +79,8 @@ class Sparse(Gathered):
                 parts.append(next(self.parts))
             steps = self._in_one_call(together(parts), [part.count for part in parts])
         self.task.timings.add(STEPS, started)
-        self.step_s = (time.perf_counter() - started) / len(steps)
+        spent = max(time.perf_counter() - started, 1e-6)  # Firefox's clock may stand still
+        self.step_s = spent / len(steps)
         return steps
 
     def _in_one_call(self, split: Split, sizes: list[int]) -> list[Taken]:
