@@ -298,7 +298,7 @@ from nnengine.kernels import compiled
 from nnengine.kernels.compiled import full_batch, quicker
 QUICKER
 compiled.prepare("full batch")
-(made,) = full_batch._grouped_gradient.overloads.values()
+(made,) = full_batch._sliced_gradient.overloads.values()
 lines = made.library.get_asm_str().splitlines()
 steps = [line for line in lines if re.match(r"\\t[a-z]", line)]
 names = r"[.]?[_\\w]*_Z\\w+|[.]const[.][^,]+"  # change every time

@@ -56,7 +56,7 @@ def test_whichever_kernel_does_not_compile_a_run_goes_on_by_numpy(monkeypatch, s
     kernels.use("numpy")
     expected = work(stripes)
     module = kernels._module("numba")
-    at_the_step = kernel == "packed_steps"
+    at_the_step = kernel == "sparse_steps"
     monkeypatch.setattr(module, kernel, (lambda *_: broken) if at_the_step else broken)
     kernels.use("auto")
     found = work(stripes)

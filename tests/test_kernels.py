@@ -169,12 +169,12 @@ def test_packed_images_have_the_gradient_of_the_formulas(k, sizes, kind, count):
     labels = rng.integers(0, sizes[-1], count).astype(np.uint8)
     network = whole_network(rng, sizes, kind)
     one, scale = np.float32(1), np.float32(1 / 255)
-    found = k.packed_gradient(packed(k, x), rows, labels, scale, one, *network)
+    found = k.sparse_gradient(packed(k, x), rows, labels, scale, one, *network)
     loss, right, expected = by_hand(x[rows] / 255, labels, *network[:3])
     assert (pytest.approx(loss, rel=1e-5), right) == found
     close(1 + expected, network[-1], np.float32)
     nothing = np.empty(0, np.float32)  # the loss alone
-    assert found == k.packed_gradient(packed(k, x), rows, labels, scale, one, *network[:3], nothing)
+    assert found == k.sparse_gradient(packed(k, x), rows, labels, scale, one, *network[:3], nothing)
 
 
 def whole_bytes(x):
@@ -214,7 +214,7 @@ def test_steps_in_one_call_are_those_of_the_formulas(k, sizes, rule, lists):
     memory = tuple(np.full_like(theta, 0.01) for _ in range(count))
     expected, remembered = theta.astype(float), [array.astype(float) for array in memory]
     scale = np.float32(1 / 255)
-    take = k.packed_steps(lists(k, x), scale, sizes, kinds, theta, rule, memory, 70)
+    take = k.sparse_steps(lists(k, x), scale, sizes, kinds, theta, rule, memory, 70)
     for n in (70, 70, 1, 33):  # the last of an epoch are fewer
         rows = rng.integers(0, 90, n)
         labels = rng.integers(0, sizes[-1], n).astype(np.uint8)
@@ -236,7 +236,7 @@ def test_what_compiled_steps_remember_of_an_unused_pixel_fades_to_nothing(rule):
     sizes, kinds, theta, _ = whole_network(np.random.default_rng(3), (3, 17, 2), numpy_.TANH)
     count, numbers = RULES[rule]
     memory = tuple(np.full_like(theta, 1e-20) for _ in range(count))
-    take = k.packed_steps(packed(k, x), np.float32(1 / 255), sizes, kinds, theta, rule, memory, 4)
+    take = k.sparse_steps(packed(k, x), np.float32(1 / 255), sizes, kinds, theta, rule, memory, 4)
     unused = slice(17, 34)
     before = theta[unused].copy()
     steps = 300  # 0.9 ** 300 * 1e-20 is 2e-34
@@ -261,7 +261,7 @@ def test_an_unused_pixel_is_moved_by_what_adam_remembers_of_it_alone(k, mean):
     memory = np.zeros_like(theta), np.zeros_like(theta)
     memory[0][unused], memory[1][unused] = mean, 0.01
     before, (rate, beta1, beta2, epsilon) = theta.copy(), RULES[numpy_.ADAM][1]
-    take = k.packed_steps(packed(k, x), np.float32(1), sizes, kinds, theta, 2, memory, 4)
+    take = k.sparse_steps(packed(k, x), np.float32(1), sizes, kinds, theta, 2, memory, 4)
     take(np.arange(4), np.zeros(4, np.uint8), np.array([4]), np.array([RULES[numpy_.ADAM][1]]))
     step = rate * beta1 * mean / (np.sqrt(beta2 * 0.01) + epsilon)
     np.testing.assert_allclose(before[unused] - theta[unused], step, atol=1e-6)
@@ -284,7 +284,7 @@ def test_steps_have_the_same_bits_on_any_number_of_threads(monkeypatch, k, sizes
         theta = start.copy()
         memory = np.zeros_like(theta), np.zeros_like(theta)
         network = np.float32(1 / 255), sizes, kinds, theta
-        take = k.packed_steps(lists(k, x), *network, numpy_.ADAM, memory, 64)
+        take = k.sparse_steps(lists(k, x), *network, numpy_.ADAM, memory, 64)
         numbers = np.tile((1e-3, 0.9, 0.999, 1e-8), (4, 1))
         found = [take(np.arange(256), labels, np.arange(64, 257, 64), numbers) for _ in range(8)]
         bits.add(
@@ -304,7 +304,7 @@ def in_calls(k, images, sizes, rule, calls):
     numbers = np.array([[numbers[0] / n, *numbers[1:]] for n in range(1, 6)])
     memory = tuple(np.zeros_like(theta) for _ in range(count))
     network = np.float32(1 / 255), sizes, kinds, theta
-    take, found, first, begin = k.packed_steps(images, *network, rule, memory, 40), [], 0, 0
+    take, found, first, begin = k.sparse_steps(images, *network, rule, memory, 40), [], 0, 0
     for steps in calls:
         here = slice(first, first + steps)
         batch = slice(begin, ends[here][-1])
@@ -342,7 +342,7 @@ def test_a_loss_that_is_not_finite_is_the_last_of_its_call(k, lists, worst):
     for steps in (4, 3):
         theta = start.copy()
         network = np.float32(1 / 255), sizes, kinds, theta
-        take = k.packed_steps(lists(k, x), *network, numpy_.SGD, (), 20)
+        take = k.sparse_steps(lists(k, x), *network, numpy_.SGD, (), 20)
         with np.errstate(all="ignore"):
             losses, right = take(
                 rows[: 20 * steps], labels[: 20 * steps], ends[:steps], rates[:steps]
@@ -363,7 +363,7 @@ def test_the_gradient_of_many_images_is_summed_whatever_their_losses(k):
     network[2][-3:] = np.nan
     one, labels = np.float32(1), rng.integers(0, 3, 600).astype(np.uint8)
     with np.errstate(all="ignore"):
-        loss, _ = k.packed_gradient(packed(k, x), np.arange(600), labels, one, one, *network)
+        loss, _ = k.sparse_gradient(packed(k, x), np.arange(600), labels, one, one, *network)
     assert np.isnan(loss)
     assert np.isnan(network[-1][-3:]).all()
 
@@ -378,7 +378,7 @@ def test_grouped_images_have_the_gradient_of_the_formulas(k, pixels, sizes, kind
     labels = rng.integers(0, sizes[-1], 1700).astype(np.uint8)[images.rows]
     network = whole_network(rng, sizes, kind)
     one, scale = np.float32(1), np.float32(1 / 255)
-    found = k.grouped_gradient(images.lists, 0, labels, scale, one, *network)
+    found = k.sliced_gradient(images.lists, 0, labels, scale, one, *network)
     loss, right, expected = by_hand(x[images.rows] / 255, labels, *network[:3])
     assert (pytest.approx(loss, rel=1e-5), right) == found
     close(1 + expected, network[-1], np.float32)
@@ -418,11 +418,11 @@ def whole_gradients(k, x, labels, *network):
     """Yield what both kernels for whole networks find: (loss, right), and the gradient."""
     images, one = group(x), np.float32(1)
     for kernel, lists, rows in (
-        (k.packed_gradient, packed(k, x), np.arange(len(x))),
-        (k.grouped_gradient, images.lists, 0),
+        (k.sparse_gradient, packed(k, x), np.arange(len(x))),
+        (k.sliced_gradient, images.lists, 0),
     ):
         gradient = np.zeros_like(network[-1])
-        given = labels if kernel is k.packed_gradient else labels[images.rows]
+        given = labels if kernel is k.sparse_gradient else labels[images.rows]
         yield kernel(lists, rows, given, one, one, *network, gradient), gradient
 
 

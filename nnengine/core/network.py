@@ -57,6 +57,7 @@ class Network:
         self.training = tuple(training)
         self.layers = layers_of(theta, self.sizes, self.activations)
         self.kinds = tuple(map(kind_of, self.activations))  # as kernels name them
+        self._made_of = theta.dtype.type(input_scale), self.sizes, self.kinds, theta
 
     @classmethod
     def build(
@@ -235,7 +236,7 @@ class Network:
         Idx3 or a Dataset; bytes or any other numbers. Raises FormatError when they do not fit.
         """
         x = self.as_inputs(images)
-        if x.dtype == np.uint8 and self.theta.dtype == np.float32:
+        if x.dtype == np.uint8 and type(self._made_of[0]) is np.float32:  # 0.1 us of 4 less
             return self._probabilities(x)
         probabilities = self._logits(x)
         now.softmax(probabilities, probabilities)
@@ -243,8 +244,7 @@ class Network:
 
     def _probabilities(self, x: np.ndarray) -> np.ndarray:
         """Do `predict_proba` for bytes, in one call a thread and piece."""
-        network = self.theta.dtype.type(self.input_scale), self.sizes, self.kinds, self.theta
-        answers = np.empty((len(x), self.classes), np.float32)
+        network, answers = self._made_of, np.empty((len(x), self.sizes[-1]), np.float32)
         if len(x) <= _ANSWERS:
             now.probabilities(x, *network, answers)
         else:

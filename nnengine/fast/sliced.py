@@ -67,7 +67,7 @@ class Sliced(Gathered):
         network, images, real = self.task.network, part.images, self.task.network.dtype.type
         made_of = network.sizes, network.kinds, network.theta, gradient
         rest = read_only(part.labels), real(network.input_scale), real(1 / part.of)
-        return kernels.grouped_gradient(images.lists, images.first, *rest, *made_of)
+        return kernels.sliced_gradient(images.lists, images.first, *rest, *made_of)
 
     def read(self, data: Dataset) -> Split:
         """Return the images as they are: what is measured becomes lists a part at a time."""

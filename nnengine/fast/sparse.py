@@ -91,7 +91,7 @@ class Sparse(Gathered):
             scale = network.dtype.type(network.input_scale)
             made_of = scale, network.sizes, network.kinds, network.theta
             rule = optimizer.rule, self.memory
-            self.steps = kernels.packed_steps(images.lists, *made_of, *rule, self.largest)
+            self.steps = kernels.sparse_steps(images.lists, *made_of, *rule, self.largest)
         numbers = np.array([optimizer.numbers() for _ in sizes], float)
         found = self.steps(images.rows, read_only(split.labels), np.cumsum(sizes), numbers)
         losses, right = (array.tolist() for array in found)
@@ -142,7 +142,7 @@ def _gradient(
     real = network.dtype.type
     made_of = network.sizes, network.kinds, network.theta, gradient
     rest = read_only(labels), real(network.input_scale), real(weight)
-    return kernels.packed_gradient(images.lists, images.rows, *rest, *made_of)
+    return kernels.sparse_gradient(images.lists, images.rows, *rest, *made_of)
 
 
 def _path_of(images: SparseImages) -> str:

@@ -31,9 +31,9 @@ NAMES = (
     "bytes_backward",
     "count_pixels",
     "pack_pixels",
-    "packed_gradient",
-    "packed_steps",
-    "grouped_gradient",
+    "sparse_gradient",
+    "sparse_steps",
+    "sliced_gradient",
     "probabilities",
     "distort",
     "dense_forward",
@@ -77,9 +77,9 @@ warm: bool  # False while a first call may still have to wait for the compiler
 # Of NAMES, those that are called by attribute; what a network is made of asks `core.arithmetic`.
 count_pixels: Callable[..., None]
 pack_pixels: Callable[..., None]
-packed_gradient: Callable[..., tuple[float, int]]
-packed_steps: Callable[..., Callable[..., tuple[np.ndarray, np.ndarray]]]
-grouped_gradient: Callable[..., tuple[float, int]]
+sparse_gradient: Callable[..., tuple[float, int]]
+sparse_steps: Callable[..., Callable[..., tuple[np.ndarray, np.ndarray]]]
+sliced_gradient: Callable[..., tuple[float, int]]
 distort: Callable[..., None]
 
 
@@ -146,17 +146,19 @@ def _or_numpy(kernel: str, function: Callable) -> Callable:
 
     def call(*arguments):
         try:
-            found = function(*arguments)
+            return function(*arguments)
         except KernelError as fault:
             _fall_back(fault)
             return getattr(numpy_, kernel)(*arguments)
-        return _steps_or_numpy(found, arguments) if kernel == "packed_steps" else found
 
-    return call
+    def steps(*arguments):
+        return _steps_or_numpy(function(*arguments), arguments)
+
+    return steps if kernel == "sparse_steps" else call
 
 
 def _steps_or_numpy(take: Callable, arguments: tuple) -> Callable:
-    """Return what `packed_steps` returns, with NumPy behind it: it compiles at the first step."""
+    """Return what `sparse_steps` returns, with NumPy behind it: it compiles at the first step."""
 
     def step(*given):
         nonlocal take
@@ -164,7 +166,7 @@ def _steps_or_numpy(take: Callable, arguments: tuple) -> Callable:
             return take(*given)
         except KernelError as fault:
             _fall_back(fault)
-            take = numpy_.packed_steps(*arguments)
+            take = numpy_.sparse_steps(*arguments)
         return take(*given)
 
     return step

@@ -57,39 +57,39 @@ GROUPS = 32  # of a block: ten gradients each fill 20 of 32 KB of the first cach
 PAIR = 1 if sys.platform == "emscripten" else 2
 
 
-def count_pixels(x, starts):
-    """Put into starts[i + 1] how many pixels of images 0..i are not zero. x: uint8 (n, p)."""
-    starts[0] = 0
-    np.cumsum(np.count_nonzero(x, axis=1), out=starts[1:])
+def count_pixels(x, indptr):
+    """Put into indptr[i + 1] how many pixels of images 0..i are not zero. x: uint8 (n, p)."""
+    indptr[0] = 0
+    np.cumsum(np.count_nonzero(x, axis=1), out=indptr[1:])
 
 
-def pack_pixels(x, starts, places, values):
-    """Put the nonzero pixels of image i into values[starts[i]:starts[i + 1]], and where they
-    stand in the image into places, uint16."""
-    places[:] = np.nonzero(x)[1]
-    values[:] = x[x != 0]
+def pack_pixels(x, indptr, indices, data):
+    """Put the nonzero pixels of image i into data[indptr[i]:indptr[i + 1]], and where they
+    stand in the image into indices, uint16."""
+    indices[:] = np.nonzero(x)[1]
+    data[:] = x[x != 0]
 
 
-def unpack(starts, places, values, rows, fan_in):
+def unpack(indptr, indices, data, rows, fan_in):
     """Return uint8 (len(rows), fan_in): the images that `pack_pixels` took apart.
 
-    Lists without any places hold every byte: of images whose zeros are not worth skipping.
+    Lists without any indices hold every byte: of images whose zeros are not worth skipping.
     """
-    if values.size and not places.size:
-        return values.reshape(-1, fan_in)[rows]
+    if data.size and not indices.size:
+        return data.reshape(-1, fan_in)[rows]
     x = np.zeros((len(rows), fan_in), np.uint8)
-    lengths = (starts[rows + 1] - starts[rows]).astype(np.intp)  # 32 bits in a browser
+    lengths = (indptr[rows + 1] - indptr[rows]).astype(np.intp)  # 32 bits in a browser
     image = np.repeat(np.arange(len(rows)), lengths)
     within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    source = np.repeat(starts[rows], lengths) + within
-    x[image, places[source]] = values[source]
+    source = np.repeat(indptr[rows], lengths) + within
+    x[image, indices[source]] = data[source]
     return x
 
 
-def packed_gradient(lists, rows, labels, scale, weight, sizes, kinds, theta, gradient):
+def sparse_gradient(lists, rows, labels, scale, weight, sizes, kinds, theta, gradient):
     """Add the gradient of a whole network for the images `rows` of packed lists.
 
-    lists: starts, places, values; labels: uint8 (n,), of these images; sizes, kinds: tuples, widths
+    lists: indptr, indices, data; labels: uint8 (n,), of these images; sizes, kinds: tuples, widths
     from inputs to classes and each layer's activation, the last IDENTITY; theta, gradient: flat,
     weights and biases layer by layer. Loss, right and weight as for `softmax_cross_entropy`. With
     an empty gradient only these are found.
@@ -98,10 +98,10 @@ def packed_gradient(lists, rows, labels, scale, weight, sizes, kinds, theta, gra
     return _gradient(x, labels, scale, weight, sizes, kinds, theta, gradient)
 
 
-def packed_steps(lists, scale, sizes, kinds, theta, rule, memory, count):
+def sparse_steps(lists, scale, sizes, kinds, theta, rule, memory, count):
     """Return what takes the steps of an optimizer on batches of at most `count` images.
 
-    lists: as for `packed_gradient`. rule: SGD, MOMENTUM or ADAM, memory: its arrays (none; the
+    lists: as for `sparse_gradient`. rule: SGD, MOMENTUM or ADAM, memory: its arrays (none; the
     velocity; mean and square), flat like theta. To be called with one batch or several:
 
     rows, labels: int64 and uint8 (n,), of the images of all batches, one batch after the other;
@@ -118,7 +118,7 @@ def packed_steps(lists, scale, sizes, kinds, theta, rule, memory, count):
 
 
 class _Steps:
-    """What `packed_steps` returns: the gradient first, then the step."""
+    """What `sparse_steps` returns: the gradient first, then the step."""
 
     def __init__(self, lists, scale, sizes, kinds, theta, rule, memory) -> None:
         self.lists, self.scale, self.network = lists, scale, (sizes, kinds, theta)
@@ -140,7 +140,7 @@ class _Steps:
         self.gradient[:] = 0
         network = sizes, kinds, theta, self.gradient
         weight = 1 / len(rows)
-        found = packed_gradient(self.lists, rows, labels, self.scale, weight, *network)
+        found = sparse_gradient(self.lists, rows, labels, self.scale, weight, *network)
         self.rule(theta, self.gradient, *self.memory, *numbers)
         return found
 
@@ -152,7 +152,7 @@ def layers_of(theta, sizes):
 
 
 def _gradient(x, labels, scale, weight, sizes, kinds, theta, gradient):
-    """Take bytes forward and back through a network; see `packed_gradient`."""
+    """Take bytes forward and back through a network; see `sparse_gradient`."""
     names = [ACTIVATIONS[kind] for kind in kinds]
     network = layers.layers_of(theta, sizes, names)
     outputs = layers.forward(network, x, scale, FORMULAS)
@@ -166,17 +166,17 @@ def _gradient(x, labels, scale, weight, sizes, kinds, theta, gradient):
 
 def ungroup(lists, block, inputs):
     """Return uint8 (GROUPS * LANES, inputs): a block of the images that `Grouped` put together."""
-    starts, places, pixels = lists[:3]
-    starts = starts[block * GROUPS : (block + 1) * GROUPS + 1]
-    slots = slice(starts[0], starts[-1])
+    indptr, indices, pixels = lists[:3]
+    indptr = indptr[block * GROUPS : (block + 1) * GROUPS + 1]
+    slots = slice(indptr[0], indptr[-1])
     x = np.zeros((GROUPS, inputs, LANES), np.uint8)
-    group = np.repeat(np.arange(GROUPS), np.diff(starts).astype(np.intp))
-    x[group, places[slots]] = pixels.reshape(-1, LANES)[slots]
+    group = np.repeat(np.arange(GROUPS), np.diff(indptr).astype(np.intp))
+    x[group, indices[slots]] = pixels.reshape(-1, LANES)[slots]
     return x.transpose(0, 2, 1).reshape(-1, inputs)
 
 
-def grouped_gradient(lists, first, labels, scale, weight, sizes, kinds, theta, gradient):
-    """Add the gradient for grouped images, whole blocks from `first` on; as `packed_gradient`.
+def sliced_gradient(lists, first, labels, scale, weight, sizes, kinds, theta, gradient):
+    """Add the gradient for grouped images, whole blocks from `first` on; as `sparse_gradient`.
 
     lists: those of `Grouped`; labels: of the images in the groups' order.
     """

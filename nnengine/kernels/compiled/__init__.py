@@ -32,8 +32,8 @@ from .dense import (
     softmax_cross_entropy,
 )
 from .distort import _distort, distort
-from .full_batch import _grouped_gradient, grouped_gradient
-from .mini_batch import _steps, packed_gradient, packed_steps
+from .full_batch import _sliced_gradient, sliced_gradient
+from .mini_batch import _steps, sparse_gradient, sparse_steps
 from .pixels import count_pixels, pack_pixels
 from .steps import adam, momentum, sgd
 
@@ -47,11 +47,11 @@ __all__ = [
     "dense_backward",
     "dense_forward",
     "distort",
-    "grouped_gradient",
+    "sliced_gradient",
     "momentum",
     "pack_pixels",
-    "packed_gradient",
-    "packed_steps",
+    "sparse_gradient",
+    "sparse_steps",
     "probabilities",
     "remark",
     "sgd",
@@ -77,14 +77,14 @@ def _answers() -> None:
 
 
 def _mini_batch() -> None:
-    starts, places = np.array([0, 3, 6]), np.array([0, 1, 2, 0, 1, 2], np.uint16)
-    packed_gradient((starts, places, _IMAGES.ravel()), np.arange(2), *_network(_IMAGES))
+    indptr, indices = np.array([0, 3, 6]), np.array([0, 1, 2, 0, 1, 2], np.uint16)
+    sparse_gradient((indptr, indices, _IMAGES.ravel()), np.arange(2), *_network(_IMAGES))
 
 
 def _full_batch() -> None:
     slots = np.zeros(numpy_.GROUPS + 1, np.int64), np.zeros(0, np.uint16), np.zeros(0, np.uint8)
     columns = np.zeros(4, np.int64), np.zeros(0, np.uint8), np.zeros(0, np.uint8)
-    grouped_gradient(tuple(map(read_only, (*slots, *columns))), 0, *_network(_IMAGES))
+    sliced_gradient(tuple(map(read_only, (*slots, *columns))), 0, *_network(_IMAGES))
 
 
 def _losses() -> None:
@@ -110,7 +110,7 @@ def _distortions() -> None:
 PREPARE = {
     "answers": (_answers, _probabilities),
     "mini-batch": (_mini_batch, _steps),
-    "full batch": (_full_batch, _grouped_gradient),
+    "full batch": (_full_batch, _sliced_gradient),
     "optimizers": (_optimizers, adam),
     "losses": (_losses, softmax_cross_entropy),
     "distortions": (_distortions, _distort),

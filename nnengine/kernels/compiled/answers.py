@@ -12,7 +12,7 @@ from .compiling import compiled, part
 from .first_layer import levels_of, part_forward
 from .passes import biases_in_vectors, layers_forward, weights_in_vectors
 from .pixels import count_pixels, pack_pixels
-from .plan import FAN_IN, UNITS, WIDE, B, answer_rooms, first_weights, packed_plan
+from .plan import FAN_IN, UNITS, WIDE, B, answer_rooms, first_weights, plan_of
 from .scratch import kept, own
 from .simd import LANES, add, exponential, load, load_bytes, splat, store, subtract
 from .tiles import TILE, across, add_row_products, no_sums
@@ -67,12 +67,12 @@ def _tiles_forward(x, tiles, b, used, z):
 
 
 @part
-def _lists_forward(starts, places, values, marks, levels, w, stride, b, z):
+def _lists_forward(indptr, indices, data, marks, levels, w, stride, b, z):
     """z = (x * scale) @ w + b for images as lists; marks: room for two numbers of each."""
     width = b.size
     for i in range(marks.shape[1]):
-        marks[0, i], marks[1, i] = starts[i], starts[i + 1]
-    part_forward(places, values, marks, levels, w, stride, (np.int64(0), width), width, z)
+        marks[0, i], marks[1, i] = indptr[i], indptr[i + 1]
+    part_forward(indices, data, marks, levels, w, stride, (np.int64(0), width), width, z)
     for i in range(marks.shape[1]):
         for lane in range(0, width, LANES):
             store(z, i * width + lane, add(load(z, i * width + lane), load(b, lane)))
@@ -97,7 +97,7 @@ def _row_probabilities(logits, width, out):
 @compiled
 def _probabilities(x, levels, plan, theta, w, stride, wide, lists, marks, tiles, a, out):
     """Do `probabilities`, so many images at a time as lists and marks have room for."""
-    starts, places, values = lists
+    indptr, indices, data = lists
     last = len(plan) - 1
     b = wide[0][plan[0, B] : plan[0, B] + plan[0, WIDE]]
     for n in range(len(plan)):
@@ -110,11 +110,11 @@ def _probabilities(x, levels, plan, theta, w, stride, wide, lists, marks, tiles,
         images = x[begin : begin + marks.shape[1]]
         count = images.shape[0]
         if tiles.size:
-            _tiles_forward(images, tiles, b, places, a)
+            _tiles_forward(images, tiles, b, indices, a)
         else:
-            count_pixels(images, starts)
-            pack_pixels(images, starts, places, values)
-            _lists_forward(starts, places, values, marks[:, :count], levels, w, stride, b, a)
+            count_pixels(images, indptr)
+            pack_pixels(images, indptr, indices, data)
+            _lists_forward(indptr, indices, data, marks[:, :count], levels, w, stride, b, a)
         logits = a[layers_forward(plan, theta, wide, count, np.int64(0), count, a) :]
         _row_probabilities(logits, plan[last, WIDE], out[begin : begin + count])
 
@@ -132,7 +132,7 @@ def probabilities(x, scale, sizes, kinds, theta, out):
 
 def _arguments(sizes, kinds, scale, count: int, few: bool, theta: np.ndarray) -> tuple:
     """Return what `_probabilities` takes between x and out; a third of a call if made each time."""
-    plan, wide, room = packed_plan(sizes, kinds)
+    plan, wide, room = plan_of(sizes, kinds)
     size = count * sizes[0]
     lists = np.empty(count + 1, np.int64), np.empty(size, np.uint16), np.empty(size, np.uint8)
     in_tiles = not few and sizes[1] <= TILE and sizes[0] % LANES == 0

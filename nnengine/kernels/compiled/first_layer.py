@@ -47,46 +47,46 @@ def _one_vector(place, value, levels, w, stride, lane):
 
 
 @part
-def fetch_lists(starts, places, values, rows):
+def fetch_lists(indptr, indices, data, rows):
     """Ask for the lists of all these images at once: they lie scattered, and each would be waited
     for by itself."""
     for i in range(rows.size):
-        begin, end = starts[rows[i]], starts[rows[i] + 1]
+        begin, end = indptr[rows[i]], indptr[rows[i] + 1]
         for t in range(begin, end, _LINE):
-            fetch_ahead(values, t)
-        if places.size:
+            fetch_ahead(data, t)
+        if indices.size:
             for t in range(begin, end, _LINE // 2):
-                fetch_ahead(places, t)
+                fetch_ahead(indices, t)
 
 
 @part
-def up_to(places, begin, end, pixel):
-    """Return how many of places[begin:end], which ascend, are below `pixel`."""
+def up_to(indices, begin, end, pixel):
+    """Return how many of indices[begin:end], which ascend, are below `pixel`."""
     count, rest = np.uint64(0), (end - begin) % PLACES
     for t in range(begin, end - rest, PLACES):
-        count += count_bits(bits_below(places, t, pixel))
+        count += count_bits(bits_below(indices, t, pixel))
     if end >= PLACES:  # the last ones with what stands before them, which is not counted
-        bits = bits_below(places, end - PLACES, pixel)
+        bits = bits_below(indices, end - PLACES, pixel)
         return np.int64(count + count_bits(bits >> np.uint64(PLACES - rest)))
     for t in range(end - rest, end):
-        count += np.uint64(places[t] < pixel)
+        count += np.uint64(indices[t] < pixel)
     return np.int64(count)
 
 
 @part
-def find_part(starts, places, rows, pixels, marks):
+def find_part(indptr, indices, rows, pixels, marks):
     """Put into marks, int64 (2, images), where in an image's list some pixels begin and end.
 
     pixels: the first, the last and one, and how many there are in all.
     """
     for i in range(rows.size):
-        at, end = starts[rows[i]], starts[rows[i] + 1]
-        marks[0, i] = at + up_to(places, at, end, pixels[0]) if pixels[0] > 0 else at
-        marks[1, i] = at + up_to(places, at, end, pixels[1]) if pixels[1] < pixels[2] else end
+        at, end = indptr[rows[i]], indptr[rows[i] + 1]
+        marks[0, i] = at + up_to(indices, at, end, pixels[0]) if pixels[0] > 0 else at
+        marks[1, i] = at + up_to(indices, at, end, pixels[1]) if pixels[1] < pixels[2] else end
 
 
 @part
-def part_forward(places, values, marks, levels, w, stride, lanes, width, z):
+def part_forward(indices, data, marks, levels, w, stride, lanes, width, z):
     """z = (x * scale) @ w for some of the pixels and of the units, without biases.
 
     The lanes of vectors are units: each pixel brings its row of weights. w, rows of `stride`, and
@@ -105,7 +105,7 @@ def part_forward(places, values, marks, levels, w, stride, lanes, width, z):
         while lane + across > end and across > LANES:
             across //= 2 if across > ROWS * LANES else ROWS
         for i in range(marks.shape[1]):
-            place, value = places[marks[0, i] : marks[1, i]], values[marks[0, i] : marks[1, i]]
+            place, value = indices[marks[0, i] : marks[1, i]], data[marks[0, i] : marks[1, i]]
             at = i * width + lane
             if across == LANES:
                 store(z, at, _one_vector(place, value, levels, w, stride, lane))
@@ -117,7 +117,7 @@ def part_forward(places, values, marks, levels, w, stride, lanes, width, z):
 
 
 @part
-def by_pixel(places, values, marks, pixels, stride, columns):
+def by_pixel(indices, data, marks, pixels, stride, columns):
     """Put the values of images, uint8, into columns, flat: those of pixel j, a byte each, zeros
     too, begin at j * stride. Only some of the pixels are looked at: see `find_part`.
     """
@@ -126,7 +126,7 @@ def by_pixel(places, values, marks, pixels, stride, columns):
         columns[t] = 0
     for i in range(marks.shape[1]):
         first, last = marks[0, i], marks[1, i]
-        place, value = places[first:last], values[first:last]
+        place, value = indices[first:last], data[first:last]
         for t in range(place.size):
             columns[np.uint64(place[t]) * stride + np.uint64(i)] = value[t]
 

@@ -46,12 +46,12 @@ FAN_IN, UNITS, WIDE, KIND, ROOM, W, B, TURNED, DW, DB = range(10)
 
 
 @part
-def _slots_forward(starts, places, pixels, first, groups, w, b, z):
+def _slots_forward(indptr, indices, pixels, first, groups, w, b, z):
     """z = x @ w + b for `groups` groups from `first` on; see `Grouped`. w: flat, scaled."""
     width = b.size
     for g in range(groups):
-        start, end = starts[first + g], starts[first + g + 1]
-        place, pixel = places[start:end], pixels[start * LANES : end * LANES]
+        start, end = indptr[first + g], indptr[first + g + 1]
+        place, pixel = indices[start:end], pixels[start * LANES : end * LANES]
         for k in range(0, width, TILE):
             for lane in range(0, LANES, PART):
                 sums = add_products(no_part_sums(), splat_part(1), b, k)
@@ -187,13 +187,13 @@ def _lanes_softmax(z, classes, width, labels, weight, spare, dz):
 @inlined
 def _forward_block(lists, block, groups, plan, theta, a):
     """Put the activations of all layers into a, for one block."""
-    starts, places, pixels, _, _, _ = lists
+    indptr, indices, pixels, _, _, _ = lists
     for n in range(len(plan)):
         wide, room = plan[n, WIDE], plan[n, ROOM]
         w, b = theta[plan[n, W] : plan[n, B]], theta[plan[n, B] : plan[n, B] + wide]
         z = a[room : room + groups * wide * LANES]
         if n == 0:
-            _slots_forward(starts, places, pixels, block * GROUPS, groups, w, b, z)
+            _slots_forward(indptr, indices, pixels, block * GROUPS, groups, w, b, z)
         else:
             before = a[plan[n - 1, ROOM] :]
             _lanes_forward(before, plan[n, FAN_IN], plan[n - 1, WIDE], groups, w, b, z)
@@ -221,8 +221,8 @@ def _backward_block(lists, block, groups, plan, theta, nothing, a, d, blame):
 
 
 @compiled
-def _grouped_gradient(lists, first, labels, weight, plan, theta, nothing, spare, a, d, blame):
-    """Do `grouped_gradient` with everything in whole tiles; see `_plan`."""
+def _sliced_gradient(lists, first, labels, weight, plan, theta, nothing, spare, a, d, blame):
+    """Do `sliced_gradient` with everything in whole tiles; see `_plan`."""
     loss, correct, last = 0.0, 0, len(plan) - 1
     classes, wide, room = plan[last, UNITS], plan[last, WIDE], plan[last, ROOM]
     for start in range(0, labels.size, GROUPS * LANES):
@@ -259,7 +259,7 @@ def _plan(sizes: tuple[int, ...], kinds: tuple[int, ...]) -> tuple[np.ndarray, t
     return plan, (theta, _tiles(max(sizes[1:])), 3 * LANES, room, blame)
 
 
-def grouped_gradient(lists, first, labels, scale, weight, sizes, kinds, theta, gradient):
+def sliced_gradient(lists, first, labels, scale, weight, sizes, kinds, theta, gradient):
     """Add the gradient for whole blocks of grouped images, on all threads; float32."""
     plan, (count, nothing, spare, rooms, blame) = _plan(sizes, kinds)
     size = _PIECE_BLOCKS * GROUPS * LANES
@@ -275,7 +275,7 @@ def grouped_gradient(lists, first, labels, scale, weight, sizes, kinds, theta, g
         label = labels[n * size : (n + 1) * size]
         rest = room("spare", spare), room("a", rooms), room("d", rooms), blame[n]
         start = first + n * _PIECE_BLOCKS
-        found[n] = _grouped_gradient(lists, start, label, weight, plan, tiles, nothing, *rest)
+        found[n] = _sliced_gradient(lists, start, label, weight, plan, tiles, nothing, *rest)
 
     workers.fan_out(piece, pieces)
     for sums in blame[1:]:  # always in this order, whoever came by them first

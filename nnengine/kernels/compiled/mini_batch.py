@@ -34,8 +34,8 @@ from .plan import (
     UNITS,
     WIDE,
     overrun,
-    packed_plan,
     pieces_of,
+    plan_of,
 )
 from .queues import QUEUES, SIZE, all_done, draw, finish, open_queues
 from .scratch import kept
@@ -80,7 +80,7 @@ def _part_behind(piece, control):
 
 
 @inlined
-def _do(drawn, own, control, data, network, learner, rooms, rest):
+def _do(drawn, own, control, source, network, learner, rooms, rest):
     """Do one piece that was drawn."""
     numbers, pieces, found, spares = rest
     phase, piece = drawn >> 32, drawn & 0xFFFF
@@ -91,15 +91,15 @@ def _do(drawn, own, control, data, network, learner, rooms, rest):
         prepare(piece, control, network)
     if ahead:
         if control[SPARSE]:
-            look_ahead(before, control, data, network, rooms)
+            look_ahead(before, control, source, network, rooms)
     elif phase == SUMS:
         tiles, groups = _groups(control, network[0])
         part, tile = piece // (tiles * groups), piece // groups % tiles
         first = piece % groups * _MANY
         end = min(first + _MANY, control[COUNT])
-        sums_of_part(part, tile, first, end, control, data, network, rooms)
+        sums_of_part(part, tile, first, end, control, source, network, rooms)
     elif phase == IMAGES:
-        n, label = piece - before, data[2][control[SIDE]]
+        n, label = piece - before, source[2][control[SIDE]]
         summed, right = images(n * FEW, control, label, network, rooms, numbers[4])
         found[n, 0], found[n, 1] = summed, right
     else:
@@ -108,7 +108,7 @@ def _do(drawn, own, control, data, network, learner, rooms, rest):
 
 
 @inlined
-def _put_next(n, batches, control, data):
+def _put_next(n, batches, control, source):
     """Put where all threads find it which images batch n has; none if there is no such batch."""
     rows, labels, ends, _ = batches
     side, begin, end = 1 - control[SIDE], 0, 0
@@ -116,11 +116,11 @@ def _put_next(n, batches, control, data):
         begin, end = ends[n - 1] if n > 0 else 0, ends[n]
     control[NEXT] = end - begin
     for i in range(begin, end):
-        data[1][side, i - begin], data[2][side, i - begin] = rows[i], labels[i]
+        source[1][side, i - begin], source[2][side, i - begin] = rows[i], labels[i]
 
 
 @inlined
-def _begin(n, batches, control, data, given):
+def _begin(n, batches, control, source, given):
     """Go on to batch n, which is ready, and put the one behind it next."""
     control[SIDE] = 1 - control[SIDE]
     control[COUNT] = control[NEXT]
@@ -128,7 +128,7 @@ def _begin(n, batches, control, data, given):
         given[i] = batches[3][n, i]
     if control[RULE] == ADAM:
         given[1], given[2] = np.float32(1) - given[1], np.float32(1) - given[2]
-    _put_next(n + 1, batches, control, data)
+    _put_next(n + 1, batches, control, source)
 
 
 @inlined
@@ -142,7 +142,7 @@ def _sum_up(n, control, found, losses, right):
 
 
 @compiled
-def _steps(own, batches, losses, right, control, queues, data, network, learner, rooms, rest):
+def _steps(own, batches, losses, right, control, queues, source, network, learner, rooms, rest):
     """Take the steps of some batches as thread 0, or help with those that come as another; return
     how many were taken.
 
@@ -158,12 +158,12 @@ def _steps(own, batches, losses, right, control, queues, data, network, learner,
     """
     step, phase, pieces, idle = np.int64(-1), 0, np.int64(0), 0
     if own == 0:
-        _put_next(0, batches, control, data)
+        _put_next(0, batches, control, source)
     while True:
         drawn = draw(queues, control[THREADS], own)
         if drawn >= 0:
             idle = 0
-            _do(drawn, own, control, data, network, learner, rooms, rest)
+            _do(drawn, own, control, source, network, learner, rooms, rest)
             finish(queues, own)
         elif own > 0:
             idle += 1
@@ -178,20 +178,20 @@ def _steps(own, batches, losses, right, control, queues, data, network, learner,
                 phase = SUMS
             if phase == SUMS:
                 step += 1
-                _begin(step, batches, control, data, rest[0])
+                _begin(step, batches, control, source, rest[0])
             pieces = np.int64(_pieces(phase, control, network[0], rest[1]))
             open_queues(queues, control[THREADS], phase, pieces)
 
 
 class Steps:
-    """Mini-batches of at most `count` images in turn; see `packed_steps`."""
+    """Mini-batches of at most `count` images in turn; see `sparse_steps`."""
 
     def __init__(
         self, lists, scale, sizes, kinds, theta, target, rule, memory, count, keep, threads=1
     ) -> None:
-        plan, wide, room = packed_plan(sizes, kinds)
-        starts, places, values = lists = tuple(map(read_only, lists))
-        sparse, learns = bool(places.size or not values.size), target.size > 0
+        plan, wide, room = plan_of(sizes, kinds)
+        indptr, indices, data = lists = tuple(map(read_only, lists))
+        sparse, learns = bool(indices.size or not data.size), target.size > 0
         moves, theta, wide = target is theta, read_only(theta), keep("wide", wide)
         nothing = keep("no biases", max(sizes[1:]) + LANES)
         first = (read_only(wide), plan[0, WIDE]) if overrun(sizes) else (theta, plan[0, UNITS])
@@ -204,14 +204,14 @@ class Steps:
         rooms = a, d, panels, pixels, aligned_zeros((2, columns), np.uint8), parts, marks
         control, queues = np.zeros(THREADS + 1, np.int64), aligned_zeros(SIZE, np.int64)
         control[[RULE, LEARNS, MOVES, SPARSE, THREADS]] = rule, learns, moves, sparse, threads
-        data = lists, np.empty((2, count), np.int64), np.empty((2, count), np.uint8)
+        source = lists, np.empty((2, count), np.int64), np.empty((2, count), np.uint8)
         spares = keep("spares", QUEUES * SPARE).reshape(QUEUES, SPARE)
         rest = np.empty(5, np.float32), pieces_of(sizes), np.zeros((-(-count // FEW), 2)), spares
-        self.arguments = control, queues, data, network, (target, *memory), rooms, rest
+        self.arguments = control, queues, source, network, (target, *memory), rooms, rest
         self.helpers: list = [None] * (threads - 1)
 
     def __call__(self, rows, labels, ends, numbers) -> tuple[np.ndarray, np.ndarray]:
-        """Take a step on each batch; see `packed_steps`."""
+        """Take a step on each batch; see `sparse_steps`."""
         table = np.zeros((len(ends), NUMBERS))
         table[:, : numbers.shape[1]] = numbers
         table[0, -1], table[1:, -1] = ends[0], ends[1:] - ends[:-1]
@@ -238,7 +238,7 @@ _NOBODY = (
 _NOTHING = np.empty(0, np.float32), np.empty(0, np.float32)
 
 
-def packed_steps(lists, scale, sizes, kinds, theta, rule, memory, count):
+def sparse_steps(lists, scale, sizes, kinds, theta, rule, memory, count):
     """Return what takes an optimizer's steps on images of packed lists; float32."""
 
     def fresh(_, size: int) -> np.ndarray:
@@ -250,7 +250,7 @@ def packed_steps(lists, scale, sizes, kinds, theta, rule, memory, count):
     return Steps(lists, *network, rule, memory, count, fresh, threads)
 
 
-def packed_gradient(lists, rows, labels, scale, weight, sizes, kinds, theta, gradient):
+def sparse_gradient(lists, rows, labels, scale, weight, sizes, kinds, theta, gradient):
     """Add the gradient of a whole network for the images `rows` of packed lists; float32."""
     count, loss, right, done = min(len(rows), TOGETHER), 0.0, 0, 0
     keep = functools.partial(kept, (sizes, count))

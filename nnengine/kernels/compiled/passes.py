@@ -137,37 +137,37 @@ def prepare(part, control, network):
 
 
 @part
-def look_ahead(part, control, data, network, rooms):
+def look_ahead(part, control, source, network, rooms):
     """Find where a part of the pixels stands in the next images' lists, and put it in columns."""
-    (starts, places, values), chosen, _ = data
+    (indptr, indices, data), chosen, _ = source
     plan, side = network[0], 1 - control[SIDE]
     columns, rows, pixels = rooms[4][side], chosen[side, : control[NEXT]], plan[0, FAN_IN]
     begin, end = _rows_of(pixels, part)
     here = rooms[6][side, part, :, : rows.size]
-    find_part(starts, places, rows, (begin, end, pixels), here)
+    find_part(indptr, indices, rows, (begin, end, pixels), here)
     if control[LEARNS]:
-        by_pixel(places, values, here, (begin, end), np.uint64(columns.size // pixels), columns)
+        by_pixel(indices, data, here, (begin, end), np.uint64(columns.size // pixels), columns)
 
 
 @part
-def _fetch_share(part, first, end, control, data):
+def _fetch_share(part, first, end, control, source):
     """Ask for some of the next images' lists, which come while sums are made.
 
     Half of the parts are one thread's where there are two, and either reads all lists.
     """
-    (starts, places, values), chosen, _ = data
+    (indptr, indices, data), chosen, _ = source
     half, count = max(1, PARTS // 2), control[COUNT]
     begin, last = part % half * count + first, part % half * count + end
     rows = chosen[1 - control[SIDE], : control[NEXT]]
     begin, last = begin * rows.size // (half * count), last * rows.size // (half * count)
-    fetch_lists(starts, places, values, rows[begin:last])
+    fetch_lists(indptr, indices, data, rows[begin:last])
 
 
 @part
-def sums_of_part(part, tile, first, end, control, data, network, rooms):
+def sums_of_part(part, tile, first, end, control, source, network, rooms):
     """Put what a part of the pixels adds to the first layer's sums into its room: for a tile of
     units, or for all where images are whole, and for images first, ..., end - 1."""
-    (starts, places, values), chosen, _ = data
+    (indptr, indices, data), chosen, _ = source
     plan, w, stride, nothing, levels = network[0], network[2], network[3], network[5], network[6]
     n, width, parts, side = control[COUNT], plan[0, WIDE], rooms[5], control[SIDE]
     z = parts[(part * n + first) * width : (part * n + end) * width]
@@ -175,13 +175,13 @@ def sums_of_part(part, tile, first, end, control, data, network, rooms):
         lanes = tile * ACROSS, min((tile + 1) * ACROSS, width)
         here = rooms[6][side, part, :, first:end]
         if tile == 0:
-            _fetch_share(part, first, end, control, data)
-        part_forward(places, values, here, levels, w, stride, lanes, width, z)
+            _fetch_share(part, first, end, control, source)
+        part_forward(indices, data, here, levels, w, stride, lanes, width, z)
         return
     fan_in, (begin, last) = plan[0, FAN_IN], _rows_of(plan[0, FAN_IN], part)
     pixels = rooms[3][first * fan_in : end * fan_in]
     for i in range(end - first):
-        value, x = values[starts[chosen[side, first + i]] :], pixels[i * fan_in : (i + 1) * fan_in]
+        value, x = data[indptr[chosen[side, first + i]] :], pixels[i * fan_in : (i + 1) * fan_in]
         for j in range(begin, last):
             x[j] = levels[value[j]]
     x, b = pixels[begin:], nothing[:width]

@@ -23,19 +23,19 @@ def nonzero_pixels(flat, start, end):
 
 
 @compiled
-def count_pixels(x, starts):
-    """Put into starts[i + 1] how many pixels of images 0..i are not zero."""
+def count_pixels(x, indptr):
+    """Put into indptr[i + 1] how many pixels of images 0..i are not zero."""
     flat, pixels = x.reshape(x.size), x.shape[1]
     total = np.int64(0)
-    starts[0] = 0
+    indptr[0] = 0
     for i in range(x.shape[0]):
         for start in range(i * pixels, (i + 1) * pixels, 64):
             total += np.int64(count_bits(nonzero_pixels(flat, start, (i + 1) * pixels)))
-        starts[i + 1] = total
+        indptr[i + 1] = total
 
 
 @compiled
-def pack_pixels(x, starts, places, values):
+def pack_pixels(x, indptr, indices, data):
     """List the nonzero pixels of every image: where they stand, and their values."""
     flat, pixels = x.reshape(x.size), x.shape[1]
     t = 0
@@ -44,7 +44,7 @@ def pack_pixels(x, starts, places, values):
             bits = nonzero_pixels(flat, start, (i + 1) * pixels)
             while bits != 0:
                 at = start + np.int64(first_bit(bits))
-                places[t] = at - i * pixels
-                values[t] = flat[at]
+                indices[t] = at - i * pixels
+                data[t] = flat[at]
                 t += 1
                 bits &= bits - np.uint64(1)

@@ -26,7 +26,7 @@ PARTS = 4 if PART == LANES else 1
 
 
 @functools.lru_cache(maxsize=32)
-def packed_plan(sizes: tuple[int, ...], kinds: tuple[int, ...]) -> tuple[np.ndarray, int, int]:
+def plan_of(sizes: tuple[int, ...], kinds: tuple[int, ...]) -> tuple[np.ndarray, int, int]:
     """Return int64 (layers, 10) and the floats that `wide` and a row of the rooms take."""
     table, wide, room, at = [], 0, 0, 0
     for n, (fan_in, units, kind) in enumerate(zip(sizes, sizes[1:], kinds, strict=False)):

@@ -36,7 +36,7 @@ ENTRIES: dict[str, list[tuple]] = {
             + (_DATA, _NETWORK, ("f4:1", "f4:1", "f4:1"), _ROOMS, _REST)
         )
     ],
-    "_grouped_gradient": [(_SLOTS, "i8", "u1:1", "f4", "int:2", *["f4:1"] * 6)],
+    "_sliced_gradient": [(_SLOTS, "i8", "u1:1", "f4", "int:2", *["f4:1"] * 6)],
     "_probabilities": [
         (
             ("u1:2", "f4:1", "int:2", "f4:1", "f4:1", "i8", ("f4:1", "f4:1"))
@@ -56,7 +56,7 @@ ENTRIES: dict[str, list[tuple]] = {
 }
 GIVES = {  # what kernels return, number by number; others return nothing
     "_steps": "q",
-    "_grouped_gradient": "dq",
+    "_sliced_gradient": "dq",
     "softmax_cross_entropy": "dq",
 }
 
