@@ -41,7 +41,7 @@ def open_page(page: str, visit=None) -> AppTest:
 
 
 def asked(at: AppTest, name: str) -> str:
-    """Return what the address says of this name; before Streamlit 1.66 it is a list of one."""
+    """Return what the address says of this name; before Streamlit 1.65 it is a list of one."""
     value = at.query_params[name]
     return value[0] if isinstance(value, list) else value
 

@@ -117,7 +117,7 @@ PREPARE = {
 }
 # By two helpers, as long as each other; first what answers: a visitor who draws a digit does not
 # wait for the rest.
-_SHARES = ("answers", "full batch", "distortions", "losses"), ("mini-batch", "optimizers")
+_SHARES = ("answers", "full batch", "distortions", "losses", "optimizers"), ("mini-batch",)
 
 
 def prepare(name: str) -> None:

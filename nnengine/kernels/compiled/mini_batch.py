@@ -17,7 +17,7 @@ import numpy as np
 
 from .. import workers
 from ..numpy_ import ADAM, SGD, TOGETHER, aligned_zeros, read_only
-from .compiling import compiled, inlined
+from .compiling import compiled, inlined, part
 from .first_layer import levels_of
 from .gather import SPARE, weights
 from .passes import ACROSS, FEW, images, look_ahead, prepare, sums_of_part
@@ -67,7 +67,7 @@ def _pieces(phase, control, plan, pieces):
     return (control[COUNT] + FEW - 1) // FEW + ahead if phase == IMAGES else len(pieces)
 
 
-@inlined
+@part
 def _part_behind(piece, control):
     """Return how many parts of the next batch's lists stand before a piece of `IMAGES`, and whether
     it is such a part itself: they are spread among the images, each beside its own weights."""
@@ -107,7 +107,7 @@ def _do(drawn, own, control, source, network, learner, rooms, rest):
         weights(here, control, network, numbers, learner, rooms, spares[own])
 
 
-@inlined
+@part
 def _put_next(n, batches, control, source):
     """Put where all threads find it which images batch n has; none if there is no such batch."""
     rows, labels, ends, _ = batches
@@ -119,7 +119,7 @@ def _put_next(n, batches, control, source):
         source[1][side, i - begin], source[2][side, i - begin] = rows[i], labels[i]
 
 
-@inlined
+@part
 def _begin(n, batches, control, source, given):
     """Go on to batch n, which is ready, and put the one behind it next."""
     control[SIDE] = 1 - control[SIDE]
@@ -131,7 +131,7 @@ def _begin(n, batches, control, source, given):
     _put_next(n + 1, batches, control, source)
 
 
-@inlined
+@part
 def _sum_up(n, control, found, losses, right):
     """Put the loss of batch n, and how many were right, where the caller finds them."""
     loss, correct = 0.0, np.int64(0)
