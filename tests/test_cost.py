@@ -102,3 +102,10 @@ def test_the_lines_of_a_cost_add_up_to_all_of_the_time():
     assert "50% of the pixels" in lines[1]
     shares = ["12.5%", "25.0%", "25.0%", "12.5%", "12.5%", "12.5%"]
     assert shares == [line.split()[-1] for line in lines[2:]]
+
+
+def test_measuring_is_a_part_of_every_run_that_is_watched(stripes, back_end):
+    network, data = Network.build([64, 12, 3], rng=1), Dataset(*stripes)
+    for _ in training(network, data, TrainingConfig(epochs=2), data):
+        pass
+    assert network.training[-1]["cost"]["parts"]["measuring"] > 0

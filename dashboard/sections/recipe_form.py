@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 from dataclasses import replace
 from typing import Any
@@ -25,7 +24,6 @@ from nnengine.training.settings import Row
 
 OWN = "My own settings"
 _ORIGINAL, _QUICK = (next(n for n in PRESETS if n.startswith(w)) for w in ("The orig", "Quick"))
-_BESIDE = ("activation", "initializer", "optimizer", "learning_rate")  # in two columns, in turn
 _NO_PRESETS = ("validation", "augmentation")  # what a preset leaves as it is
 _ITERATIONS = 1000  # what the form begins with where iterations are counted
 
@@ -211,17 +209,12 @@ def _edited() -> None:
 def _settings() -> None:
     """Draw every field; one that does not act at present is not shown, but kept."""
     table = _fields()
-    columns = []
-    for name, row in table.items():
-        if name == _BESIDE[0]:
-            columns = st.columns(2)
-        beside = columns[_BESIDE.index(name) % 2] if name in _BESIDE else contextlib.nullcontext()
+    for row in table.values():
         idle = row.when and state.widget_value(f"train.{table[row.when[0]].key}") != row.when[1]
         if not idle and not state.hides(group(row)):
-            with beside:
-                _switch(row)
-                if _acts(row):
-                    _field(row)
+            _switch(row)
+            if _acts(row):
+                _field(row)
     if not state.hides("name"):
         st.text_input(
             BENEATH["name"], key=state.widget("train.name"), max_chars=60, placeholder="Run 1, …"

@@ -14,10 +14,7 @@ def constant(rate: float, steps: int) -> Schedule:
 
 
 def cosine(rate: float, steps: int) -> Schedule:
-    """From `rate` to zero along half a cosine over so many steps.
-
-    Loshchilov & Hutter 2017, "SGDR", without restarts.
-    """
+    """From `rate` to zero along half a cosine (Loshchilov & Hutter 2017, without restarts)."""
 
     def at(step: int) -> float:
         done = (step - 1) / steps

@@ -8,6 +8,7 @@ generator. The network keeps what it has learnt so far.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Collection, Generator, Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,6 +19,7 @@ from ..core.optimizers import Stepper
 from .batches import Part, Split
 from .config import TrainingConfig
 from .events import Evaluated, Event, Progressed, StepFinished, TrainingDiverged, TrainingFinished
+from .record import MEASURING
 from .state import GoodWeights, Task
 
 if TYPE_CHECKING:
@@ -108,10 +110,8 @@ def run(
 def _until_next(step: int, total: int, count: int, config: TrainingConfig) -> int:
     """Return how many steps may be taken at once: to the next point, and good weights, at most."""
     most = min(total - step, KEEP_EVERY - step % KEEP_EVERY)
-    every = [config.steps_between_points(count)]
-    if config.batch_size is not None:
-        every.append(config.steps_per_epoch(count))
-    return min(most, *(n - step % n for n in every))
+    epoch = config.steps_per_epoch(count) if config.batch_size else total
+    return min(most, *(n - step % n for n in (epoch, config.steps_between_points(count))))
 
 
 def samples_of(executor: Executor, splits: list[Split], config: TrainingConfig) -> list[Split]:
@@ -130,7 +130,9 @@ def measure(
         loss, correct = 0.0, 0
         for start in range(0, len(split), executor.measured_at_once):
             part = split.take(slice(start, start + executor.measured_at_once))
+            started = time.perf_counter()
             summed, right = executor.loss(part)
+            task.timings.add(MEASURING, started)
             loss, correct, done = loss + summed, correct + right, done + len(part)
             if task.heartbeat.due():
                 yield task.heartbeat.give(Progressed(step=step, done=done, total=total))
