@@ -55,7 +55,7 @@ class Run:
     history: History = field(default_factory=History)
     work: Work | None = field(default=None, repr=False)
     # Of a run from an earlier time, until it goes on: where it was, and how its data are had.
-    course: TrainingState | None = field(default=None, repr=False)
+    reached: TrainingState | None = field(default=None, repr=False)
     data: Callable[[], tuple[Dataset, Dataset | None]] | None = field(default=None, repr=False)
 
     @property
@@ -90,7 +90,7 @@ class Work:
     events: Generator[Any]
     history: History
     total_images: int
-    course: TrainingState
+    reached: TrainingState
     steps_due: int = 0
     touched: bool = True  # a command has come since the last slice
     published_s: float = -1e9

@@ -111,7 +111,7 @@ class Scheduler:
 
     def _take_up(self, run: Run) -> None:
         """Give a run of an earlier time its data; raises ConfigError or FormatError without."""
-        if run.work is not None or run.course is None or run.data is None:
+        if run.work is not None or run.reached is None or run.data is None:
             return
         dataset, validation = run.data()
         network = run.snapshot.copy()
@@ -120,9 +120,9 @@ class Scheduler:
             raise ConfigError(f"this run began with other images than {dataset.name} holds now")
         run.recipe.check(dataset, self.bounds)
         run.work = _work(
-            run.recipe, network, run.course, run.history.copy(), dataset, validation
+            run.recipe, network, run.reached, run.history.copy(), dataset, validation
         )  # fmt: skip
-        run.course = run.data = None
+        run.reached = run.data = None
 
     def pause(self, run: Run) -> None:
         """Ask for no further event of `run` until it is resumed."""
@@ -283,12 +283,12 @@ class Scheduler:
         return run.work is not None
 
     def _take_events(self, run: Run, work: Work, deadline: float) -> None:
-        clock, course, level = self._clock, work.course, True
+        clock, reached, level = self._clock, work.reached, True
         # Steps taken in one call have their events behind it: a run rests where all are out.
         while run.state == "running" or work.steps_due or not level:
-            course.steps_per_call = 1 if work.steps_due else None
+            reached.steps_per_call = 1 if work.steps_due else None
             event = next(work.events, None)
-            level = type(event) is not StepFinished or event.step >= course.step
+            level = type(event) is not StepFinished or event.step >= reached.step
             if type(event) is StepFinished:
                 self._note_step(run, work, event)
             elif event is None or isinstance(event, TrainingFinished):
@@ -405,12 +405,12 @@ class Scheduler:
         self, run: Run, states: tuple[str, ...], state: str, message: str = "", wait: bool = True
     ) -> None:
         with self._changed:
-            if run.state not in states or (run.work is None and run.course is None):
+            if run.state not in states or (run.work is None and run.reached is None):
                 return
             run.state, run.message = state, message
             if run.work is None:  # of an earlier time, and not gone on with
                 if state in ENDED:
-                    run.course = run.data = None
+                    run.reached = run.data = None
                     self._active.remove(run)
                 return
             run.work.touched = True
@@ -442,18 +442,18 @@ class Scheduler:
 def _work(
     recipe: Recipe,
     network: Network,
-    course: TrainingState,
+    reached: TrainingState,
     history: History,
     dataset: Dataset,
     validation: Dataset | None,
 ) -> Work:
-    """Return what the engine holds of a run that begins, or goes on where `course` says."""
+    """Return what the engine holds of a run that begins, or goes on where `reached` says."""
     config = recipe.config(dataset.count)
     return Work(
         network=network,
-        events=training(network, dataset, config, validation, course),
+        events=training(network, dataset, config, validation, reached),
         history=history,
-        course=course,
+        reached=reached,
         total_images=config.total_steps(dataset.count)
         * min(config.batch_size or dataset.count, dataset.count),
     )

@@ -225,7 +225,7 @@ def _stamp(run: Run) -> tuple:
 
 def _run(run: Run, source: str | None) -> bytes:
     work = run.work
-    network, course = (work.network, work.course) if work else (run.snapshot, run.course)
+    network, reached = (work.network, work.reached) if work else (run.snapshot, run.reached)
     about = {
         "id": run.id,
         "name": run.name,
@@ -239,7 +239,7 @@ def _run(run: Run, source: str | None) -> bytes:
         "history": (work.history if work else run.history).as_dict(),
         "source": source,
     }
-    return pack(about, checkpoint.to_bytes(network, course or TrainingState()))
+    return pack(about, checkpoint.to_bytes(network, reached or TrainingState()))
 
 
 def _mine_key(visit: Visit) -> tuple:
@@ -399,7 +399,7 @@ def _check(about: Any, kinds: dict[str, Any]) -> None:
 
 def _read_run(about: dict, raw: bytes, owner: str, now: float) -> Run:
     _check(about, _RUN)
-    network, course = checkpoint.from_bytes(raw)
+    network, reached = checkpoint.from_bytes(raw)
     ended = about["state"] not in ("waiting", "running", "paused")
     return Run(
         id=about["id"],
@@ -415,5 +415,5 @@ def _read_run(about: dict, raw: bytes, owner: str, now: float) -> Run:
         state=about["state"] if ended or about["state"] == "paused" else "waiting",
         message=about["message"],
         history=History.from_dict(about["history"]),
-        course=None if ended else course,
+        reached=None if ended else reached,
     )
