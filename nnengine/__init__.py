@@ -3,6 +3,7 @@
 import importlib
 from typing import Any
 
+from . import early as early  # first of all
 from . import renamed
 from ._version import __version__
 from .compat import NNetworkMinimal
@@ -11,9 +12,12 @@ from .data import catalogue
 from .data.augment import Augmentation
 from .data.dataset import Dataset
 from .data.idx import Idx1, Idx3, read_idx, write_idx
+from .data.idxdataset import IdxDataset
 from .errors import ConfigError, EngineError, FetchError, FormatError
+from .exchange import load
 from .models import shipped
-from .storage.modelfile import load
+from .notebook import introduce
+from .storage import copying as copying  # tells how networks are copied
 from .training import TrainingConfig, training
 from .training.events import (
     EpochFinished,
@@ -37,6 +41,7 @@ __all__ = [
     "History",
     "Idx1",
     "Idx3",
+    "IdxDataset",
     "NNetworkMinimal",
     "Network",
     "Progressed",
@@ -56,6 +61,7 @@ __all__ = [
 
 training = renamed.takes_old_names(training)
 renamed.find_moved_modules()
+introduce()  # how notebooks show data, networks and curves
 
 
 def __getattr__(name: str) -> Any:

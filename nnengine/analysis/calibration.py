@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..core.arithmetic import calmly
 from ..core.losses import check_labels
 from ..core.network import Network
 from ..errors import ConfigError, FormatError
@@ -15,6 +16,7 @@ COOLEST, HOTTEST = 0.05, 20.0  # temperatures outside are a sign of data that de
 _HALVINGS = 40  # of a range of ln 400: the temperature is exact to eleven digits
 
 
+@calmly
 def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
     """Return the temperature, 0.05 to 20, at which softmax(logits / t) is the least surprised.
 
@@ -43,6 +45,7 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
     return math.exp(-(low + high) / 2)
 
 
+@calmly
 def tempered(network: Network, t: float) -> Network:
     """Return a network with the same answers whose probabilities are softmax(logits / t).
 
@@ -80,6 +83,7 @@ class Reliability:
         return float(gaps @ self.counts[filled] / self.counts.sum())
 
 
+@calmly
 def reliability(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> Reliability:
     """Return the certainties of the answers beside their accuracies, in `bins` equal bins.
 

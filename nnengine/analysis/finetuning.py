@@ -36,7 +36,7 @@ _SAMPLE = 10_000  # images at most of the test set
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LessonStep:
+class FineTuningStep:
     """A few steps of a lesson are done: `right` of the own images are answered rightly now."""
 
     step: int
@@ -45,7 +45,7 @@ class LessonStep:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lesson:
+class FineTuning:
     """What a lesson made, and what it cost.
 
     network: the taught copy, a frozen snapshot. before, after: int64 (n,), the answers to one's
@@ -73,14 +73,14 @@ class Lesson:
         return int((self.after == self.labels).sum())
 
 
-def teach(network: Network, mine: Dataset, memory: Dataset, **settings: Any) -> Lesson:
-    """Return the whole lesson at once; takes and raises what `teaching` does."""
-    *_, last = teaching(network, mine, memory, **settings)
-    assert isinstance(last, Lesson)
+def fine_tune(network: Network, mine: Dataset, memory: Dataset, **settings: Any) -> FineTuning:
+    """Return the whole lesson at once; takes and raises what `fine_tuning` does."""
+    *_, last = fine_tuning(network, mine, memory, **settings)
+    assert isinstance(last, FineTuning)
     return last
 
 
-def teaching(
+def fine_tuning(
     network: Network,
     mine: Dataset,
     memory: Dataset,
@@ -89,9 +89,9 @@ def teaching(
     steps: int = STEPS,
     budget_s: float = BUDGET_S,
     rng: np.random.Generator | int = 0,
-) -> Generator[LessonStep | Lesson, None, None]:
-    """Teach a copy of `network` one's own images; yield a `LessonStep` now and then, at last a
-    `Lesson`.
+) -> Generator[FineTuningStep | FineTuning, None, None]:
+    """Teach a copy of `network` one's own images; yield a `FineTuningStep` now and then, at last a
+    `FineTuning`.
 
     mine: one's own images, each of which counts. memory: what the network knows, or something
     like it: most of every step is drawn from it, so that little is forgotten (rehearsal, Robins
@@ -110,7 +110,9 @@ def teaching(
     for data, what in ((mine, "own"), (memory, "memory"), (test, "test")):
         if data is not None:
             _check_fit(network, data, what)
-    return _teaching(network, mine, memory, test, int(steps), budget_s, np.random.default_rng(rng))
+    return _fine_tuning(
+        network, mine, memory, test, int(steps), budget_s, np.random.default_rng(rng)
+    )
 
 
 def _check_fit(network: Network, data: Dataset, what: str) -> None:
@@ -123,7 +125,7 @@ def _check_fit(network: Network, data: Dataset, what: str) -> None:
     check_labels(data.labels, network.classes, what=f"{what} labels")
 
 
-def _teaching(
+def _fine_tuning(
     network: Network,
     mine: Dataset,
     memory: Dataset,
@@ -131,8 +133,8 @@ def _teaching(
     steps: int,
     budget_s: float,
     rng: np.random.Generator,
-) -> Generator[LessonStep | Lesson, None, None]:
-    """Do what `teaching` promises, for parts that are known to fit."""
+) -> Generator[FineTuningStep | FineTuning, None, None]:
+    """Do what `fine_tuning` promises, for parts that are known to fit."""
     began = time.perf_counter()
     test = _sample(test)
     before, remembered = network.predict(mine), network.accuracy(test) if test else None
@@ -141,7 +143,7 @@ def _teaching(
         taken = event.step
         yield event
     _note(pupil, mine, memory, taken)
-    yield Lesson(
+    yield FineTuning(
         network=pupil.snapshot(),
         labels=mine.labels,
         before=before,
@@ -160,7 +162,7 @@ def _steps(
     steps: int,
     budget_s: float,
     rng: np.random.Generator,
-) -> Generator[LessonStep, None, None]:
+) -> Generator[FineTuningStep, None, None]:
     """Train `pupil` in place; yield after every few steps, and after the last."""
     optimizer, haste = Adam(pupil.theta, rate=_RATE), 1.0
     gradient = kernels.aligned_zeros(pupil.theta.shape, pupil.dtype)
@@ -175,7 +177,7 @@ def _steps(
         if step % _LOOK_EVERY == 0 or step == steps or spent > 1:
             doubtful = exam.doubtful(pupil)
             right = int((pupil.predict(mine) == mine.labels).sum())
-            yield LessonStep(step=step, steps=steps, right=right)
+            yield FineTuningStep(step=step, steps=steps, right=right)
             if not len(doubtful) or spent > (1 if right == len(mine) else _PATIENCE):
                 return
             haste = min(haste * _HASTE, _MOST_HASTE) if right < len(mine) else 1.0

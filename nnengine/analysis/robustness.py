@@ -1,4 +1,4 @@
-"""Fragility: how a network's answers fall as its images are distorted more, one way at a time."""
+"""Robustness: how a network's answers fall as its images are distorted more, one way at a time."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..core.arithmetic import calmly
 from ..data.augment import Augmentation, affine_numbers, distorted, stroke_number
 from ..errors import ConfigError
 from ..kernels import numpy_ as columns
@@ -78,7 +79,7 @@ DISTORTIONS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Fragility:
+class Robustness:
     """What one distortion does to one network.
 
     name: the distortion's. levels: in its unit. accuracies: share of right answers in [0, 1] at
@@ -91,6 +92,7 @@ class Fragility:
     count: int
 
 
+@calmly
 def distort(
     images: np.ndarray, name: str, level: float, rng: np.random.Generator | int = 0
 ) -> np.ndarray:
@@ -119,7 +121,7 @@ def distort(
     return distorted(np.ascontiguousarray(images), turn, numbers)
 
 
-def fragility(
+def robustness(
     network: Network,
     dataset: Dataset,
     name: str,
@@ -127,7 +129,7 @@ def fragility(
     levels: Sequence[float] | None = None,
     sample: int = 1000,
     seed: int = 0,
-) -> Fragility:
+) -> Robustness:
     """Return how often the network is right at each level of a distortion.
 
     levels: by default those of DISTORTIONS[name]. sample: images at most, chosen by the seed,
@@ -141,7 +143,7 @@ def fragility(
     rows = rng.choice(len(dataset), min(sample, len(dataset)), replace=False)
     images, labels = dataset.images[rows], dataset.labels[rows]
     right = [network.accuracy(distort(images, name, level, seed), labels) for level in levels]
-    return Fragility(name, levels, tuple(right), len(rows))
+    return Robustness(name, levels, tuple(right), len(rows))
 
 
 def remedy(name: str) -> Augmentation:

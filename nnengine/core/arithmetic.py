@@ -9,6 +9,7 @@ gradient can be gathered from many pieces.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import wraps
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
@@ -20,11 +21,22 @@ FORMULAS = SimpleNamespace()  # by name, in NumPy: the reference
 now = SimpleNamespace()  # those in use
 
 
+def calmly(function: F) -> F:
+    """Have a function compute as ever, whatever an import has told NumPy to do about errors."""
+
+    @wraps(function)
+    def calm(*arguments: Any, **options: Any) -> Any:
+        with np.errstate(all="ignore"):  # a run that diverges is told by its loss
+            return function(*arguments, **options)
+
+    return calm  # type: ignore[return-value]
+
+
 def formula(function: F) -> F:
     """Make a function one that others may stand in for; an underscore before its name is not."""
-    name = function.__name__.lstrip("_")
+    name, function = function.__name__.lstrip("_"), calmly(function)
     setattr(FORMULAS, name, function)
-    setattr(now, name, function)
+    vars(now).setdefault(name, function)  # what is quicker may have come first: layers come late
     return function
 
 

@@ -1,155 +1,145 @@
-"""Layers: a weighted sum of the inputs, a bias, an activation; and how blame flows back."""
+"""Layers: what each makes of its inputs, an activation; and how blame flows back. Dense: here."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from ..errors import ConfigError
 from .activations import kind_of
-from .arithmetic import formula, now, read_only
+from .arithmetic import calmly, formula, now, read_only
+from .description import Shape, Spec
+
+
+class Pass:
+    """One way of some images forward through the layers, and back again.
+
+    scale: what bytes are multiplied by. by: who does the sums. rng: in training, the stream of
+    what is silenced; None: the network answers. share: of their batch, that these images are.
+    notes: layers put on it what they need again, and take it off, last first, on the way back.
+    """
+
+    def __init__(self, scale: float = 1.0, by: Any = now, rng: Any = None, share: float = 1.0):
+        self.scale, self.by, self.rng, self.share = scale, by, rng, share
+        self.notes: list[Any] = []
+
+    def floats(self, x: np.ndarray, real: np.dtype) -> np.ndarray:
+        """Return bytes as scaled floats; floats as they are, for they come scaled."""
+        return np.multiply(x, self.scale, dtype=real) if x.dtype == np.uint8 else x
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Dense:
+class Layer:
+    """What all layers share: the activation behind what each computes, on rows of numbers.
+
+    shape: what comes in, (height, width, channels), flat in the rows, pixel by pixel. real: the
+    type of the numbers. A kind of layer has its own `sums` and `blame`; this one is `flatten`.
+    """
+
+    spec: Spec
+    shape: Shape
+    real: np.dtype
+    activation: str
+
+    def forward(self, x: np.ndarray, way: Pass) -> np.ndarray:
+        """Return the activations, float (n, width), for x (n, inputs), bytes or scaled floats."""
+        a = self.sums(x, way).reshape(len(x), -1)
+        if self.activation != "identity":
+            way.by.activate(a, kind_of(self.activation))
+        return a
+
+    def backward(
+        self, x: np.ndarray, a: np.ndarray, da: np.ndarray, gradient: Any, way: Pass
+    ) -> np.ndarray:
+        """Add this layer's gradient to `gradient`; return the one for x, float (n, inputs).
+
+        x, a, way: what `forward` took and gave. da: gradient for a, (n, width), overwritten.
+        For bytes, which nothing stands behind, what is returned means nothing.
+        """
+        if self.activation != "identity":
+            way.by.activation_backward(a, da, kind_of(self.activation))
+        return self.blame(x, a, da, gradient, way).reshape(len(x), -1)
+
+    def sums(self, x: np.ndarray, way: Pass) -> np.ndarray:
+        """Do what `forward` does before the activation."""
+        return way.floats(x, self.real)
+
+    def blame(self, x: np.ndarray, a: np.ndarray, da: np.ndarray, gradient: Any, way: Pass) -> Any:
+        """Do what `backward` does before the activation."""
+        return da
+
+    def images(self, x: np.ndarray, way: Pass) -> tuple[np.ndarray, tuple[int, ...]]:
+        """Return x as images, float (n, height, width, channels), and the shape of those behind."""
+        images = way.floats(x, self.real).reshape(len(x), *self.shape)
+        return images, (len(x), *self.spec.after(self.shape))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dense(Layer):
     """A fully connected layer: a = activation(x @ weights + biases).
 
     weights: float (fan_in, fan_out); biases: float (fan_out,). Both are views into the
-    network's one parameter vector. `by`: who does the sums.
+    network's one parameter vector.
     """
 
     weights: np.ndarray
     biases: np.ndarray
-    activation: str
 
-    def forward(self, x: np.ndarray, scale: float = 1.0, by: Any = now) -> np.ndarray:
-        """Return the activations, float (n, fan_out), for x (n, fan_in).
-
-        x: bytes, which are multiplied by `scale` inside the product; or floats, which come scaled
-        already.
-        """
-        a = np.empty((len(x), self.weights.shape[1]), self.weights.dtype)
+    def sums(self, x: np.ndarray, way: Pass) -> np.ndarray:
+        """Return x @ weights + biases; bytes are scaled inside the product."""
+        a = np.empty((len(x), self.weights.shape[1]), self.real)
         if x.dtype == np.uint8:
             # A snapshot's weights are frozen: one compiled function serves them and others.
             w, b = read_only(self.weights), read_only(self.biases)
-            by.bytes_forward(x, self.weights.dtype.type(scale), w, b, a)
+            way.by.bytes_forward(x, self.real.type(way.scale), w, b, a)
         else:
-            by.dense_forward(x, self.weights, self.biases, a)
-        if self.activation != "identity":
-            by.activate(a, kind_of(self.activation))
+            way.by.dense_forward(x, self.weights, self.biases, a)
         return a
 
-    def backward(
-        self,
-        x: np.ndarray,
-        a: np.ndarray,
-        da: np.ndarray,
-        gradient: Dense,
-        scale: float = 1.0,
-        by: Any = now,
-    ) -> np.ndarray:
-        """Add this layer's gradient to `gradient`; return the one for x, float (n, fan_in).
-
-        x and a: what `forward` took and gave. da: gradient for a, (n, fan_out), overwritten.
-        For bytes, which nothing stands behind, it is empty: float (0,).
-        """
-        if self.activation != "identity":
-            by.activation_backward(a, da, kind_of(self.activation))
+    def blame(self, x: np.ndarray, a: np.ndarray, da: np.ndarray, gradient: Any, way: Pass) -> Any:
+        """Add to the gradients of weights and biases; return that of x."""
+        dw, db = gradient.weights, gradient.biases
         if x.dtype == np.uint8:
-            scale = self.weights.dtype.type(scale)
-            by.bytes_backward(x, scale, da, gradient.weights, gradient.biases)
-            return np.empty(0, da.dtype)
+            way.by.bytes_backward(x, self.real.type(way.scale), da, dw, db)
+            return da
         dx = np.empty_like(x)
-        by.dense_backward(x, self.weights, da, gradient.weights, gradient.biases, dx)
+        way.by.dense_backward(x, self.weights, da, dw, db, dx)
         return dx
 
 
 # A network's layers, one after the other ---------------------------------------------------
 
 
-def forward(
-    layers: Sequence[Dense], x: np.ndarray, scale: float = 1.0, by: Any = now
-) -> list[np.ndarray]:
+@calmly
+def forward(layers: Sequence[Layer], x: np.ndarray, way: Pass) -> list[np.ndarray]:
     """Return the activations of every layer, float (n, width) each; the last are the logits."""
     outputs = []
     for layer in layers:
-        x = layer.forward(x, scale, by)
+        x = layer.forward(x, way)
         outputs.append(x)
     return outputs
 
 
+@calmly
 def backward(
-    layers: Sequence[Dense],
+    layers: Sequence[Layer],
     x: np.ndarray,
     outputs: Sequence[np.ndarray],
     blame: np.ndarray,
-    gradients: Sequence[Dense],
-    scale: float = 1.0,
-    by: Any = now,
+    gradients: Sequence[Layer],
+    way: Pass,
 ) -> None:
     """Add every layer's gradient to `gradients`, from the last layer to the first.
 
-    x and outputs: what `forward` took and gave; blame: the gradient for the logits, overwritten.
+    x, outputs, way: what `forward` took and gave; blame: the gradient for the logits, overwritten.
     (Backpropagation: Rumelhart, Hinton & Williams 1986.)
     """
     inputs = [x, *outputs[:-1]]
     for n in reversed(range(len(layers))):
-        blame = layers[n].backward(inputs[n], outputs[n], blame, gradients[n], scale, by)
-
-
-# The parameter vector ----------------------------------------------------------------------
-
-
-def layers_of(
-    theta: np.ndarray, sizes: Sequence[int], activations: Sequence[str]
-) -> tuple[Dense, ...]:
-    """Return layers whose arrays are views into theta: weights, biases, weights, ..."""
-    layers, start = [], 0
-    for fan_in, fan_out, activation in zip(sizes, sizes[1:], activations, strict=False):
-        middle, end = start + fan_in * fan_out, start + (fan_in + 1) * fan_out
-        weights = theta[start:middle].reshape(fan_in, fan_out)
-        layers.append(Dense(weights, theta[middle:end], activation))
-        start = end
-    return tuple(layers)
-
-
-def count_parameters(sizes: Sequence[int]) -> int:
-    """Return how many weights and biases dense layers of these sizes have."""
-    return sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(sizes))
-
-
-def check_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
-    """Return the sizes as whole numbers. Raises ConfigError unless two or more, all positive."""
-    whole = tuple(int(size) for size in sizes)
-    if len(whole) < 2 or any(size < 1 for size in whole) or whole != tuple(sizes):
-        raise ConfigError(
-            f"layer sizes {list(sizes)} make no network: "
-            "give two or more whole numbers above zero, inputs first and classes last"
-        )
-    return whole
-
-
-def check_activations(activations: Sequence[str], sizes: Sequence[int]) -> tuple[str, ...]:
-    """Return one known activation a layer, the last of them "identity", or raise ConfigError."""
-    names = tuple(activations)
-    for name in names:
-        kind_of(name)
-    if len(names) != len(sizes) - 1:
-        raise ConfigError(
-            f"{len(names) - 1} activations for {len(sizes) - 2} hidden layers: give one name, "
-            "or one for each hidden layer"
-        )
-    if names[-1] != "identity":
-        raise ConfigError(
-            f"the last layer's activation is {names[-1]!r}: it must be 'identity', "
-            "softmax belongs to the loss"
-        )
-    return names
+        blame = layers[n].backward(inputs[n], outputs[n], blame, gradients[n], way)
 
 
 # The sums ----------------------------------------------------------------------------------

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from ..errors import FormatError
-from .arithmetic import formula, now, read_only
+from .arithmetic import calmly, formula, now, read_only
 
 
 @formula
@@ -31,6 +34,40 @@ def softmax_cross_entropy(
     weight = logits.dtype.type(1 / (count or len(labels)))
     loss, correct = now.softmax_cross_entropy(logits, read_only(labels), weight, gradient)
     return loss, correct, gradient
+
+
+# What is descended: `softmax_cross_entropy`, or what `targeted` returns.
+Loss = Callable[..., tuple[float, int, np.ndarray]]
+
+
+def targeted(smoothing: float = 0.0, class_weights: Any = None) -> Loss:
+    """Return cross-entropy that is less sure of its labels, or counts some classes for more.
+
+    smoothing: the share, in [0, 1), of each label that is spread over all classes (Szegedy et al.
+    2016, section 7). class_weights: float (classes,), by which each class's part of a row's loss
+    is multiplied. The mean is over the rows, whatever they weigh.
+    """
+    if not smoothing and class_weights is None:
+        return softmax_cross_entropy
+
+    def loss(logits: Any, labels: Any, *, count: int | None = None) -> tuple[float, int, Any]:
+        rows, classes = logits.shape
+        targets = np.full((rows, classes), smoothing / classes)
+        targets[np.arange(rows), labels] += 1 - smoothing
+        targets *= 1.0 if class_weights is None else class_weights
+        return against(targets, logits, labels, 1 / (count or rows))
+
+    return loss
+
+
+@calmly
+def against(targets: np.ndarray, logits: Any, labels: Any, weight: float) -> tuple:
+    """Return (loss, right answers, gradient): -sum(t log p), and weight * (p sum(t) - t), a row."""
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    logs = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    gradient = (np.exp(logs) * targets.sum(axis=1, keepdims=True) - targets) * weight
+    correct = int((logits.argmax(axis=1) == labels).sum())
+    return -float((targets * logs).sum(dtype=np.float64)), correct, gradient.astype(logits.dtype)
 
 
 @formula

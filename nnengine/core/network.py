@@ -1,23 +1,27 @@
-"""Network: dense layers over one parameter vector; forward, backward, predict."""
+"""Network: layers over one parameter vector; forward, backward, predict."""
 
 from __future__ import annotations
 
+import math
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
 from ..errors import ConfigError, FormatError
-from . import layers
-from .activations import ACTIVATIONS, kind_of
-from .arithmetic import FORMULAS, aligned_zeros, formula, now, read_only
-from .layers import Dense, check_activations, check_sizes, count_parameters, layers_of
-from .losses import softmax_cross_entropy
+from . import description, layers
+from .activations import ACTIVATIONS, IDENTITY, kind_of
+from .arithmetic import FORMULAS, aligned_zeros, calmly, formula, now, read_only
+from .description import Shape, Spec
+from .layers import Dense, Layer, Pass
+from .losses import Loss, softmax_cross_entropy
+from .parameters import Place, check_arrays, dense_sizes, places
 
 T = TypeVar("T")
 INITIALIZERS = ("he", "glorot", "uniform")
-_PIECE_FLOATS = 1 << 16  # activations of a piece: a quarter of a megabyte, within cache
+_PIECE_FLOATS, _MOST_FLOATS = 1 << 16, 1 << 26  # of a piece: within cache; 256 MB at most
+PACE = 0.1  # of running statistics: what PyTorch calls momentum
 _ANSWERS = 1024  # images a thread answers at a time
 ASKED = 768  # images measured at once: few enough to share out, 11.2 -> 5.5 ms for 10,000 of MNIST
 # Multiply-adds: 15 to 50 ms of gradient, by the kernels in use; NumPy in a browser tab has no fast
@@ -31,11 +35,15 @@ class Network:
     Input = pixel * `input_scale`, whatever type the pixels come in. Hidden layers apply their
     activation, the last gives logits, and softmax turns these into probabilities. All
     parameters live in one vector, `theta`; layers, `parameters()` and optimizers see views.
-    Make one with `Network.build` or `Network.from_parameters`.
+    Make one with `Network.build` or `Network.from_parameters`. `specs`: its layers as
+    `core.description` has them, the classes' last; `sizes`: numbers of an image before each, and
+    classes; `is_dense`: all layers are fully connected, which kernels of whole networks want.
     """
 
-    # What writes a network to a file: told by `nnengine.storage`, which stands on this module.
+    # What writes a network to a file, and reads layers from text: told by `nnengine.storage` and
+    # `nnengine.training`, which stand on this module.
     writer: ClassVar[Callable[[Network, Any], None] | None] = None
+    reader: ClassVar[Callable[[str], tuple[tuple[int, ...], tuple[Spec, ...]]] | None] = None
 
     def __init__(
         self,
@@ -46,23 +54,32 @@ class Network:
         input_scale: float = 1 / 255,
         class_names: Sequence[str] | None = None,
         image_shape: tuple[int, int] | None = None,
+        channels: int = 1,
+        hidden: Sequence[Spec] | None = None,
         training: Sequence[Mapping[str, Any]] = (),
     ) -> None:
-        self.sizes = check_sizes(sizes)
-        self.activations = check_activations(activations, self.sizes)
+        ends = check_sizes(sizes)
+        self.image_shape = check_image_shape(image_shape, ends[0], channels)
+        self.channels = channels
+        hidden = dense_specs(ends[:-1]) if hidden is None else hidden
+        self.specs = (*hidden, *dense_specs(ends[-2:]))
+        self.shape: Shape = (*self.image_shape, channels)
+        before = description.shapes(self.specs, self.shape)
+        self.sizes = (*map(math.prod, before), ends[-1])
+        self.activations = check_activations(activations, self.specs)
         self.theta = theta
         self.input_scale = float(input_scale)
         self.class_names = check_class_names(class_names, self.classes)
-        self.image_shape = check_image_shape(image_shape, self.inputs)
         self.training = tuple(training)
-        self.layers = layers_of(theta, self.sizes, self.activations)
+        self.layers = self._bound(theta)
+        self.is_dense = all(spec.kind == "dense" for spec in self.specs)
         self.kinds = tuple(map(kind_of, self.activations))  # as kernels name them
         self._made_of = theta.dtype.type(input_scale), self.sizes, self.kinds, theta
 
     @classmethod
     def build(
         cls,
-        sizes: Sequence[int],
+        sizes: Sequence[int] | str,
         *,
         activation: str | Sequence[str] = "relu",
         rng: np.random.Generator | int = 0,
@@ -71,31 +88,32 @@ class Network:
         input_scale: float = 1 / 255,
         class_names: Sequence[str] | None = None,
         image_shape: tuple[int, int] | None = None,
+        channels: int = 1,
+        classes: int | None = None,
     ) -> Network:
         """Return a new network with random weights.
 
-        sizes: inputs, hidden widths, outputs: `[784, 10, 10]`. activation: one name for all
-        hidden layers or one for each. rng: a Generator, or a seed for one. initializer:
-        "he" normal(0, sqrt(2 / fan_in)) (He et al. 2015), "glorot" uniform within
-        sqrt(6 / (fan_in + fan_out)) (Glorot & Bengio 2010), both with zero biases, or
-        "uniform": weights and biases in [-0.5, 0.5). The same seed gives float32 and float64
-        networks the same start, up to rounding. Raises ConfigError for settings that
-        cannot be.
+        sizes: inputs, hidden widths, outputs: `[784, 10, 10]`; or hidden layers as text, `conv 8
+        5x5, pool 2, dense 64`, for images of this `image_shape` and so many `channels`, in as many
+        `classes` as have names or as are given. activation: one name for all hidden layers or one
+        for each that has weights; `norm` right behind such a layer comes before it. rng: a
+        Generator, or a seed for one. initializer: "he" normal(0, sqrt(2 / fan_in)) (He et al.
+        2015), "glorot" uniform within sqrt(6 / (fan_in + fan_out)) (Glorot & Bengio 2010), both
+        with zero biases, or "uniform": weights and biases in [-0.5, 0.5). The same seed gives
+        float32 and float64 networks the same start, up to rounding. Raises ConfigError for
+        settings that cannot be.
         """
-        sizes = check_sizes(sizes)
-        hidden = len(sizes) - 2
-        names = [activation] * hidden if isinstance(activation, str) else list(activation)
+        pixels = math.prod(image_shape or (0,)) * channels
+        ends, specs = _asked_for(sizes, (pixels, classes or len(class_names or ())))
         if np.dtype(dtype) not in (np.float32, np.float64):
             raise ConfigError(f"dtype {dtype!r} is not known: choose float32 or float64")
-        theta = aligned_zeros(count_parameters(sizes), dtype)
+        shape = *check_image_shape(image_shape, ends[0], channels), channels
+        every = [*specs, *dense_specs(ends[-2:])]
+        count = sum(math.prod(place.sides) for place in places(every, shape))
         network = cls(
-            sizes,
-            [*names, "identity"],
-            theta,
-            input_scale=input_scale,
-            class_names=class_names,
-            image_shape=image_shape,
-        )
+            ends, spread(activation, every), aligned_zeros(count, dtype), input_scale=input_scale,
+            class_names=class_names, image_shape=image_shape, channels=channels, hidden=specs,
+        )  # fmt: skip
         _initialize(network.layers, initializer, np.random.default_rng(rng))
         return network
 
@@ -107,14 +125,17 @@ class Network:
 
         parameters: "weights_1" (fan_in, fan_out), "biases_1" (fan_out,), "weights_2", ... as
         `parameters()` names them, all float32 or all float64; activations: one name a layer,
-        the last "identity"; settings: as for the constructor. Raises FormatError naming the
+        the last "identity"; settings: as for the constructor; `hidden` where there are others
+        than dense layers, and then `sizes`, of which the ends count. Raises FormatError naming the
         array, the shape expected and the shape found.
         """
-        from .parameters import check_parameters  # of somebody else's
-
-        arrays = check_parameters(parameters)
-        weights = [array for name, array in arrays.items() if name.startswith("weights")]
-        sizes = [weights[0].shape[0], *(w.shape[1] for w in weights)]
+        hidden, sizes = settings.get("hidden"), settings.pop("sizes", None)
+        if hidden is None:
+            sizes = dense_sizes(parameters)
+            hidden = dense_specs(sizes[:-1])
+        channels = settings.get("channels", 1)
+        shape = *check_image_shape(settings.get("image_shape"), sizes[0], channels), channels
+        arrays = check_arrays(parameters, [*hidden, *dense_specs(sizes[-2:])], shape)
         theta = np.concatenate([array.ravel() for array in arrays.values()])
         return cls(sizes, activations, theta, **settings)
 
@@ -125,8 +146,14 @@ class Network:
 
     @property
     def inputs(self) -> int:
-        """Pixels of an image."""
+        """Pixels of an image, times its channels."""
         return self.sizes[0]
+
+    @property
+    def description(self) -> str:
+        """The layers as a text that `build` takes."""
+        dashed = "-".join(map(str, self.sizes))
+        return dashed if self.is_dense else description.write(self.specs[:-1])
 
     @property
     def classes(self) -> int:
@@ -147,60 +174,101 @@ class Network:
     def piece_images(self) -> int:
         """How many images are taken forward and back at once: what stays in cache.
 
-        It depends on the sizes alone: sums over pieces have the same bits for any number of
-        threads.
+        It depends on the sizes alone, and so do the bits of sums, on any number of threads.
         """
-        return max(256, min(4096, _PIECE_FLOATS // sum(self.sizes[1:])))
+        made = sum(self.sizes[1:])
+        return max(min(256, _MOST_FLOATS // made), min(4096, _PIECE_FLOATS // made), 1)
 
     @property
     def block_images(self) -> int:
         """How many images to hand over at once, to be done in about 50 ms at the most."""
-        pieces = int(_BLOCK_WORK / (self.parameter_count * self.piece_images))
+        work = self.parameter_count
+        for layer in self.layers:
+            if layer.spec.kind == "conv":
+                work += layer.weights.size * math.prod(layer.spec.after(layer.shape)[:2])
+        pieces = int(_BLOCK_WORK / (work * self.piece_images))
         return max(1, pieces) * self.piece_images
+
+    @property
+    def weight_places(self) -> list[slice]:
+        """Where in `theta` weights stand, as opposed to biases: what penalties act on."""
+        return [place.where for place in self._places if place.name.startswith("weights")]
+
+    @property
+    def _places(self) -> Iterator[Place]:
+        return places(self.specs, self.shape)
+
+    def _bound(self, vector: np.ndarray) -> tuple[Any, ...]:
+        return bound(vector, self.specs, self.shape, self.activations)
 
     def parameters(self) -> dict[str, np.ndarray]:
         """Return live views by name, in `theta`'s order: "weights_1", "biases_1", ..."""
-        named = {}
-        for number, layer in enumerate(self.layers, 1):
-            named[f"weights_{number}"] = layer.weights
-            named[f"biases_{number}"] = layer.biases
-        return named
+        return {at.name: self.theta[at.where].reshape(at.sides) for at in self._places}
 
-    def forward(self, images: Any) -> list[np.ndarray]:
+    def forward(self, images: Any, way: Pass | None = None) -> list[np.ndarray]:
         """Return the activations of every layer, float (n, width) each; the last are logits."""
-        return layers.forward(self.layers, self.as_inputs(images), self.input_scale)
+        return layers.forward(self.layers, self.as_inputs(images), way or Pass(self.input_scale))
 
     def backward(
-        self, images: Any, outputs: Sequence[np.ndarray], blame: np.ndarray, gradient: np.ndarray
+        self, images: Any, outputs: Sequence[Any], blame: Any, gradient: np.ndarray, way: Pass
     ) -> None:
         """Add to `gradient`, laid out like theta, what follows from the blame of the logits.
 
-        images and outputs: what `forward` took and gave; blame: float (n, classes), overwritten.
+        images, outputs, way: what `forward` took and gave; blame: float (n, classes), overwritten.
         """
-        self._backward(self.as_inputs(images), outputs, blame, gradient)
+        x, gradients = self.as_inputs(images), self._bound(gradient)
+        layers.backward(self.layers, x, outputs, blame, gradients, way)
 
-    def _backward(
-        self, x: np.ndarray, outputs: Sequence[np.ndarray], blame: np.ndarray, gradient: np.ndarray
-    ) -> None:
-        """Do `backward` for inputs that are known to fit."""
-        gradients = layers_of(gradient, self.sizes, self.activations)
-        layers.backward(self.layers, x, outputs, blame, gradients, self.input_scale)
+    def practice(self, seed: int, step: int, count: int) -> Callable[[int, int], Pass]:
+        """Return what gives passes in training to (first, how many) images of a batch of `count`.
+
+        Each with a stream of its own: bits depend on seed, step and piece alone; none where no
+        layer does in training what it does not otherwise.
+        """
+        draws = any(spec.kind in ("dropout", "norm") for spec in self.specs)
+
+        def way(first: int, images: int) -> Pass:
+            rng = np.random.default_rng([seed, 3, step, first]) if draws else None
+            return Pass(self.input_scale, now, rng, images / count)
+
+        return way
+
+    @calmly
+    def settle(self, gradient: np.ndarray) -> None:
+        """Have running statistics follow what a batch left in its gradient; take it out of there.
+
+        Means and variances stand in theta, where they are copied and saved like all else.
+        """
+        for name, where, *_ in self._places:
+            if name.startswith(("means", "variances")):
+                self.theta[where] += self.dtype.type(PACE) * (gradient[where] - self.theta[where])
+                gradient[where] = 0
 
     def gradient(
-        self, images: Any, labels: np.ndarray, gradient: np.ndarray, *, count: int | None = None
+        self,
+        images: Any,
+        labels: np.ndarray,
+        gradient: np.ndarray,
+        *,
+        count: int | None = None,
+        descended: Loss = softmax_cross_entropy,
+        practice: Callable[[int, int], Pass] | None = None,
     ) -> tuple[float, int]:
         """Add the gradient of the mean loss to `gradient`; return (loss summed, right answers).
 
         images: as for `predict`, best at most `block_images` of them; labels: uint8 (n,), in
         range; gradient: float, of theta's shape, laid out like it. `count`: the images the mean
-        is taken over, when these are a part of them (default: n).
+        is taken over, when these are a part of them (default: n). descended: the loss. practice:
+        the passes of a step in training; None: as the network answers.
         """
         x, labels = self.as_inputs(images), np.asarray(labels)
 
         def piece(rows: slice, sums: np.ndarray) -> tuple[float, int]:
-            outputs = layers.forward(self.layers, x[rows], self.input_scale)
-            found = softmax_cross_entropy(outputs[-1], labels[rows], count=count or len(x))
-            self._backward(x[rows], outputs, found[2], sums)
+            part, some = x[rows], labels[rows]
+            way = practice(rows.start, len(some)) if practice else Pass(self.input_scale)
+            outputs = layers.forward(self.layers, part, way)
+            found = descended(outputs[-1], some, count=count or len(x))
+            layers.backward(self.layers, part, outputs, found[2], self._bound(sums), way)
             return found[:2]
 
         return add_up(len(x), self.piece_images, gradient, piece)
@@ -210,8 +278,7 @@ class Network:
         x, labels = self.as_inputs(images), np.asarray(labels)
 
         def piece(n: int, rows: slice) -> tuple[float, int]:
-            logits = layers.forward(self.layers, x[rows], self.input_scale)[-1]
-            return softmax_cross_entropy(logits, labels[rows])[:2]
+            return softmax_cross_entropy(now.logits(self, x[rows]), labels[rows])[:2]
 
         return totals(each_piece(len(x), min(self.piece_images, ASKED), piece))
 
@@ -221,13 +288,8 @@ class Network:
 
     def _logits(self, x: np.ndarray) -> np.ndarray:
         """Do `logits` for inputs that are known to fit."""
-        logits = np.empty((len(x), self.classes), self.dtype)
-
-        def piece(n: int, rows: slice) -> None:
-            logits[rows] = layers.forward(self.layers, x[rows], self.input_scale)[-1]
-
-        each_piece(len(x), self.piece_images, piece)
-        return logits
+        size = self.piece_images
+        return np.concatenate(each_piece(len(x), size, lambda n, r: now.logits(self, x[r])))
 
     def predict_proba(self, images: Any) -> np.ndarray:
         """Return float (n, classes) probabilities; rows sum to 1.
@@ -236,7 +298,8 @@ class Network:
         Idx3 or a Dataset; bytes or any other numbers. Raises FormatError when they do not fit.
         """
         x = self.as_inputs(images)
-        if x.dtype == np.uint8 and type(self._made_of[0]) is np.float32:  # 0.1 us of 4 less
+        fast = self.is_dense and type(self._made_of[0]) is np.float32  # 0.1 us of 4 less
+        if fast and x.dtype == np.uint8:
             return self._probabilities(x)
         probabilities = self._logits(x)
         now.softmax(probabilities, probabilities)
@@ -277,7 +340,8 @@ class Network:
             one.setflags(write=False)
             return one
         pixels = np.asarray(getattr(images, "images", images))
-        if pixels.ndim == 2 and pixels.shape[1] == self.inputs or pixels.ndim == 3:
+        several = pixels.ndim == 3 if self.channels == 1 else pixels.ndim == 4
+        if pixels.ndim == 2 and pixels.shape[1] == self.inputs or several:
             flat = pixels.reshape(len(pixels), -1) if len(pixels) else pixels.reshape(0, 0)
         else:
             flat = pixels.reshape(1, -1)
@@ -288,7 +352,7 @@ class Network:
             )
         if flat.dtype == np.uint8:
             return read_only(flat)
-        return np.multiply(flat, self.input_scale, dtype=self.dtype)
+        return calmly(np.multiply)(flat, self.input_scale, dtype=self.dtype)
 
     def snapshot(self) -> Network:
         """Return a frozen copy: its parameters cannot be written."""
@@ -302,15 +366,9 @@ class Network:
 
     def _with(self, theta: np.ndarray) -> Network:
         """Return this network with another parameter vector."""
-        return Network(
-            self.sizes,
-            self.activations,
-            theta,
-            input_scale=self.input_scale,
-            class_names=self.class_names,
-            image_shape=self.image_shape,
-            training=self.training,
-        )
+        names = ("input_scale", "class_names", "image_shape", "channels", "training")
+        same = {name: getattr(self, name) for name in names}
+        return Network(self.sizes, self.activations, theta, hidden=self.specs[:-1], **same)
 
     def save(self, target: Any) -> None:
         """Write the network to a path (`.npz`, or `.nnm` where that format can hold it)."""
@@ -319,8 +377,9 @@ class Network:
         Network.writer(self, target)
 
     def __repr__(self) -> str:
-        shape = "-".join(map(str, self.sizes))
-        hidden = ", ".join(dict.fromkeys(self.activations[:-1])) or "no hidden layer"
+        shape = self.description + f", {self.classes} classes" * (not self.is_dense)
+        acting = [a for a, spec in zip(self.activations, self.specs, strict=True) if spec.weighs]
+        hidden = ", ".join(dict.fromkeys(acting[:-1])) or "no hidden layer"
         steps = f"{self.trained_steps:,} steps" if self.trained_steps else "untrained"
         return f"<Network {shape} ({hidden}), {self.parameter_count:,} parameters, {steps}>"
 
@@ -330,8 +389,7 @@ def each_piece(count: int, size: int, work: Callable[[int, slice], T]) -> list[T
     found: list[Any] = [None] * -(-count // size)
 
     def piece(n: int) -> None:
-        with np.errstate(all="ignore"):  # a run that diverges is told by its loss
-            found[n] = work(n, slice(n * size, (n + 1) * size))
+        found[n] = work(n, slice(n * size, (n + 1) * size))
 
     now.fan_out(piece, len(found))
     return found
@@ -342,6 +400,7 @@ def totals(found: Sequence[tuple[float, int]]) -> tuple[float, int]:
     return sum(loss for loss, _ in found), sum(right for _, right in found)
 
 
+@calmly
 def add_up(
     count: int, size: int, gradient: np.ndarray, work: Callable[[slice, np.ndarray], tuple]
 ) -> tuple[float, int]:
@@ -355,27 +414,124 @@ def add_up(
 
 
 @formula
+def logits(network: Network, x: np.ndarray) -> np.ndarray:
+    """Return float (n, classes), a network's logits, for x as `as_inputs` gives it."""
+    return layers.forward(network.layers, x, Pass(network.input_scale))[-1]
+
+
+@formula
 def probabilities(
-    x: np.ndarray,
-    scale: Any,
-    sizes: Sequence[int],
-    kinds: Sequence[int],
-    theta: np.ndarray,
-    out: np.ndarray,
+    x: np.ndarray, scale: Any, sizes: Any, kinds: Sequence[int], theta: np.ndarray, out: np.ndarray
 ) -> None:
     """Put a whole network's probabilities into out, float (n, classes), for bytes x (n, inputs)."""
     made = layers_of(theta, sizes, [ACTIVATIONS[kind] for kind in kinds])
-    FORMULAS.softmax(layers.forward(made, x, scale, FORMULAS)[-1], out)
+    FORMULAS.softmax(layers.forward(made, x, Pass(scale, FORMULAS))[-1], out)
 
 
-def _initialize(layers: Sequence[Dense], how: str, rng: np.random.Generator) -> None:
+def _kind(name: str) -> type[Layer]:
+    """Return what makes layers of a kind."""
+    if name == "dense":
+        return Dense
+    from . import steadying, windows  # only where a network has them
+
+    one_each = {"conv": windows.Convolution, "norm": steadying.Norm, "dropout": steadying.Dropout}
+    return {**one_each, "pool": windows.Pool, "average": windows.Pool, "flatten": Layer}[name]
+
+
+def bound(
+    vector: np.ndarray, specs: Sequence[Spec], shape: Shape, activations: Sequence[str]
+) -> tuple[Any, ...]:
+    """Return layers whose arrays are views into a vector, as `parameters.places` lays it out."""
+    views: list[list[np.ndarray]] = [[] for _ in specs]
+    for place in places(specs, shape):
+        views[place.layer].append(vector[place.where].reshape(place.sides))
+    made = zip(specs, description.shapes(specs, shape), activations, views, strict=True)
+    return tuple(_kind(s.kind)(s, before, vector.dtype, a, *v) for s, before, a, v in made)
+
+
+def layers_of(theta: np.ndarray, sizes: Any, activations: Sequence[str]) -> tuple[Any, ...]:
+    """Return dense layers of these widths, inputs first, bound to a vector."""
+    return bound(theta, dense_specs(sizes), (1, 1, sizes[0]), activations)
+
+
+def dense_specs(sizes: Sequence[int]) -> list[Spec]:
+    """Return the dense layers that lie between these widths."""
+    return [Spec("dense", width) for width in sizes[1:]]
+
+
+def _asked_for(sizes: Any, geometry: tuple[int, int]) -> tuple[tuple[int, ...], Any]:
+    """Return (inputs and classes, hidden layers) of what `Network.build` is given."""
+    if not isinstance(sizes, str):
+        return check_sizes(sizes), dense_specs(sizes[:-1])
+    if Network.reader is None:
+        raise ConfigError("nobody told how layers are read: import nnengine")
+    ends, specs = Network.reader(sizes)
+    if not ends and 0 in geometry:
+        raise ConfigError("layers as text want image_shape=(height, width) and classes as well")
+    return ends or geometry, specs
+
+
+def spread(activation: str | Sequence[str], specs: Sequence[Spec]) -> list[str]:
+    """Return one activation a layer: those of hidden layers with weights, in turn.
+
+    A `norm` right behind such a layer comes between its sums and their activation.
+    """
+    weighing = [n for n, spec in enumerate(specs) if spec.weighs][:-1]
+    names = [activation] * len(weighing) if isinstance(activation, str) else list(activation)
+    _check_as_many(names, len(weighing))
+    found = ["identity"] * len(specs)
+    for n, name in zip(weighing, names, strict=True):
+        found[n + (specs[n + 1].kind == "norm")] = name
+    return found
+
+
+def _check_as_many(names: Sequence[str], hidden: int) -> None:
+    if len(names) != hidden:
+        raise ConfigError(
+            f"{len(names)} activations for {hidden} hidden layers: give one name, "
+            "or one for each hidden layer"
+        )
+
+
+def check_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
+    """Return the sizes as whole numbers. Raises ConfigError unless two or more, all positive."""
+    whole = tuple(int(size) for size in sizes)
+    if len(whole) < 2 or any(size < 1 for size in whole) or whole != tuple(sizes):
+        raise ConfigError(
+            f"layer sizes {list(sizes)} make no network: "
+            "give two or more whole numbers above zero, inputs first and classes last"
+        )
+    return whole
+
+
+def check_activations(activations: Sequence[str], specs: Sequence[Spec]) -> tuple[str, ...]:
+    """Return one known activation a layer, the last of them "identity", or raise ConfigError."""
+    names = tuple(activations)
+    _check_as_many(names[:-1], len(specs) - 1)
+    for name, spec in zip(names, specs, strict=True):
+        if kind_of(name) != IDENTITY and not (spec.weighs or spec.kind == "norm"):
+            raise ConfigError(f"{str(spec)!r} has no activation, so not {name!r}: say 'identity'")
+    if names[-1] != "identity":
+        raise ConfigError(
+            f"the last layer's activation is {names[-1]!r}: it must be 'identity', "
+            "softmax belongs to the loss"
+        )
+    return names
+
+
+def _initialize(layers: Sequence[Any], how: str, rng: np.random.Generator) -> None:
     """Fill the layers with random numbers; see `Network.build`."""
     if how not in INITIALIZERS:
         raise ConfigError(
             f"initializer {how!r} is not known: choose one of {', '.join(INITIALIZERS)}"
         )
     for layer in layers:
-        fan_in, fan_out = layer.weights.shape
+        if layer.spec.kind == "norm":
+            layer.scales[:], layer.variances[:] = 1, 1
+        if not layer.spec.weighs:
+            continue
+        *places, fan_in, fan_out = layer.weights.shape  # of a convolution's window, each counts
+        fan_in, fan_out = fan_in * math.prod(places), fan_out * math.prod(places)
         if how == "he":
             layer.weights[:] = rng.normal(0, np.sqrt(2 / fan_in), layer.weights.shape)
         elif how == "glorot":
@@ -395,12 +551,13 @@ def check_class_names(names: Sequence[str] | None, classes: int) -> tuple[str, .
     return tuple(map(str, names))
 
 
-def check_image_shape(shape: Sequence[int] | None, inputs: int) -> tuple[int, int]:
+def check_image_shape(shape: Any, inputs: int, channels: int = 1) -> tuple[int, int]:
     """Return (height, width): as given, else a square where the inputs make one, else a row."""
     if shape is None:
-        side = int(inputs**0.5 + 0.5)
-        return (side, side) if side * side == inputs else (1, inputs)
+        side = int((inputs // channels) ** 0.5 + 0.5)
+        shape = (side, side) if side * side * channels == inputs else (1, inputs // channels)
     height, width = map(int, shape)
-    if height < 1 or height * width != inputs:
-        raise ConfigError(f"image shape {height}x{width} does not hold {inputs:,} inputs")
+    if height < 1 or height * width * channels != inputs:
+        depth = f"x{channels}" if channels > 1 else ""
+        raise ConfigError(f"image shape {height}x{width}{depth} does not hold {inputs:,} inputs")
     return height, width

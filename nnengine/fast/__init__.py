@@ -3,6 +3,7 @@
 `Executor` is the contract, `reference` the textbook behind it. `gathered` adds a batch's gradient
 up part by part; `sparse` and `sliced` are quicker at that: one on lists of nonzero pixels (`csr`),
 which has many small steps taken in one call, one on groups of sixteen images (`groups`).
+`windowed` takes those of networks with convolutions and pools.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from collections.abc import Generator
 from typing import Protocol
 
 from .. import kernels
+from ..core.losses import softmax_cross_entropy
 from ..data.dataset import Dataset
+from ..kernels.taken import too_many, too_much
 from ..training.batches import Split
 from ..training.events import Event
 from ..training.loop import Taken
@@ -21,6 +24,7 @@ from .gathered import Gathered
 from .reference import Reference
 from .sliced import Sliced
 from .sparse import Sparse
+from .windowed import Windowed
 
 __all__ = ["Executor", "choose"]
 
@@ -70,6 +74,13 @@ def choose(task: Task) -> tuple[Executor, str]:
     network, config = task.network, task.config
     if not kernels.packs:
         return Reference(task), f"{kernels.name} kernels: {kernels.reason}"
+    if not network.is_dense and network.dtype == "float32":
+        images = min(config.batch_size or len(task.dataset), len(task.dataset))
+        if large := too_much(network) or too_many(network, images):
+            return Gathered(task), f"compiled steps know no {large}"
+        return Windowed(task), "windows move over sixteen images at once"
+    if strange := strange_to_kernels(task):
+        return Gathered(task), f"compiled steps know no {strange}"
     if network.dtype != "float32":
         return Gathered(task), f"whole steps are compiled for float32, this is {network.dtype}"
     if sliced.pays(network.sizes, len(task.dataset), config):
@@ -79,3 +90,18 @@ def choose(task: Task) -> tuple[Executor, str]:
     chosen = Sparse(task)
     few = "few" if chosen.split.images.indices.size else "most"
     return chosen, f"{few} pixels are not zero"
+
+
+def strange_to_kernels(task: Task) -> str:
+    """Return, in words, the first thing of a run that no compiled step knows; "" for nothing."""
+    config, optimizer = task.config, task.optimizer
+    if not task.network.is_dense:
+        kinds = (spec.kind for spec in task.network.specs if spec.kind != "dense")
+        return f"layer {next(kinds)}"
+    if optimizer.rule is None:
+        return f"optimizer {config.optimizer}"
+    if optimizer.penalty:
+        return "penalties or cut gradients"
+    if task.loss is not softmax_cross_entropy:
+        return "smoothed labels or class weights"
+    return ""

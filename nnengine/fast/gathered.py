@@ -22,6 +22,7 @@ class Gathered(Reference):
 
     distorted_at_once = 1 << 20  # compiled, this takes a tenth of NumPy's time
     gradient: np.ndarray | None = None
+    done = 0  # images of the batch under way
 
     def prepare(self) -> Generator[Event, None, None]:
         """Begin with the next step."""
@@ -40,7 +41,12 @@ class Gathered(Reference):
 
     def add_gradient(self, part: Part, gradient: np.ndarray) -> tuple[float, int]:
         """Add a part's gradient to that of its batch; return (loss summed, right answers)."""
-        return self.task.network.gradient(part.images, part.labels, gradient, count=part.of)
+        task, done = self.task, self.done
+        way = task.network.practice(task.config.seed, task.state.step, part.of)
+        return task.network.gradient(
+            part.images, part.labels, gradient, count=part.of, descended=task.loss,
+            practice=lambda first, images: way(done + first, images),
+        )  # fmt: skip
 
     def step(self, parts: Iterator[Part]) -> Generator[Event, None, Taken]:
         """Take the step of the next batch."""
@@ -48,20 +54,21 @@ class Gathered(Reference):
         if self.gradient is None:
             self.gradient = aligned_zeros(theta.shape, theta.dtype)
         self.gradient[:] = 0
-        loss, correct, done, count = 0.0, 0, 0, 0
+        loss, correct, self.done, count = 0.0, 0, 0, 0
         for part in parts:
             started = time.perf_counter()
             summed, right = self.add_gradient(part, self.gradient)
             task.timings.add(GRADIENT, started)
-            loss, correct, done = loss + summed, correct + right, done + part.count
+            loss, correct, self.done = loss + summed, correct + right, self.done + part.count
             count = part.of
             if part.last:
                 break
             if task.heartbeat.due():
                 at = task.state.step + 1
-                yield task.heartbeat.give(Progressed(step=at, done=done, total=part.of))
+                yield task.heartbeat.give(Progressed(step=at, done=self.done, total=part.of))
         started = time.perf_counter()
         if math.isfinite(loss):
+            task.network.settle(self.gradient)
             task.optimizer.step(self.gradient)
         task.timings.add(OPTIMIZER, started)
         return Taken(loss, correct, count)

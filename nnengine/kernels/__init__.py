@@ -13,7 +13,7 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from types import ModuleType
 from typing import TypeVar
 
@@ -35,6 +35,7 @@ NAMES = (
     "sparse_steps",
     "sliced_gradient",
     "probabilities",
+    "logits",
     "distort",
     "dense_forward",
     "dense_backward",
@@ -45,6 +46,8 @@ NAMES = (
     "sgd",
     "momentum",
     "adam",
+    "window_steps",
+    "window_loss",
 )
 __all__ = [
     "GROUPS",
@@ -57,6 +60,7 @@ __all__ = [
     "available",
     "beside",
     "fan_out",
+    "made_ready",
     "remark",
     "threads",
     "use",
@@ -81,6 +85,8 @@ sparse_gradient: Callable[..., tuple[float, int]]
 sparse_steps: Callable[..., Callable[..., tuple[np.ndarray, np.ndarray]]]
 sliced_gradient: Callable[..., tuple[float, int]]
 distort: Callable[..., None]
+window_steps: Callable[..., Callable[..., tuple[np.ndarray, np.ndarray]]]
+window_loss: Callable[..., tuple[float, int]]
 
 
 def _module(back_end: str) -> ModuleType:
@@ -152,13 +158,14 @@ def _or_numpy(kernel: str, function: Callable) -> Callable:
             return getattr(numpy_, kernel)(*arguments)
 
     def steps(*arguments):
-        return _steps_or_numpy(function(*arguments), arguments)
+        return _steps_or_numpy(kernel, function(*arguments), arguments)
 
-    return steps if kernel == "sparse_steps" else call
+    return steps if kernel.endswith("_steps") else call
 
 
-def _steps_or_numpy(take: Callable, arguments: tuple) -> Callable:
-    """Return what `sparse_steps` returns, with NumPy behind it: it compiles at the first step."""
+def _steps_or_numpy(kernel: str, take: Callable, arguments: tuple) -> Callable:
+    """Return what `sparse_steps` and `window_steps` do, with NumPy behind it: such things compile
+    at the first step."""
 
     def step(*given):
         nonlocal take
@@ -166,7 +173,7 @@ def _steps_or_numpy(take: Callable, arguments: tuple) -> Callable:
             return take(*given)
         except KernelError as fault:
             _fall_back(fault)
-            take = numpy_.sparse_steps(*arguments)
+            take = getattr(numpy_, kernel)(*arguments)
         return take(*given)
 
     return step
@@ -230,6 +237,22 @@ def warm_up() -> None:
                 raise
             _fall_back(fault)
         warm = True
+
+
+def made_ready(what: str) -> Iterator[None]:
+    """Have kernels ready that few need: from the cache, or compiled by another process; yield now
+    and then meanwhile. what: "windows", those of convolutions and pools.
+
+    Raises KernelError where numba was asked for and cannot compile them.
+    """
+    if name != "numba":
+        return
+    try:
+        yield from _module(name).made_ready(what)
+    except Exception as fault:
+        if _asked != "auto":
+            raise
+        _fall_back(fault)
 
 
 use(os.environ.get("NNENGINE_KERNELS") or "auto")

@@ -24,17 +24,21 @@ from ..core.activations import (
     activation_backward,
 )
 from ..core.arithmetic import FORMULAS, aligned_zeros, read_only
+from ..core.description import Spec, shapes
 from ..core.layers import bytes_backward, bytes_forward, dense_backward, dense_forward, product
 from ..core.losses import _softmax_cross_entropy as softmax_cross_entropy
-from ..core.losses import softmax
-from ..core.network import probabilities
+from ..core.losses import against, softmax
+from ..core.network import PACE, bound, logits, probabilities
+from ..core.network import layers_of as dense_layers
+from ..core.optimizers import FORGET_EVERY, Adam, Momentum, adam, forget, momentum, sgd
 from ..core.optimizers import SGD as PlainSGD
-from ..core.optimizers import Adam, Momentum, adam, momentum, sgd
+from ..core.steadying import EPSILON
 
 __all__ = [  # beside what stands here
-    "IDENTITY", "LEAK", "LEAKY_RELU", "RELU", "SIGMOID", "TANH", "activate", "activation_backward",
-    "adam", "aligned_zeros", "bytes_backward", "bytes_forward", "dense_backward", "dense_forward",
-    "momentum", "probabilities", "product", "read_only", "sgd", "softmax", "softmax_cross_entropy",
+    "EPSILON", "IDENTITY", "LEAK", "LEAKY_RELU", "PACE", "RELU", "SIGMOID", "Spec", "TANH",
+    "activate", "activation_backward", "adam", "aligned_zeros", "bytes_backward", "bytes_forward",
+    "dense_backward", "dense_forward", "logits", "momentum", "probabilities",
+    "product", "read_only", "sgd", "shapes", "softmax", "softmax_cross_entropy",
 ]  # fmt: skip
 SGD, MOMENTUM, ADAM = PlainSGD.rule, Momentum.rule, Adam.rule
 
@@ -123,7 +127,7 @@ class _Steps:
     def __init__(self, lists, scale, sizes, kinds, theta, rule, memory) -> None:
         self.lists, self.scale, self.network = lists, scale, (sizes, kinds, theta)
         self.rule, self.memory = (sgd, momentum, adam)[rule], memory
-        self.gradient = np.zeros_like(theta)
+        self.gradient, self.taken = np.zeros_like(theta), 0
 
     def __call__(self, rows, labels, ends, numbers) -> tuple[np.ndarray, np.ndarray]:
         losses, right = np.empty(len(ends)), np.empty(len(ends), np.int64)
@@ -142,25 +146,29 @@ class _Steps:
         weight = 1 / len(rows)
         found = sparse_gradient(self.lists, rows, labels, self.scale, weight, *network)
         self.rule(theta, self.gradient, *self.memory, *numbers)
+        self.taken += 1
+        if self.taken % FORGET_EVERY == 0:
+            forget(self.memory)
         return found
 
 
 def layers_of(theta, sizes):
     """Return [(weights, biases), ...]: views into a flat vector."""
-    made = layers.layers_of(theta, sizes, ["identity"] * (len(sizes) - 1))
+    made = dense_layers(theta, sizes, ["identity"] * (len(sizes) - 1))
     return [(layer.weights, layer.biases) for layer in made]
 
 
 def _gradient(x, labels, scale, weight, sizes, kinds, theta, gradient):
     """Take bytes forward and back through a network; see `sparse_gradient`."""
     names = [ACTIVATIONS[kind] for kind in kinds]
-    network = layers.layers_of(theta, sizes, names)
-    outputs = layers.forward(network, x, scale, FORMULAS)
+    network = dense_layers(theta, sizes, names)
+    way = layers.Pass(scale, FORMULAS)
+    outputs = layers.forward(network, x, way)
     blame = np.empty_like(outputs[-1])
     found = softmax_cross_entropy(outputs[-1], labels, weight, blame)
     if gradient.size:
-        gradients = layers.layers_of(gradient, sizes, names)
-        layers.backward(network, x, outputs, blame, gradients, scale, FORMULAS)
+        gradients = dense_layers(gradient, sizes, names)
+        layers.backward(network, x, outputs, blame, gradients, way)
     return found
 
 
@@ -299,3 +307,104 @@ def _soil(numbers, grains, out):
         out[noisy] = np.minimum(grey, 255).reshape(-1, *out.shape[1:])
     inverted = numbers[:, INVERT] != 0
     out[inverted] = 255 - out[inverted]
+
+
+def window_steps(images, scale, network, theta, target, rule, memory, count, targets):
+    """Return what takes the steps of an optimizer on images that layers see a window at a time.
+
+    images: uint8 (n, inputs); network: specs, shape and kinds, as a `Network` has them. target:
+    theta, or a gradient: SGD at the rate -1 adds to it what theta is to blame for. rule, memory: as
+    for `sparse_steps`, of at most `count` images a batch; norms take statistics of all of it, and
+    the running ones follow each step, or stand in the gradient: `Network.settle`. targets: float64
+    (2, classes), what is wanted of each for all images, and what more for its own. To be called
+    with one batch or several:
+
+    rows: int64 (n,), of the images of all batches; labels, ends, numbers: as for `sparse_steps`;
+    weights: float64 (batches,), what an image's gradient counts; heard: uint8 (n, numbers), 1 for
+    all that the layers with dropout let through, one layer after the other; without any they
+    silence nothing. Returns what those of `sparse_steps` return, and the bits are the same however
+    batches are put together.
+    """
+    return _WindowSteps(images, scale, network, theta, target, rule, memory, targets)
+
+
+class _WindowSteps:
+    """What `window_steps` returns: the gradient first, then the step."""
+
+    def __init__(self, images, scale, network, theta, target, rule, memory, targets) -> None:
+        self.images, self.scale, self.network, self.theta = images, scale, network, theta
+        self.target, self.rule, self.memory = target, (sgd, momentum, adam)[rule], memory
+        self.gradient, self.targets, self.taken = np.zeros_like(theta), targets, 0
+
+    def __call__(self, rows, labels, ends, numbers, weights, heard=None):
+        losses, right, begin = [], [], 0
+        for n, end in enumerate(ends.tolist()):
+            some = None if heard is None or not heard.size else heard[begin:end]
+            x = self.images[rows[begin:end]]
+            found = self._gradient(x, labels[begin:end], weights[n], some)
+            losses.append(found[0])
+            right.append(found[1])
+            begin = end
+            if not np.isfinite(found[0]):
+                break
+            if self.target is self.theta:
+                self._settle()
+            self.rule(self.target, self.gradient, *self.memory, *numbers[n])
+            self.taken += 1
+            if self.taken % FORGET_EVERY == 0:
+                forget(self.memory)
+        return np.array(losses), np.array(right, np.int64)
+
+    def _gradient(self, x, labels, weight, heard) -> tuple[float, int]:
+        norms = any(spec.kind == "norm" for spec in self.network[0])
+        rng = None if heard is None and not norms else _Heard(heard)
+        way = layers.Pass(self.scale, FORMULAS, rng, weight * len(x))
+        made = _window_layers(self.theta, self.network)
+        outputs = layers.forward(made, x, way)
+        loss, right, blame = _targeted(outputs[-1], labels, weight, self.targets)
+        self.gradient[:] = 0
+        gradients = _window_layers(self.gradient, self.network)
+        layers.backward(made, x, outputs, blame, gradients, way)
+        return loss, right
+
+    def _settle(self) -> None:
+        """Have running statistics follow what a batch left in its gradient; see `Network`."""
+        both = (_window_layers(v, self.network) for v in (self.theta, self.gradient))
+        for layer, left in zip(*both, strict=True):
+            if layer.spec.kind == "norm":
+                layer.means[:] += PACE * (left.means - layer.means)
+                layer.variances[:] += PACE * (left.variances - layer.variances)
+                left.means[:], left.variances[:] = 0, 0
+
+
+class _Heard:
+    """Stands for a stream of random numbers, of which is known what layers make."""
+
+    def __init__(self, heard) -> None:
+        self.heard, self.at = heard, 0
+
+    def random(self, shape, _):
+        begin, self.at = self.at, self.at + shape[1]
+        return 2.0 * self.heard[:, begin : self.at] - 1  # at least, and below, any share
+
+
+def _window_layers(vector, network):
+    specs, shape, kinds = network
+    return bound(vector, specs, shape, [ACTIVATIONS[kind] for kind in kinds])
+
+
+def _targeted(logits, labels, weight, targets) -> tuple[float, int, np.ndarray]:
+    """Return (loss, right answers, blame for the logits); targets: as `window_steps` has them."""
+    aims = np.tile(targets[0], (len(logits), 1))
+    aims[np.arange(len(labels)), labels] += targets[1, labels]
+    return against(aims, logits, labels, weight)
+
+
+def window_loss(images, labels, scale, network, theta, logits):
+    """Return (loss summed, right answers) for uint8 (n, inputs), and put the logits into `logits`,
+    float32 (n, classes), if there is any room: of layers as for `window_steps`."""
+    way, made = layers.Pass(scale, FORMULAS), _window_layers(theta, network)
+    found = layers.forward(made, images, way)[-1]
+    if len(logits):
+        logits[:] = found
+    return softmax_cross_entropy(found, labels, 1.0, np.empty_like(found))

@@ -21,7 +21,8 @@ T = TypeVar("T")
 def threads() -> int:
     """Return how many threads work: `NNENGINE_THREADS`, else the cores this process may use.
 
-    In a browser it is one, and work is done in turn.
+    `OMP_NUM_THREADS` sets a bound to these: joblib, Dask and Ray tell their workers so what each
+    may use. In a browser it is one, and work is done in turn.
     """
     if sys.platform == "emscripten":
         return 1
@@ -29,9 +30,11 @@ def threads() -> int:
     if given.isdigit() and int(given):
         return int(given)
     try:
-        return len(os.sched_getaffinity(0))
+        cores = len(os.sched_getaffinity(0))
     except AttributeError:  # macOS and Windows do not tell
-        return os.cpu_count() or 1
+        cores = os.cpu_count() or 1
+    bound = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]  # 4,2: on two levels
+    return min(cores, int(bound)) if bound.isdigit() and int(bound) else cores
 
 
 @cache

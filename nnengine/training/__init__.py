@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator
+from typing import TYPE_CHECKING
 
 from .. import fast, kernels
 from ..core.losses import check_labels
 from ..core.network import Network
-from ..core.optimizers import OPTIMIZERS
+from ..core.optimizers import OPTIMIZERS, Optimizer
 from ..core.schedules import SCHEDULES
 from ..data.dataset import Dataset
 from ..errors import ConfigError
@@ -33,6 +34,9 @@ from .events import (
 from .loop import run
 from .record import PREPARING, Record
 from .state import Task, TrainingState
+
+if TYPE_CHECKING:
+    from .watching import Watch
 
 __all__ = [
     "SCHEDULES",
@@ -59,8 +63,9 @@ def training(
 ) -> Generator[Event, None, None]:
     """Train `network` in place; return a generator of events, at most about 50 ms of work apart.
 
-    Mean cross-entropy over each batch is descended. Full batch: every step sees all images,
-    gathered block by block. Mini-batches: every epoch is shuffled anew from `config.seed`.
+    Mean cross-entropy over each batch is descended, or what the settings make of it. Full batch:
+    every step sees all images, gathered block by block. Mini-batches: every epoch is shuffled anew
+    from `config.seed`.
     Augmentation draws from a stream of its own. The same seed on the same back end gives the
     same run, on any number of threads. Small steps are taken several at once, some 5 ms of them,
     and told one by one behind that; weights are those after the last, and a run that is stopped
@@ -77,6 +82,8 @@ def training(
     for data, what in ((dataset, "training"), (validation, "validation")):
         if data is not None:
             _check_fit(network, data, what)
+    if config.augmentation and dataset.channels > 1:
+        raise ConfigError("images in colour cannot be distorted yet: leave augmentation out")
     if config.augmentation:
         config.augmentation.check_shape(dataset.image_shape)
     if not 0 <= state.step <= config.total_steps(len(dataset)):
@@ -90,8 +97,13 @@ def training(
 
 def _check_fit(network: Network, data: Dataset, what: str) -> None:
     """Raise ConfigError or FormatError when the network cannot read the data."""
+    height, width = data.image_shape
+    if not network.is_dense and (height, width, data.channels) != network.shape:
+        raise ConfigError(
+            f"{what} images are {height}x{width}x{data.channels}, the network looks at "
+            f"{'x'.join(map(str, network.shape))} (height, width, channels): build it for these"
+        )
     if data.inputs != network.inputs:
-        height, width = data.image_shape
         raise ConfigError(
             f"{what} images have {height}x{width} = {data.inputs:,} pixels, the network has "
             f"{network.inputs:,} inputs: build it with {data.inputs:,}"
@@ -105,11 +117,16 @@ def _run(record: Record) -> Generator[Event, None, None]:
     config, state, timings = record.config, record.state, record.timings
     started = time.perf_counter()
     optimizer = OPTIMIZERS[config.optimizer](
-        network.theta, rate=config.rates(len(dataset)), momentum=config.momentum
+        network.theta,
+        rate=config.rates(len(dataset)),
+        momentum=config.momentum,
+        penalty=config.penalty(network.weight_places),
     )
     optimizer.steps = state.step
-    state.join(optimizer.carried())
-    task = Task(network, dataset, config, optimizer, state, timings, Heartbeat())
+    watch = _watch(record, optimizer)
+    state.join({**optimizer.carried(), **(watch.carried() if watch else {})})
+    loss = config.loss(dataset.labels, network.classes)
+    task = Task(network, dataset, config, optimizer, state, timings, Heartbeat(), loss, watch)
     sets = [data for data in (dataset, validation) if data is not None]
     with kernels.beside(lambda: [data.digest for data in sets]):  # 30 ms for MNIST
         executor, why = fast.choose(task)
@@ -121,3 +138,15 @@ def _run(record: Record) -> Generator[Event, None, None]:
         yield from run(task, executor, splits, record.history.step)
     finally:
         executor.close()
+
+
+def _watch(record: Record, optimizer: Optimizer) -> Watch | None:
+    """Return what is told of every measurement, where the settings ask for anything of the kind."""
+    patience = record.config.early_stopping
+    if not patience and record.config.schedule != "plateau":
+        return None
+    from .watching import Watch
+
+    watch = Watch(record.network.theta, patience, optimizer.rate)
+    watch.go_on(record.history)
+    return watch

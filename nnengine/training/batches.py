@@ -11,6 +11,8 @@ import numpy as np
 
 from .config import TrainingConfig
 
+SAMPLE = 10_000  # images at most on which a curve's point is measured
+
 
 class Split:
     """A data set's images and labels, as an executor reads them fastest."""

@@ -132,12 +132,16 @@ class Whole(Kind):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Number(Kind):
-    """A number from `least` to `most`; whether those themselves are no values is said apart."""
+    """A number from `least` to `most`; whether those themselves are no values is said apart.
+
+    step: what a form's buttons add or take away.
+    """
 
     least: float = 0.0
     most: float = math.inf
     above: bool = False
     below: bool = False
+    step: float = 0.01
 
     @property
     def wanted(self) -> str:
@@ -147,10 +151,12 @@ class Number(Kind):
         return f"a number {start}{end}"
 
     def read(self, text: str) -> float:
-        try:
-            return float(text[:_LONGEST])
-        except ValueError:
-            raise ConfigError(self.prompt) from None
+        if len(text) <= _LONGEST:  # what is longer would be read as another number if it were cut
+            try:
+                return float(text)
+            except ValueError:
+                pass
+        raise ConfigError(self.prompt)
 
     def holds(self, value: Any) -> bool:
         if not isinstance(value, Real):
@@ -161,7 +167,8 @@ class Number(Kind):
         return not (self.above and number == self.least or self.below and number == self.most)
 
     def write(self, value: Any) -> str:
-        return f"{value:.12g}"
+        short = f"{value:.12g}"  # 0.1 + 0.2 has 17 digits, and means them
+        return short if float(short) == value else repr(float(value))
 
 
 class Distortions(Kind):

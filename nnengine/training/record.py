@@ -40,15 +40,17 @@ class Timings:
 
     def timed(self, events: Generator[T, None, None]) -> Generator[T, None, None]:
         """Yield the same events, and add up how long each took to come."""
+        clock = time.perf_counter
         with closing(events):
             while True:
-                self._since = time.perf_counter()
+                self._since = asked = clock()
                 try:
                     event = next(events)
                 except StopIteration:
                     return
                 finally:
-                    self._before, self._since = self.seconds, None
+                    self._before += clock() - asked
+                    self._since = None
                 yield event
 
     def go_on(self, earlier: dict[str, Any]) -> None:
@@ -109,7 +111,7 @@ class Record:
         if isinstance(settings, Mapping):  # earlier versions had fewer of them
             settings = {**TrainingConfig().as_dict(), **settings}
         known = (run.get("data_digest"), settings)
-        begun = run.get("outcome") in ("unfinished", "stopped")
+        begun = run.get("outcome") in ("unfinished", "stopped") and "history" in run
         return begun and known == (self.sets[0].digest, self.config.as_dict())
 
     def kept(self, events: Generator[Event, None, None]) -> Generator[Event, None, None]:

@@ -28,8 +28,9 @@ class Row:
     None, the first is written; None: it cannot be None. none_words: what people read for it.
     usual: what leaving it out comes to, where its default, None, does not say. title: in records,
     where that is not its name. metavar: where its kind's is not enough. either: one word for those
-    of which one is given. when: (name, value) of the setting that makes it act. of_network: whether
-    it makes the network rather than the run.
+    of which one is given. when: (name, values) of the setting that makes it act. of_network: it
+    makes the network rather than the run. further: few runs need another value than the usual one;
+    forms fold it away.
     """
 
     name: str
@@ -44,8 +45,9 @@ class Row:
     title: str = ""
     metavar: str = ""
     either: str = ""
-    when: tuple[str, Any] | None = None
+    when: tuple[str, tuple[Any, ...]] | None = None
     of_network: bool = False
+    further: bool = False
 
     @property
     def words(self) -> str:
@@ -112,21 +114,51 @@ _ROWS = (
     ),
     Row(
         name="optimizer", key="optimizer", options=("--optimizer",), label="Optimizer",
-        help="How a gradient becomes a step.", kind=named(OPTIMIZERS, sgd="SGD"),
+        help="How a gradient becomes a step.",
+        kind=named(OPTIMIZERS, sgd="SGD", rmsprop="RMSprop", adamw="AdamW"),
     ),
     Row(
         name="learning_rate", key="rate", options=("--learning-rate",), label="Learning rate",
-        help="How long a step is.", kind=Number(above=True),
-    ),
-    Row(
-        name="schedule", key="schedule", options=("--schedule",), label="Rate over the run",
-        help="How the learning rate goes from the first step to the last.",
-        kind=named(SCHEDULES, cosine="Falls to zero along a cosine"),
+        help="How long a step is.", kind=Number(above=True, step=0.0005),
     ),
     Row(
         name="momentum", key="momentum", options=("--momentum",), label="Momentum",
         help="How much of its velocity a step takes over from the one before.",
-        kind=Number(most=1.0, below=True), when=("optimizer", "momentum"),
+        kind=Number(most=1.0, below=True), when=("optimizer", ("momentum", "nesterov")),
+    ),
+    Row(
+        name="weight_decay", key="decay", options=("--weight-decay",), label="Weight decay",
+        help="What share of every weight, times the rate, each step takes away.",
+        kind=Number(most=1.0), when=("optimizer", ("adamw",)),
+    ),
+    Row(
+        name="schedule", key="schedule", options=("--schedule",), label="Rate over the run",
+        help="How the learning rate goes from the first step to the last.",
+        kind=named(
+            SCHEDULES, cosine="Falls to zero along a cosine", step="Falls in stages",
+            one_cycle="Rises, then falls to zero", plateau="Falls where the loss stands still",
+        ),
+    ),
+    Row(
+        name="warmup", key="warmup", options=("--warmup",), label="Warm-up",
+        help="The share of the run in which the rate rises before it falls.",
+        kind=Number(most=1.0, below=True, step=0.05), when=("schedule", ("cosine",)),
+    ),
+    Row(
+        name="stages", key="stages", options=("--stages",), label="Stages",
+        help="How many equally long parts of the run have a rate of their own.",
+        kind=Whole(most=1000), when=("schedule", ("step",)),
+    ),
+    Row(
+        name="drop", key="drop", options=("--drop",), label="Drop",
+        help="What the rate is multiplied by where it falls.",
+        kind=Number(above=True, most=1.0, below=True, step=0.1),
+        when=("schedule", ("step", "plateau")),
+    ),
+    Row(
+        name="patience", key="patience", options=("--patience",), label="Patience of the rate",
+        help="How many measurements may bring no smaller loss before the rate falls.",
+        kind=Whole(least=0, most=100_000), when=("schedule", ("plateau",)),
     ),
     Row(
         name="batch_size", key="batch", options=("--batch-size",), label="Images in a batch",
@@ -152,9 +184,44 @@ _ROWS = (
         kind=Whole(), none=(), usual="10,000 on the way, all at the end",
     ),
     Row(
+        name="clip_norm", key="clip", options=("--clip-norm",), label="Longest gradient",
+        help="Gradients longer than this are shortened to it; 0: none is.", kind=Number(step=0.5),
+        further=True,
+    ),
+    Row(
+        name="l1", key="l1", options=("--l1",), label="L1 penalty", title="L1 penalty",
+        help="How much the sum of all weights' sizes counts beside the loss.",
+        kind=Number(step=0.0001), further=True,
+    ),
+    Row(
+        name="l2", key="l2", options=("--l2",), label="L2 penalty", title="L2 penalty",
+        help="How much half the sum of all weights' squares counts beside the loss.",
+        kind=Number(step=0.0001), further=True,
+    ),
+    Row(
+        name="label_smoothing", key="smoothing", options=("--label-smoothing",),
+        label="Label smoothing", help="The share of each label that is spread over all classes.",
+        kind=Number(most=1.0, below=True, step=0.05),
+        further=True,
+    ),
+    Row(
+        name="class_weights", key="classes", options=("--class-weights",), label="Class weights",
+        help="What images of a class count: all the same, or the more the rarer it is.",
+        kind=named(("equal", "balanced")),
+        further=True,
+    ),
+    Row(
+        name="early_stopping", key="stop", options=("--early-stopping",), label="Early stopping",
+        help="How many measurements may bring no smaller loss before the run ends, with the best "
+        "weights it had; 0: any number.",
+        kind=Whole(least=0, most=100_000),
+        further=True,
+    ),
+    Row(
         name="seed", key="seed", options=("--seed",), label="Seed",
         help="Of weights, shuffling and distortions: the same seed and settings give the same run.",
         kind=Whole(least=0),
+        further=True,
     ),
     Row(
         name="augmentation", key="images", options=("--augment",), label="Images while training",

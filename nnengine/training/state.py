@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..core.losses import Loss, softmax_cross_entropy
 from ..errors import FormatError
 
 if TYPE_CHECKING:
@@ -16,17 +17,18 @@ if TYPE_CHECKING:
     from .config import TrainingConfig
     from .events import Heartbeat
     from .record import Timings
+    from .watching import Watch
 
 
 @dataclass(slots=True)
 class TrainingState:
     """Where a run is. Given to `training` new, it is kept up to date; given again, the run goes on.
 
-    step: optimizer steps taken. arrays: what the optimizer carries from step to step, by name,
-    each of the weights' shape and type; those of a run under way change with it. Between two
-    events state and weights belong together. steps_per_call: how many steps are taken at once at
-    most, before their events are told and the run can be stopped; None: what takes some 5 ms. It
-    may be changed at any time, and changes no bit of a run.
+    step: optimizer steps taken. arrays: what goes from step to step, by name, each of the weights'
+    shape and type: the optimizer's, and the best weights; those of a run under way change with it.
+    Between two events state and weights belong together. steps_per_call: how many steps are taken
+    at once at most, before their events are told and the run can be stopped; None: what takes some
+    5 ms. It may be changed at any time, and changes no bit of a run.
     """
 
     step: int = 0
@@ -34,9 +36,9 @@ class TrainingState:
     steps_per_call: int | None = None
 
     def join(self, carried: dict[str, np.ndarray]) -> None:
-        """Fill an optimizer's arrays with those kept here, and hold on to them from now on.
+        """Fill a run's arrays with those kept here, and hold on to them from now on.
 
-        Raises FormatError where a run that has begun brings others than the optimizer carries.
+        Raises FormatError where a run that has begun brings others than are asked for.
         """
         if self.step:
             for name, array in carried.items():
@@ -62,6 +64,8 @@ class Task:
     state: TrainingState
     timings: Timings
     heartbeat: Heartbeat
+    loss: Loss = softmax_cross_entropy  # what steps descend
+    watch: Watch | None = None  # who is told of every measurement on the way
 
 
 class GoodWeights:

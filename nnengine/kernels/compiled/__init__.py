@@ -8,11 +8,17 @@ dense products go to BLAS, which is a compiled kernel already.
 To read: `dense` first, layer by layer; then `pixels`, `first_layer` and `rows`; `mini_batch` is a
 whole network in one call, whose `passes` go forward and back and which then `gather`s gradients,
 shared between threads by `queues`; `full_batch` does the same for sixteen images at a time.
+`windows` takes sixteen images side by side through convolutions and pools, `window_plan` says where
+all of that stands, and `window_steps` makes whole steps of it, with `window_norms` between groups;
+`window_answers` asks it for logits.
 `simd` has the vectors, `tiles` and `bits` what is built on them, `compiling` the way to the
 compiler.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import wait
 
 import numpy as np
 
@@ -36,6 +42,9 @@ from .full_batch import _sliced_gradient, sliced_gradient
 from .mini_batch import _steps, sparse_gradient, sparse_steps
 from .pixels import count_pixels, pack_pixels
 from .steps import adam, momentum, sgd
+from .window_answers import logits
+from .window_calls import window_loss, window_steps
+from .window_steps import _window_steps
 
 __all__ = [
     "activate",
@@ -47,6 +56,7 @@ __all__ = [
     "dense_backward",
     "dense_forward",
     "distort",
+    "logits",
     "sliced_gradient",
     "momentum",
     "pack_pixels",
@@ -58,6 +68,8 @@ __all__ = [
     "softmax",
     "softmax_cross_entropy",
     "warm_up",
+    "window_loss",
+    "window_steps",
 ]
 
 
@@ -105,8 +117,15 @@ def _distortions() -> None:
     distort(_IMAGES[None], rows, numbers, *tables, np.empty((1, *_IMAGES.shape), np.uint8))
 
 
-# What float32 networks need. Each function has numba compile kernels for the types that the engine
-# passes; the kernel beside it tells whether that has been done before.
+def _windows() -> None:
+    network = (numpy_.Spec("dense", 2),), (1, 1, 3), (numpy_.IDENTITY,)
+    labels, theta = read_only(np.zeros(2, np.uint8)), np.zeros(8, np.float32)
+    logits = np.empty((2, 2), np.float32)
+    window_loss(_IMAGES, labels, np.float32(1), network, theta, logits)
+
+
+# What fully connected float32 networks need. Each function has numba compile kernels for the types
+# that the engine passes; the kernel beside it tells whether that has been done before.
 PREPARE = {
     "answers": (_answers, _probabilities),
     "mini-batch": (_mini_batch, _steps),
@@ -120,10 +139,28 @@ PREPARE = {
 _SHARES = ("answers", "full batch", "distortions", "losses", "optimizers"), ("mini-batch",)
 
 
+# The same for what few need, and nobody waits for who does not.
+LATER = {"windows": (_windows, _window_steps)}
+
+
 def prepare(name: str) -> None:
     """Compile the kernels of that name, if there are any, or load them from the cache."""
-    if name in PREPARE:
-        PREPARE[name][0]()
+    for known in (PREPARE, LATER):
+        if name in known:
+            known[name][0]()
+
+
+def made_ready(name: str) -> Iterator[None]:
+    """Have those of `LATER` ready of that name; yield 20 times a second while a helper compiles."""
+    if is_missing(LATER[name][1]):
+        with helpers.compiling(__name__, [[name]]) as ready:
+            waiting = workers.submit(next, ready, None)
+            while wait([waiting], _GLANCE_S).not_done:
+                yield
+    prepare(name)
+
+
+_GLANCE_S = 0.05
 
 
 def warm_up() -> None:

@@ -123,7 +123,8 @@ def _leave_insides(fault: Exception) -> None:
 
 def remark() -> str:
     """Return what is not as usual with compiling here, or nothing; half a sentence."""
-    return "; ".join(_remarks.values())
+    kept = _keeping.remark() if _keeping else ""
+    return "; ".join([*_remarks.values(), *filter(None, [kept])])
 
 
 def hasten() -> None:
@@ -142,4 +143,4 @@ def load() -> None:
 def is_missing(kernel) -> bool:
     """Tell whether a kernel is not kept on disk, but would be once a process has compiled it."""
     keeps = _keeping is not None and isinstance(kernel._cache, _keeping.Cache)
-    return keeps and not kernel._cache.exists()
+    return keeps and not kernel._cache.exists() and kernel._cache.can_keep()

@@ -66,15 +66,17 @@ def _pixels_wide(rows, columns, stride, levels, panel, far, at, units, rule, lea
 def _pixels(rows, columns, stride, levels, panel, at, units, rule, learner):
     """Do the same for 64 weights."""
     for j in range(rows[0], rows[1]):
-        sums = no_rows()
+        sums, used = no_rows(), False
         for start in range(j * stride, (j + 1) * stride, 64):
             bits, image = nonzero_bits(columns, start), start - j * stride
+            used |= bits != 0
             while bits != 0:
                 i, value = _use(columns, start, bits)
                 row = (image + i) * (ROWS * LANES)
                 sums = add_row_products(sums, splat(levels[value]), panel, row)
                 bits &= bits - np.uint64(1)
-        move_four(rule, learner, at + j * units, sums)
+        if used or not at_rest(rule, learner, at + j * units, ROWS * LANES):
+            move_four(rule, learner, at + j * units, sums)
 
 
 @part

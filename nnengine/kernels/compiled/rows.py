@@ -9,7 +9,7 @@ import numpy as np
 from .compiling import part
 from .simd import LANES, exponential, load, multiply, splat, store, subtract
 from .tiles import (
-    ROWS,
+    BLOCK,
     SHARING,
     SHARING_NARROW,
     add_block_products,
@@ -26,11 +26,12 @@ def rows_forward(a, fan_in, stride, n, w, reach, b, z):
     """z = a @ w + b for n rows; all flat. Rows of a have `stride`, of w `reach`, of z b.size.
 
     Six rows and 64 units at a time: 24 sums in registers, and every weight that was fetched
-    serves six of them. The last row is done again where n is no multiple of six.
+    serves six of them. The last row is done again where n is no multiple of six. Where registers
+    are shorter it is sixteen units.
     """
     width = b.size
-    wide = width - width % (ROWS * LANES)
-    for lane in range(0, wide, ROWS * LANES):
+    wide = width - width % (BLOCK * LANES)
+    for lane in range(0, wide, BLOCK * LANES):
         for i in range(0, n, SHARING):
             rows, sums = rows_from(i, n, stride), block(b, lane)
             for j in range(fan_in):

@@ -13,7 +13,7 @@ of many bytes at once.
 from __future__ import annotations
 
 import numpy as np
-from llvmlite import ir
+from llvmlite import binding, ir
 from numba import types
 from numba.core import cgutils
 from numba.core.datamodel import models
@@ -25,6 +25,17 @@ LANES = 16
 PART = numpy_.PART  # what tiles of sums are made of: ten of sixteen lanes overflow a browser's
 DUST = 1e-30  # what counts as nothing; products of it with a rate are ordinary numbers still
 LLVM_TYPE = ir.VectorType(ir.FloatType(), LANES)
+
+
+def _has_long_registers() -> bool:
+    """Tell whether sixteen lanes are one register here, of which there are 32 then."""
+    try:
+        return bool(binding.get_host_cpu_features().get("avx512f"))
+    except RuntimeError:  # LLVM does not know this processor
+        return False
+
+
+LONG = PART == LANES and _has_long_registers()
 ALIGNMENT = 4  # bytes: rows may begin at any float
 
 
@@ -184,11 +195,25 @@ def without_dust(typing, x):
     def generate(context, builder, signature, arguments):
         kind = ir.FunctionType(LLVM_TYPE, [LLVM_TYPE])
         size = cgutils.get_or_insert_function(builder.module, kind, f"llvm.fabs.v{LANES}f32")
-        least = ir.Constant(LLVM_TYPE, [float(np.float32(DUST))] * LANES)
-        tiny = builder.fcmp_ordered("<", builder.call(size, arguments), least)
-        return builder.select(tiny, ir.Constant(LLVM_TYPE, None), arguments[0])
+        return _but_least(builder, builder.call(size, arguments), DUST, arguments[0])
 
     return vector(x), generate
+
+
+@intrinsic
+def ordinary(typing, x):
+    """Return x, none of it below zero, with zero for what is below the ordinary numbers."""
+
+    def generate(context, builder, signature, arguments):
+        return _but_least(builder, arguments[0], np.finfo(np.float32).tiny, arguments[0])
+
+    return vector(x), generate
+
+
+def _but_least(builder, size, least, x):
+    """Return x with zero in every lane whose size is below the least; NaN stays."""
+    least = ir.Constant(LLVM_TYPE, [float(np.float32(least))] * LANES)
+    return builder.select(builder.fcmp_ordered("<", size, least), ir.Constant(LLVM_TYPE, None), x)
 
 
 @intrinsic

@@ -14,6 +14,7 @@ from .simd import (
     load,
     multiply,
     multiply_add,
+    ordinary,
     splat,
     square_root,
     store,
@@ -60,7 +61,7 @@ def _move_sixteen(rule, learner, at, g):
     if kind == ADAM:
         mean, square = load(first, at), load(second, at)
         mean = without_dust(multiply_add(splat(x), subtract(g, mean), mean))
-        square = multiply_add(splat(y), subtract(multiply(g, g), square), square)
+        square = ordinary(multiply_add(splat(y), subtract(multiply(g, g), square), square))
         store(first, at, mean)
         store(second, at, square)
         below = add(square_root(square), splat(epsilon))
@@ -136,5 +137,5 @@ def at_rest(rule, learner, at, count):
         square = load(learner[2], at + k)
         if not is_nothing(square):
             faded = multiply_add(splat(y), subtract(splat(0), square), square)
-            store(learner[2], at + k, faded)
+            store(learner[2], at + k, ordinary(faded))
     return True

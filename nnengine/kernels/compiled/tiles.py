@@ -14,6 +14,7 @@ from .simd import (
     ALIGNMENT,
     LANES,
     LLVM_TYPE,
+    LONG,
     PART,
     address,
     fused,
@@ -25,7 +26,10 @@ from .simd import (
 
 TILE = 10  # sums kept in registers side by side: AVX-512 has 32 of them
 ROWS = 4  # the same for rows: 64 units
-SIDES = 2 if PART == LANES else 1  # tiles of rows side by side, where registers are enough
+# Tiles of rows side by side. A processor without AVX-512 has room for half as many sums, and what
+# it has no register for goes through memory at every row: an epoch of 784-128-10 took 1.10 and 1.18
+# times as long at batch 64 and 128, one of 784-512-256-10 1.31 times (benchmarks/before.py).
+SIDES = 2 if LONG else 1
 
 
 def _zeros(count, lanes):
@@ -50,8 +54,9 @@ no_part_sums = _zeros(TILE, part_vector)
 no_rows = _zeros(ROWS, vector)
 no_sides = _zeros(SIDES * ROWS, vector)
 
-# Rows of a product that share every weight, of 64 units and of sixteen: as registers allow.
+# Rows of a product that share every weight, of `BLOCK` vectors and of one: as registers allow.
 SHARING, SHARING_NARROW = (6, 6) if PART == LANES else (2, 4)
+BLOCK = ROWS if LONG or PART < LANES else 1
 
 
 def _block(rows, across):
@@ -75,7 +80,7 @@ def _block(rows, across):
     return intrinsic(block)
 
 
-block, narrow_block = _block(SHARING, ROWS), _block(SHARING_NARROW, 1)
+block, narrow_block = _block(SHARING, BLOCK), _block(SHARING_NARROW, 1)
 
 
 def _rows_from(count):

@@ -17,6 +17,8 @@ _DATA = _LISTS, "i8:2", "u1:2"
 _NETWORK = "int:2", "f4:1", "f4:1", "i8", ("f4:1", "f4:1"), "f4:1", "f4:1"
 _ROOMS = "f4:1", "f4:1", "f4:1", "f4:1", "u1:2", "f4:1", "i8:4"
 _REST = "f4:1", "int:2", "f8:2", "f4:2"
+_WINDOWS = "u1:2", "i8:1", "u1:1", "u1:2", "f4:1", "f8:2", "f4:2"
+_SIDE_BY_SIDE = "f4:2", "f4:2", "f4:2", "f4:1", "f4:2"
 _BOXES = "u1:1", "u1:1", "u4:1", "u4:1", "i4:1", "i4:1"
 
 
@@ -34,6 +36,13 @@ ENTRIES: dict[str, list[tuple]] = {
         (
             ("i8", _BATCHES, "f8:1", "i8:1", "i8:1", "i8:1")
             + (_DATA, _NETWORK, ("f4:1", "f4:1", "f4:1"), _ROOMS, _REST)
+        )
+    ],
+    "_window_steps": [
+        (
+            ("i8", (*_BATCHES, "u1:2"), "f8:1", "i8:1", "i8:1", "i8:1", _WINDOWS)
+            + (("int:2", "int:1", "f4:1", "f4:1", "f4:1"), ("f4:1", "f4:1", "f4:1"))
+            + (_SIDE_BY_SIDE, ("f4:1", "int:2", "f8:2"))
         )
     ],
     "_sliced_gradient": [(_SLOTS, "i8", "u1:1", "f4", "int:2", *["f4:1"] * 6)],
@@ -56,6 +65,7 @@ ENTRIES: dict[str, list[tuple]] = {
 }
 GIVES = {  # what kernels return, number by number; others return nothing
     "_steps": "q",
+    "_window_steps": "q",
     "_sliced_gradient": "dq",
     "softmax_cross_entropy": "dq",
 }
