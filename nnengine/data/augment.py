@@ -11,7 +11,7 @@ from typing import Any, cast
 import numpy as np
 
 from .. import kernels
-from ..core.arithmetic import read_only
+from ..core.arithmetic import calmly, read_only
 from ..errors import ConfigError, FormatError
 from ..kernels import numpy_ as columns
 
@@ -136,6 +136,7 @@ def parse(text: str) -> Augmentation:
     return Augmentation(**amounts)
 
 
+@calmly
 def augmented(
     images: np.ndarray, augmentation: Augmentation, rng: np.random.Generator | int
 ) -> np.ndarray:
@@ -230,6 +231,7 @@ def distorted(
     return out
 
 
+@calmly
 def affine_numbers(
     shape: tuple[int, int],
     *,
@@ -281,6 +283,7 @@ def stroke_number(pixels: Any) -> Any:
 
 
 @lru_cache(maxsize=8)
+@calmly
 def bend_tables(height: int, width: int) -> np.ndarray:
     """Return int16 (fields, height * width): smooth random displacements, columns.BEND a pixel.
 

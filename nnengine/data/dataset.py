@@ -22,10 +22,10 @@ Rng = np.random.Generator | int | None
 class Dataset:
     """Images with their labels and the names of the classes; nothing in it can be changed.
 
-    ``images``: read-only uint8 (count, height, width), given as such, as Idx3 or as uint8 rows
-    (count, pixels), which become square images where the number of pixels is a square and images
-    of one line otherwise. Contiguous images are viewed, not copied: whoever goes on to change
-    their own array changes the dataset behind its back.
+    ``images``: read-only uint8 (count, height, width), or (count, height, width, 3) in colour,
+    given as such, as Idx3 or as uint8 rows (count, pixels), which become square images where the
+    number of pixels is a square and images of one line otherwise. Contiguous images are viewed, not
+    copied: whoever goes on to change their own array changes the dataset behind its back.
     ``labels``: read-only uint8 (count,), given as Idx1 or whole numbers from 0 to 255.
     ``classes``: how many there are, by default the number of names or the largest label + 1.
 
@@ -51,6 +51,33 @@ class Dataset:
         self.name = name
         check_labels(self.labels, self.classes, what=label_source)
 
+    @staticmethod
+    def from_arrays(images: Any, labels: Any, **settings: Any) -> Dataset:
+        """Return images of any numbers, with labels of any kind: see `taking.from_arrays`."""
+        from . import taking  # what others hold: whoever learns needs it last
+
+        return Dataset(**taking.from_arrays(images, labels, **settings))
+
+    @staticmethod
+    def from_huggingface(table: Any, **columns: Any) -> Dataset:
+        """Return what a `datasets.Dataset` holds: see `taking.from_huggingface`."""
+        from . import taking
+
+        return Dataset(**taking.from_huggingface(table, **columns))
+
+    @staticmethod
+    def from_torchvision(dataset: Any, **settings: Any) -> Dataset:
+        """Return what a data set of torchvision holds: see `taking.from_torchvision`."""
+        from . import taking
+
+        return Dataset(**taking.from_torchvision(dataset, **settings))
+
+    def to_torch(self, scale: float | None = 1 / 255) -> Any:
+        """Return it as PyTorch's `TensorDataset`: see `taking.to_torch`."""
+        from . import taking
+
+        return taking.to_torch(self, scale)
+
     @property
     def count(self) -> int:
         """Number of images."""
@@ -62,9 +89,14 @@ class Dataset:
         return self.images.shape[1], self.images.shape[2]
 
     @property
+    def channels(self) -> int:
+        """Numbers of a pixel: 1, or 3 of colours."""
+        return self.images.shape[3] if self.images.ndim == 4 else 1
+
+    @property
     def inputs(self) -> int:
-        """Pixels of an image: what a network takes in."""
-        return self.image_shape[0] * self.image_shape[1]
+        """Numbers of an image: what a network takes in."""
+        return self.image_shape[0] * self.image_shape[1] * self.channels
 
     @cached_property
     def class_names(self) -> tuple[str, ...]:
@@ -139,7 +171,9 @@ class Dataset:
     def __repr__(self) -> str:
         height, width = self.image_shape
         name = f"{self.name}: " if self.name else ""
-        return f"Dataset({name}{self.count:,} images of {height}x{width}, {self.classes} classes)"
+        colour = " in colour" if self.channels == 3 else ""
+        size = f"{height}x{width}{colour}"
+        return f"Dataset({name}{self.count:,} images of {size}, {self.classes} classes)"
 
 
 def _called(data: Any, what: str) -> str:
@@ -167,20 +201,15 @@ def _checked_images(images: Any, what: str) -> np.ndarray:
             f"{what}: images have shape (count, height, width) or (count, pixels), "
             f"got {array.shape}: these are labels or a single row; give images"
         )
-    if array.ndim not in (2, 3):
+    if array.ndim not in (2, 3) and (array.ndim != 4 or array.shape[3] != 3):
         raise FormatError(
-            f"{what}: images have shape (count, height, width) or (count, pixels), "
-            f"got {array.shape}; colour becomes grey by a mean over its channels"
+            f"{what}: images have shape (count, height, width), in colour (count, height, width, "
+            f"3), or (count, pixels), got {array.shape}; channels come last"
         )
     if array.dtype != np.uint8:
-        whole = array.dtype.kind in "iub"
-        remedy = (
-            "images.astype(np.uint8) where they lie in 0 to 255"
-            if whole
-            else ("(images * 255).round().astype(np.uint8) where they lie in 0 to 1")
-        )
         raise FormatError(
-            f"{what}: images are bytes (uint8, 0 to 255), got {array.dtype}; convert them: {remedy}"
+            f"{what}: images are bytes (uint8, 0 to 255), got {array.dtype}; Dataset.from_arrays "
+            "takes whole numbers of 0 to 255 and floats of 0 to 1 for them"
         )
     if array.ndim == 2:
         side = isqrt(array.shape[1])

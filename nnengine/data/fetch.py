@@ -117,7 +117,7 @@ def _go_on(url: str, part: Path, limit: int, progress: Progress, patience: Patie
             done += len(piece)
             if done > limit:
                 raise MirrorFailed(f"sends more than the {limit:,} bytes that can be right")
-            file.write(piece)
+            _write(file, piece)
             progress(done, answer.total)
     if answer.total is not None and done < answer.total:
         raise CutOff(f"cut the connection after {done:,} of {answer.total:,} bytes")
@@ -133,6 +133,16 @@ def _size(path: Path) -> int:
 def _opened(part: Path) -> Any:
     # Unbuffered: the time of the last change then says that somebody is at work on the file.
     return open(part, "r+b" if part.exists() else "w+b", buffering=0)
+
+
+def _write(file: Any, piece: bytes) -> None:
+    """Write all of a piece: an unbuffered file takes as much as there is room for, and no more."""
+    left = memoryview(piece)
+    try:
+        while left:
+            left = left[file.write(left) :]
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, file.name) from error
 
 
 def _with_head(pieces: Iterator[bytes], total: int | None) -> Iterator[bytes]:

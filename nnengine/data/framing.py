@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from ..core.arithmetic import calmly
 from ..errors import FormatError
 
 SIZE = 28  # sides of MNIST's images, pixels
@@ -31,6 +32,7 @@ FINE = 4  # grid cells a final pixel, each way, on which a pen is made thinner o
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
 
 
+@calmly
 def to_image(pixels: np.ndarray, *, polarity: str = "auto") -> np.ndarray:
     """Return uint8 (28, 28): light ink on 0, longest side 20, centre of mass in the middle.
 
@@ -60,6 +62,7 @@ def to_image(pixels: np.ndarray, *, polarity: str = "auto") -> np.ndarray:
     return image
 
 
+@calmly
 def to_images(pictures: Iterable[np.ndarray], *, polarity: str = "auto") -> np.ndarray:
     """Return uint8 (n, 28, 28): each of n pictures as `to_image` frames it.
 
@@ -75,6 +78,7 @@ def to_images(pictures: Iterable[np.ndarray], *, polarity: str = "auto") -> np.n
     return np.array(images, dtype=np.uint8).reshape(-1, SIZE, SIZE)
 
 
+@calmly
 def is_empty(pixels: np.ndarray, *, polarity: str = "auto") -> bool:
     """Return whether nothing is drawn: no pixel stands out from the background.
 
@@ -83,6 +87,7 @@ def is_empty(pixels: np.ndarray, *, polarity: str = "auto") -> bool:
     return not (_ink(pixels, polarity) > FAINT).any()
 
 
+@calmly
 def fit(image: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """Return a framed image, uint8 (h, w), at another size, for networks of other inputs.
 

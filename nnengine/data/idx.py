@@ -17,10 +17,11 @@ from typing import Any
 import numpy as np
 
 from ..errors import FormatError
+from . import writing
 from .idxheader import IdxHeader, encode_header, read_header
+from .limits import MAX_BYTES, is_addressable
 from .sources import BinaryFile, Source, Stream, fault, left_in_place, opened
 
-MAX_BYTES = 2**31
 LABELS_MAGIC, IMAGES_MAGIC = 0x0801, 0x0803
 
 _CHUNK = 1 << 18
@@ -57,14 +58,15 @@ def write_idx(target: str | os.PathLike[str] | BinaryFile, array: np.ndarray) ->
 
     A path that ends in ``.gz`` is packed with gzip, with no time stamp: equal arrays give equal
     bytes. A binary file gets plain IDX bytes whatever its name, as it may pack them itself.
-    Raises ConfigError for an array that IDX cannot hold, before anything is opened.
+    A path is written whole or not at all. Raises ConfigError for an array that IDX cannot hold,
+    before anything is opened.
     """
     array = np.asarray(array)
     header = encode_header(array)
     if not isinstance(target, (str, os.PathLike)):
         _write(target, header, array)
         return
-    with open(target, "wb") as file:
+    with writing.whole(target) as file:
         if not os.fspath(target).endswith(".gz"):
             _write(file, header, array)
             return
@@ -178,8 +180,7 @@ def _whole_items(header: IdxHeader, held: int) -> int:
 
 def _is_unaddressable(header: IdxHeader) -> bool:
     """Tell whether NumPy refuses the shape even where a zero in it makes the data empty."""
-    extent = math.prod(max(1, size) for size in header.shape) * header.dtype.itemsize
-    return header.data_bytes == 0 and extent > sys.maxsize
+    return header.data_bytes == 0 and not is_addressable(header.shape, header.dtype.itemsize)
 
 
 def _promise(header: IdxHeader) -> str:
@@ -216,6 +217,7 @@ def _trailing(header: IdxHeader, held: int | None) -> FormatError:
 
 
 def _too_large(stream: Stream, header: IdxHeader, limit: int) -> FormatError:
+    too_large = False
     if _is_unaddressable(header):
         text = "a size that no array can have: the header is wrong; download the file again"
     elif stream.packed_bytes is not None and header.data_bytes > (stream.most or 0):
@@ -224,11 +226,12 @@ def _too_large(stream: Stream, header: IdxHeader, limit: int) -> FormatError:
             "header is wrong or the file was cut short; download it again"
         )
     else:
+        too_large = True
         text = (
             f"more than the {limit:,} allowed: give a smaller file, or raise max_bytes if "
             "this one can be trusted"
         )
-    return stream.fault(f"{_promise(header)}, {text}")
+    return stream.fault(f"{_promise(header)}, {text}", too_large=too_large)
 
 
 class _Idx:

@@ -11,8 +11,14 @@ from typing import Protocol
 import numpy as np
 
 from ..errors import FormatError
+from .limits import MAX_DIMENSIONS, is_addressable
 
+_PIECE = 1 << 20
 MAX_HEAD_BYTES = 10_000  # NumPy's own limit for the text that describes an array
+
+
+class NoNumbersError(FormatError):
+    """An array holds text, objects or numbers of a kind that is not asked for."""
 
 
 class Readable(Protocol):
@@ -51,35 +57,67 @@ def read_head(
     order = re.search(r"""['"]fortran_order['"]\s*:\s*(True|False)""", text)
     shape = re.search(r"""['"]shape['"]\s*:\s*\(([\d\s,]*)\)""", text)
     if len(text) < length or not (dtype and order and shape):
+        objects = len(text) == length and "O'" in text
         found = "an array of Python objects" if "O'" in text else "no plain array of numbers"
-        raise FormatError(f"the description of {what} is cut short or damaged: {found}")
+        kind = NoNumbersError if objects else FormatError
+        raise kind(f"the description of {what} is cut short or damaged: {found}")
     if dtype[1].lstrip("<>=|") not in kinds:
-        raise FormatError(
+        raise NoNumbersError(
             f"{what} holds numbers of type {dtype[1]!r}; expected one of {', '.join(kinds)}"
         )
     sides = [side for side in re.split(r"[\s,]+", shape[1]) if side]
-    if any(len(side) > 18 for side in sides):
-        raise FormatError(f"{what} claims an absurd shape")
-    return NpyHead(np.dtype(dtype[1]), order[1] == "True", tuple(map(int, sides)))
+    return NpyHead(np.dtype(dtype[1]), order[1] == "True", _shape(sides, dtype[1], what))
 
 
-def read_values(stream: Readable, head: NpyHead, what: str) -> np.ndarray:
+def _shape(sides: list[str], dtype: str, what: str) -> tuple[int, ...]:
+    """Return the sides as numbers, where an array can have them."""
+    if len(sides) > MAX_DIMENSIONS:
+        raise FormatError(
+            f"{what} claims {len(sides):,} dimensions; arrays of up to {MAX_DIMENSIONS} are read: "
+            "it is damaged; download or save it again"
+        )
+    shape = tuple(int(side) for side in sides if len(side) <= 18)
+    if len(shape) < len(sides) or not is_addressable(shape, np.dtype(dtype).itemsize):
+        raise FormatError(
+            f"{what} claims the shape ({', '.join(side[:20] for side in sides)}), which no array "
+            "can have: it is damaged; download or save it again"
+        )
+    return shape
+
+
+def read_values(
+    stream: Readable, head: NpyHead, what: str, out: np.ndarray | None = None
+) -> np.ndarray:
     """Return the values in native byte order; never more is read than the description claims.
 
-    Raises FormatError when there are fewer or more of them.
+    Whether the stream can hold as many is for the caller to ask: memory is set aside for them.
+    `out`, flat and as many, takes them where it is given, without another copy if it can. Raises
+    FormatError when there are fewer or more of them.
     """
     wanted = math.prod(head.shape) * head.dtype.itemsize
-    data = stream.read(wanted + 1)
-    if len(data) != wanted:
-        fault = "is cut short: it holds" if len(data) < wanted else "has bytes after its end:"
-        found = f"{len(data):,}" if len(data) < wanted else f"more than {wanted:,}"
+    alike = out is not None and head.dtype == out.dtype and not head.fortran
+    data = out.view(np.uint8) if alike and out is not None else np.empty(wanted, np.uint8)
+    filled = fill(stream, data)
+    if filled < wanted or stream.read(1):
+        fault = "is cut short: it holds" if filled < wanted else "has bytes after its end:"
+        found = f"{filled:,}" if filled < wanted else f"more than {wanted:,}"
         raise FormatError(
             f"{what} {fault} {found} bytes of values, its shape {head.shape} needs "
             f"{wanted:,}; save or download the model again"
         )
-    flat = np.frombuffer(data, head.dtype)
-    array = flat.reshape(head.shape, order="F" if head.fortran else "C")
+    array = data.view(head.dtype).reshape(head.shape, order="F" if head.fortran else "C")
+    if out is not None and not alike:
+        out[:] = array.ravel()
     return array.astype(head.dtype.newbyteorder("="), order="C", copy=False)
+
+
+def fill(stream: Readable, data: np.ndarray) -> int:
+    """Read into uint8 (n,) a piece at a time, no second copy; return how many bytes came."""
+    filled = 0
+    while filled < data.size and (part := stream.read(min(_PIECE, data.size - filled))):
+        data[filled : filled + len(part)] = np.frombuffer(part, np.uint8)
+        filled += len(part)
+    return filled
 
 
 def npy_bytes(array: np.ndarray) -> bytes:

@@ -19,12 +19,19 @@ def split(dataset: Dataset, share: float, rng: Rng) -> tuple[Dataset, Dataset]:
         raise ConfigError(f"share is {share!r}: it lies between 0 and 1, both excluded")
     if dataset.count < 2:
         raise ConfigError("one image cannot be split: give at least two")
-    order = _generator(rng).permutation(dataset.count)
-    held_out = np.zeros(dataset.count, bool)
-    labels = dataset.labels[order]
-    for label, wanted in enumerate(_allot(dataset.class_counts(), float(share))):
-        held_out[np.flatnonzero(labels == label)[:wanted]] = True
-    return dataset.take(order[~held_out]), dataset.take(order[held_out])
+    rest, held_out = split_rows(dataset.labels, dataset.classes, float(share), _generator(rng))
+    return dataset.take(rest), dataset.take(held_out)
+
+
+def split_rows(
+    labels: np.ndarray, classes: int, share: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the numbers of (rest, held out) of two labels or more: see `Dataset.split`."""
+    order = rng.permutation(len(labels))
+    held_out, shuffled = np.zeros(len(labels), bool), labels[order]
+    for label, wanted in enumerate(_allot(np.bincount(labels, minlength=classes), share)):
+        held_out[np.flatnonzero(shuffled == label)[:wanted]] = True
+    return order[~held_out], order[held_out]
 
 
 def batches(dataset: Dataset, size: int, rng: Rng) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ..errors import FormatError
+from .limits import Deadline
 
 BinaryFile = BinaryIO | io.BufferedIOBase
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryFile
@@ -27,12 +28,20 @@ Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryFile
 GZIP = b"\x1f\x8b"
 DEFLATE_RATIO = 1032  # most bytes that one deflated byte can stand for: 258 from two bits
 PACKED_CHUNK = 1 << 16
+_NUMBERS = re.compile(r"[-+.\de]+(?: +[-+.\de]+){3,} ?[-+.\de]*")  # parted by blanks
 _SPELLING = re.compile(r"[-.](idx\d-ubyte)(\.gz)?$")
 
 _PICTURE = "put pictures into folders named by class, and give a zip of them"
 _UNPACK = "unpack it and give the file inside"
 _REPACK = "unpack it, or pack it with gzip instead"
 _CONVERT = "convert an array with write_idx(target, numpy.load(file))"
+_SAVEZ = "numpy.savez('data.npz', x_train=..., y_train=...)"
+_PICKLE = f"none is opened here, for opening one does what it says: where you trust it, {_SAVEZ}"
+_SETS = "a set of images in it opens with nnengine.data.readers.read_sets"
+_SVM = (
+    "read it with sklearn.datasets.load_svmlight_file(file, n_features=784, zero_based=False), and "
+    + _SAVEZ.replace("x_train=..., y_train=...", "x=..., y=...")
+)
 _MODEL = "; a trained network opens with nnengine.load, and on the Models page"
 _LOOKS = (
     (GZIP, "gzip inside gzip", "it was compressed twice: unpack it once and give the result"),
@@ -43,21 +52,23 @@ _LOOKS = (
     (b"GIF8", "a GIF picture", _PICTURE),
     (b"%PDF", "a PDF document", "give the data file itself"),
     (b"\x93NUMPY", "a NumPy .npy file (or an .nnm model)", _CONVERT + _MODEL),
-    (b"\x89HDF", "an HDF5 file", "export its arrays with write_idx"),
-    (b"PAR1", "a Parquet table", "export its columns with write_idx"),
+    (b"\x89HDF", "an HDF5 file", _SETS),
+    (b"PAR1", "a Parquet table", _SETS),
     (b"BZh", "a bzip2 file", _REPACK),
     (b"\xfd7zXZ", "an xz file", _REPACK),
     (b"\x28\xb5\x2f\xfd", "a Zstandard file", _REPACK),
     (b"7z\xbc\xaf", "a 7z archive", _UNPACK),
     (b"Rar!", "a RAR archive", _UNPACK),
-    (b"\x80\x04\x95", "a Python pickle", "none is opened here: export its arrays with write_idx"),
+    *((bytes([0x80, protocol]), "a Python pickle", _PICKLE) for protocol in (2, 3, 4, 5)),
+    (b"MATLAB 5.0 MAT-file", "a MATLAB file", _SETS),
+    (b"MATLAB 7.3 MAT-file", "a MATLAB file", _SETS),
     (b"version https://git-lfs", "a Git LFS pointer, not the data", "fetch it with: git lfs pull"),
 )
 
 
-def fault(name: str | None, text: str, *, whole_items: int | None = None) -> FormatError:
+def fault(name: str | None, text: str, **more: Any) -> FormatError:
     """Return a FormatError that begins with the file's name where it is known."""
-    return FormatError(f"{name}: {text}" if name else text, whole_items=whole_items)
+    return FormatError(f"{name}: {text}" if name else text, **more)
 
 
 def looks_like(head: bytes) -> tuple[str, str] | None:
@@ -79,7 +90,13 @@ def _looks_like_text(text: str) -> tuple[str, str]:
         return "an HTML page", "the download gave a web page, not the file: download it again"
     if text.startswith(("{", "[")):
         return "JSON text", "turn it into an array and write that with write_idx"
-    if re.search(r"[,;\t]", text.partition("\n")[0]):
+    said = [line for line in text.splitlines() if line.strip() and not line.startswith("%")]
+    if said and said[0].lower().startswith("@relation") or text.startswith("% "):
+        return "an ARFF table", _SETS
+    line = re.split(r"[\r\n]", text, maxsplit=1)[0]
+    if re.match(r"[-+.\d]+( +\d+:[-+.\de]+){2}", line):
+        return "a LIBSVM table", _SVM
+    if re.search(r"[,;\t]", line) or _NUMBERS.fullmatch(line):
         return "a CSV table", "a table of images opens with nnengine.data.readers.read_sets"
     return "plain text", "give the data file itself"
 
@@ -93,6 +110,7 @@ class Stream:
     most: int | None = None  # an upper bound on all of them, where there is one
     packed_bytes: int | None = None  # size of the gzip data, where it is known
     borrowed = False  # the caller's own open file, which may have been read before
+    deadline = Deadline()  # asked at every piece: a long stream may be a short file
 
     def __init__(self, name: str | None) -> None:
         self.name = name
@@ -105,6 +123,7 @@ class Stream:
         """Return 1 to ``limit`` bytes, or none at the end, or where none is asked for."""
         if limit < 1:  # which zlib would take for "all there is", and the piece would be lost
             return b""
+        self.deadline.check()
         part = self._ahead[:limit] or self._more(limit)
         self._ahead = self._ahead[limit:]
         if self.left is not None:
@@ -113,9 +132,20 @@ class Stream:
 
     def peek(self, count: int) -> bytes:
         """Return the next ``count`` bytes, fewer at the end, without passing them."""
-        while len(self._ahead) < count and (part := self._more(count - len(self._ahead))):
-            self._ahead += part
+        parts, size = [self._ahead], len(self._ahead)
+        while size < count and (part := self._more(count - size)):
+            parts.append(part)
+            size += len(part)
+        self._ahead = b"".join(parts)  # once: gzip may give a byte at a time
         return self._ahead[:count]
+
+    def read_whole(self, limit: int) -> bytes:
+        """Return ``limit`` bytes, fewer at the end alone."""
+        parts, size = [], 0
+        while size < limit and (part := self.read(limit - size)):
+            parts.append(part)
+            size += len(part)
+        return b"".join(parts)
 
     def take_rest(self) -> memoryview | None:
         """Pass over and return all the rest without a copy, where it is in immutable memory."""
@@ -128,7 +158,9 @@ class Stream:
             parts.append(part)
             size += len(part)
             if size > limit:
-                raise self.fault(f"more than the {limit:,} bytes allowed: give a smaller file")
+                raise self.fault(
+                    f"more than the {limit:,} bytes allowed: give a smaller file", too_large=True
+                )
         return b"".join(parts)
 
     def seekable(self, limit: int) -> BinaryIO:
@@ -138,9 +170,9 @@ class Stream:
         """
         return io.BytesIO(self.rest(limit))
 
-    def fault(self, text: str, *, whole_items: int | None = None) -> FormatError:
+    def fault(self, text: str, **more: Any) -> FormatError:
         """Return a FormatError that begins with the name of this stream's file."""
-        return fault(self.name, text, whole_items=whole_items)
+        return fault(self.name, text, **more)
 
 
 class _Plain(Stream):
@@ -208,6 +240,7 @@ class _Gunzip(Stream):
 
     def _more(self, limit: int) -> bytes:
         while not self._ended:
+            self.deadline.check()  # members that hold nothing give no piece
             part = self._unpack(limit)
             if part:
                 return part
@@ -250,27 +283,59 @@ class _Gunzip(Stream):
         return True
 
 
+class _FromUtf16(Stream):
+    """Text of two bytes a character, as Windows PowerShell's > writes it, as UTF-8."""
+
+    def __init__(self, packed: Stream) -> None:
+        super().__init__(packed.name)
+        self._packed = packed
+        self._decoder = codecs.getincrementaldecoder("utf-16")()
+        self._text = b""
+        self.most = None if packed.most is None else 2 * packed.most
+        self.gzipped, self.packed_bytes = packed.gzipped, packed.packed_bytes
+        self.borrowed = packed.borrowed
+
+    def _more(self, limit: int) -> bytes:
+        while not self._text:
+            self.deadline.check()
+            part = self._packed.read(PACKED_CHUNK)
+            self.cut = self._packed.cut
+            try:
+                self._text = self._decoder.decode(part, final=not part and not self.cut).encode()
+            except UnicodeDecodeError as error:
+                raise self.fault(
+                    f"begins as UTF-16 text and is none ({error.reason}): save it as UTF-8"
+                ) from None
+            if not part:
+                break
+        part, self._text = self._text[:limit], self._text[limit:]
+        return part
+
+
 @contextlib.contextmanager
-def opened(source: Source, *, most: int | None = None) -> Iterator[Stream]:
+def opened(
+    source: Source, *, most: int | None = None, deadline: Deadline | None = None
+) -> Iterator[Stream]:
     """Open ``source`` as a Stream; closes what it opened itself, leaves the caller's file open.
 
     ``most``: how many bytes at most a file holds that cannot tell itself, where that is known.
+    ``deadline``: by when it is to be read.
     Raises FormatError for a folder or a special file, OSError where a path cannot be opened,
     TypeError for what is no source at all.
     """
     if isinstance(source, (bytes, bytearray, memoryview)):
-        yield _unpacked(_Memory(bytes(source)))
+        yield _unpacked(_Memory(bytes(source)), deadline)
     elif isinstance(source, (str, os.PathLike)):
         path = _find(Path(source))
         with _open(path) as file:
-            yield _unpacked(_Plain(file, path.name, _size_left(file)))
+            yield _unpacked(_Plain(file, path.name, _size_left(file)), deadline)
     elif hasattr(source, "read"):
         name = getattr(source, "name", None)
         name = Path(name).name if isinstance(name, str) and name else None
         stream = _Plain(source, name, _size_left(source))
         stream.borrowed = True
         stream.most = most if stream.most is None else stream.most
-        yield _unpacked(stream)
+        yield _unpacked(stream, deadline)
     else:
         raise TypeError(f"expected a path, bytes or a binary file, got {type(source).__name__}")
 
@@ -291,8 +356,13 @@ def left_in_place(source: Source) -> Iterator[None]:
                 seek(here)
 
 
-def _unpacked(stream: Stream) -> Stream:
-    return _Gunzip(stream) if stream.peek(2) == GZIP else stream
+def _unpacked(stream: Stream, deadline: Deadline | None) -> Stream:
+    stream = _Gunzip(stream) if stream.peek(2) == GZIP else stream
+    stream.deadline = deadline or stream.deadline
+    if stream.peek(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        stream = _FromUtf16(stream)
+        stream.deadline = deadline or stream.deadline
+    return stream
 
 
 def _open(path: Path) -> BinaryIO:

@@ -2,30 +2,34 @@
 
 The text is base64url of ``nn``, version, bits a weight, the CRC-32 and the length of what follows,
 and a deflated body: the length of a JSON header, the header, and for each layer its scales, its
-biases (both float32) and its weights as whole numbers, unit by unit. A weight is its whole number
-times a scale: at 8 bits one scale a layer, at 4 bits one a unit, for a shared one would cost
-accuracy there.
+biases (both float32) and its weights as whole numbers, unit by unit or map by map. A weight is its
+whole number times a scale: at 8 bits one scale a layer, at 4 bits one a unit, for a shared one
+would cost accuracy there. Of version 2 are networks with other layers than dense ones, which the
+header has as text, and those of images in colour; a `norm` has its four arrays as float32.
 """
 
 from __future__ import annotations
 
 import base64
 import json
+import math
 import re
 import struct
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from ..core.activations import ACTIVATIONS
-from ..core.layers import count_parameters
-from ..core.network import Network
+from ..core.description import Shape, Spec
+from ..core.network import Network, check_image_shape, dense_specs
+from ..core.parameters import Place, places
 from ..errors import ConfigError, FormatError
+from ..training import layertext
 
-MARK, VERSION = b"nn", 1
+MARK, VERSION = b"nn", 2  # the newest that is read; dense networks are written as version 1
 BITS = (8, 4)
 MAX_CHARACTERS = 64_000  # Safari keeps 80,000 in an address, other browsers far more
 _MAX_PARAMETERS = 200_000  # what compresses to so little is hardly a network
@@ -35,6 +39,7 @@ _HEAD = struct.Struct("<2sBBII")  # mark, version, bits, CRC-32, length
 _BYTE_SCALE = 1 / 255
 _CLIPS = np.linspace(0.4, 1, 25, dtype=np.float32)  # of the largest weight, tried in turn
 _MOST_NAMES, _MOST_TEXT = 1_000, 80
+_MOST_LAYERS, _MOST_SPECS = 2_000, 100  # letters, and layers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,11 +78,17 @@ def encode(
     if network.parameter_count > _MAX_PARAMETERS:
         raise _too_large(network, "")
     parts = [_header(network, name, accuracy, judged_on)]
-    for layer in network.layers:
-        codes, scales = _quantise(layer.weights.T.astype(np.float32), bits)
-        parts += [scales.tobytes(), layer.biases.astype("<f4").tobytes(), _packed(codes, bits)]
+    for spec, layer in zip(network.specs, network.layers, strict=True):
+        if spec.weighs:
+            weights = layer.weights.reshape(-1, spec.units).T.astype(np.float32)
+            codes, scales = _quantise(weights, bits)
+            parts += [scales.tobytes(), layer.biases.astype("<f4").tobytes(), _packed(codes, bits)]
+            continue
+        for name in spec.arrays(layer.shape):
+            parts.append(getattr(layer, name).astype("<f4").tobytes())
     packed = zlib.compress(b"".join(parts), 9)
-    head = _HEAD.pack(MARK, VERSION, bits, zlib.crc32(packed), len(packed))
+    version = 1 if network.is_dense and network.channels == 1 else VERSION
+    head = _HEAD.pack(MARK, version, bits, zlib.crc32(packed), len(packed))
     text = base64.urlsafe_b64encode(head + packed).decode().rstrip("=")
     if len(text) > MAX_CHARACTERS:
         raise _too_large(network, f", these would be {len(text):,}")
@@ -90,7 +101,7 @@ def decode(text: str) -> Link:
     Raises FormatError that says whether the text is foreign, cut short, damaged or of a newer
     version. Nothing is believed before it is checked, and no more is unpacked than a link may hold.
     """
-    bits, packed = _opened(text)
+    version, bits, packed = _opened(text)
     unpacker = zlib.decompressobj()
     try:
         body = unpacker.decompress(packed, _MAX_BODY)
@@ -98,7 +109,7 @@ def decode(text: str) -> Link:
         raise FormatError(f"this link is damaged ({error}): ask for it again") from None
     if not unpacker.eof or unpacker.unused_data:
         raise FormatError("this link unpacks to more, or to less, than it may hold")
-    return _read(body, bits)
+    return _read(body, version, bits)
 
 
 def _too_large(network: Network, found: str) -> ConfigError:
@@ -162,7 +173,9 @@ def _header(network: Network, name: str, accuracy: float | None, judged_on: str)
     height, width = network.image_shape
     classes = list(network.class_names)
     fields = {
-        "sizes": list(network.sizes),
+        "sizes": list(network.sizes if network.is_dense else (network.inputs, network.classes)),
+        "layers": "" if network.is_dense else network.description,
+        "channels": 0 if network.channels == 1 else network.channels,
         "activations": list(network.activations[:-1]),
         "scale": None if network.input_scale == _BYTE_SCALE else network.input_scale,
         "shape": None if height == width else [height, width],
@@ -182,8 +195,8 @@ def _header(network: Network, name: str, accuracy: float | None, judged_on: str)
     return struct.pack("<H", len(text)) + text
 
 
-def _opened(text: str) -> tuple[int, bytes]:
-    """Return (bits, the deflated body) of a link's text, after checking it whole."""
+def _opened(text: str) -> tuple[int, int, bytes]:
+    """Return (version, bits, the deflated body) of a link's text, after checking it whole."""
     text = re.sub(r"\s", "", text[: 2 * MAX_CHARACTERS]).rstrip(".,;:!?)>]}\"'=")
     if len(text) > MAX_CHARACTERS:
         raise FormatError(f"more than {MAX_CHARACTERS:,} characters: no link of ours is so long")
@@ -198,9 +211,9 @@ def _opened(text: str) -> tuple[int, bytes]:
         raise FormatError("this link was cut short: copy the whole of it")
     _, version, bits, checksum, length = _HEAD.unpack_from(raw)
     packed = raw[_HEAD.size :]
-    if version != VERSION:
+    if not 1 <= version <= VERSION:
         raise FormatError(
-            f"this link is of version {version}, and version {VERSION} is read here: a newer "
+            f"this link is of version {version}, and version 1 to {VERSION} is read here: a newer "
             "nnengine may open it"
         )
     if len(packed) < length:
@@ -210,39 +223,81 @@ def _opened(text: str) -> tuple[int, bytes]:
         )
     if bits not in BITS or len(packed) > length or zlib.crc32(packed) != checksum:
         raise FormatError("this link is damaged: its checksum does not fit; ask for it again")
-    return bits, packed
+    return version, bits, packed
 
 
-def _read(body: bytes, bits: int) -> Link:
+def _read(body: bytes, version: int, bits: int) -> Link:
     (length,) = struct.unpack_from("<H", body.ljust(2, b"\0"))
     fields = _checked(body[2 : 2 + length])
-    sizes = fields["sizes"]
-    parameters, at = {}, 2 + length
-    expected = at + sum(sum(_lengths(a, b, bits)) for a, b in pairwise(sizes))
+    if (version > 1) != bool(fields["layers"] or fields["channels"] > 1):
+        raise FormatError("this link is damaged: its version does not fit; ask for it again")
+    specs, shape = _layers(fields)
+    found = list(places(specs, shape))
+    expected = 2 + length + sum(_bytes_of(place, bits) for place in found)
     if expected != len(body):
+        what = fields["layers"] or "-".join(map(str, fields["sizes"]))
         raise FormatError(
-            f"a network of {'-'.join(map(str, sizes))} needs {expected:,} bytes, this link holds "
-            f"{len(body):,}"
+            f"a network of {what} needs {expected:,} bytes, this link holds {len(body):,}"
         )
-    for number, (inputs, units) in enumerate(pairwise(sizes), 1):
-        raw = []
-        for count in _lengths(inputs, units, bits):
-            raw.append(body[at : at + count])
-            at += count
-        codes = _unpacked(raw[2], bits, inputs * units).reshape(units, inputs)
-        with np.errstate(all="ignore"):  # a sum that is not finite is told below
-            weights = codes * np.frombuffer(raw[0], "<f4")[:, np.newaxis]
-        parameters[f"weights_{number}"] = np.ascontiguousarray(weights.T, np.float32)
-        parameters[f"biases_{number}"] = np.frombuffer(raw[1], "<f4").astype(np.float32)
-    return _made(parameters, fields, bits)
+    return _made(_arrays(body, 2 + length, found, bits), fields, specs, bits)
 
 
-def _lengths(inputs: int, units: int, bits: int) -> tuple[int, int, int]:
-    """Return the bytes of a layer's scales, biases and weights."""
-    return 4 * (1 if bits == 8 else units), 4 * units, (inputs * units * bits + 7) // 8
+def _layers(fields: dict[str, Any]) -> tuple[list[Spec], Shape]:
+    """Return all layers and the images' shape; raises FormatError for what makes no network."""
+    sizes, channels = fields["sizes"], fields["channels"]
+    try:
+        shape = *check_image_shape(fields["shape"], sizes[0], channels), channels
+        if fields["layers"]:
+            ends, hidden = layertext.read(fields["layers"])
+            if ends or len(sizes) != 2:
+                raise ConfigError("layers are said twice")
+            specs = [*hidden, *dense_specs(sizes)]
+        else:
+            specs = dense_specs(sizes)
+        count = sum(math.prod(place.sides) for place in places(specs, shape))
+    except ConfigError as error:
+        raise FormatError(f"this link makes no network: {error}") from None
+    if count > _MAX_PARAMETERS or len(specs) > _MOST_SPECS:
+        raise FormatError(f"this link says {count:,} parameters, more than any link of ours holds")
+    return specs, shape
 
 
-def _made(parameters: dict[str, np.ndarray], fields: dict[str, Any], bits: int) -> Link:
+def _arrays(body: bytes, at: int, found: Sequence[Place], bits: int) -> dict[str, np.ndarray]:
+    """Return the arrays that stand in the body from there on, in the order of their places."""
+    waiting, arrays = None, {}
+    for place in found:
+        if place.name.startswith("weights"):  # its biases stand between its scales and itself
+            waiting = place
+            continue
+        units = place.sides[0]
+        scales = 0
+        if waiting is not None:
+            scales = 1 if bits == 8 else units
+        numbers = np.frombuffer(body, "<f4", scales + units, at)
+        at += numbers.nbytes
+        if waiting is not None:
+            count = math.prod(waiting.sides)
+            codes = _unpacked(body[at : at + (count * bits + 7) // 8], bits, count)
+            at += (count * bits + 7) // 8
+            with np.errstate(all="ignore"):  # a sum that is not finite is told below
+                weights = codes.reshape(units, -1) * numbers[:scales, np.newaxis]
+            arrays[waiting.name] = weights.T.astype(np.float32).reshape(waiting.sides)
+        arrays[place.name] = numbers[scales:].astype(np.float32)
+        waiting = None
+    return arrays
+
+
+def _bytes_of(place: Place, bits: int) -> int:
+    """Return the bytes that an array takes, those of its scales among them."""
+    count = math.prod(place.sides)
+    if not place.name.startswith("weights"):
+        return 4 * count
+    return (count * bits + 7) // 8 + 4 * (1 if bits == 8 else place.sides[-1])
+
+
+def _made(
+    parameters: dict[str, np.ndarray], fields: dict[str, Any], specs: Sequence[Spec], bits: int
+) -> Link:
     if not all(np.isfinite(array).all() for array in parameters.values()):
         raise FormatError("this link holds values that are not finite: no network of use")
     try:
@@ -252,6 +307,9 @@ def _made(parameters: dict[str, np.ndarray], fields: dict[str, Any], bits: int) 
             input_scale=fields["scale"],
             image_shape=fields["shape"],
             class_names=fields["classes"],
+            channels=fields["channels"],
+            hidden=specs[:-1],
+            sizes=fields["sizes"],
             training=({"steps": fields["steps"]},) if fields["steps"] else (),
         )
     except ConfigError as error:
@@ -295,10 +353,6 @@ def _sides(value: Any, least: int, most: int) -> bool:
     )
 
 
-def _fits(sizes: Any) -> bool:
-    return _sides(sizes, 2, 100) and count_parameters(sizes) <= _MAX_PARAMETERS
-
-
 def _number(value: Any, least: float, most: float) -> bool:
     return type(value) in (int, float) and least <= value <= most  # NaN is neither
 
@@ -309,7 +363,9 @@ def _short(value: Any) -> bool:
 
 # Name: what it is where nothing is said, and what it may be.
 _FIELDS = {
-    "sizes": (None, _fits),
+    "sizes": (None, lambda v: _sides(v, 2, _MOST_SPECS)),
+    "layers": ("", lambda v: isinstance(v, str) and len(v) <= _MOST_LAYERS),
+    "channels": (1, lambda v: type(v) is int and v in (1, 3)),
     "activations": ([], lambda v: _list_of(str, v, 100) and set(v) <= set(ACTIVATIONS)),
     "scale": (_BYTE_SCALE, lambda v: _number(v, 1e-30, 1e30)),
     "shape": (None, lambda v: v is None or _sides(v, 2, 2)),

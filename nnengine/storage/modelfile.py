@@ -6,7 +6,8 @@ softmax and bytes divided by 255, and it has no room for anything else.
 
 ``.npz`` holds every network: one .npy for each parameter array and ``header.npy``, the UTF-8 bytes
 of a JSON object (format, version, sizes, activations, input_scale, dtype, class_names,
-image_shape, training). The arrays of a float32 network may be stored as float16.
+image_shape, training; with layers of other kinds than dense, or several channels, also layers and
+channels, and the version is 2). The arrays of a float32 network may be stored as float16.
 ``numpy.load(path, allow_pickle=False)`` opens it. Members are stored, not deflated, with a fixed
 date, so the same network gives the same bytes on every machine.
 """
@@ -14,11 +15,9 @@ date, so the same network gives the same bytes on every machine.
 from __future__ import annotations
 
 import contextlib
-import errno
 import io
+import math
 import os
-import secrets
-import shutil
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -27,16 +26,18 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from ..core.arithmetic import calmly
 from ..core.network import Network
+from ..data import writing
+from ..data.limits import MAX_MODEL_BYTES as MAX_BYTES
 from ..data.npy import npy_bytes, read_head, read_values
-from ..data.sources import GZIP, Source, fault, looks_like
+from ..data.sources import DEFLATE_RATIO, GZIP, Source, fault, looks_like
 from ..errors import ConfigError, FormatError
 from .modelheader import MAX_HEADER_BYTES, Header
 
 KINDS = ("npz", "nnm")
 NNM_ARRAYS = ("IHW", "HB", "HOW", "OB")
 NNM_INPUT_SCALE = 1 / 255
-MAX_BYTES = 2**30
 _LARGEST_HALF = float(np.finfo(np.float16).max)
 
 _ZIP_ENTRY = b"PK\x01\x02"
@@ -53,27 +54,31 @@ def load(source: Source, *, max_bytes: int = MAX_BYTES) -> Network:
     exactly and as float64 otherwise, so saving it again gives the same bytes.
 
     Raises FormatError, with the file's name when it has one, for anything that is not a whole and
-    consistent model of at most ``max_bytes`` (packed and unpacked); OSError when the file cannot
-    be opened.
+    consistent model of at most ``max_bytes`` (packed, and its numbers unpacked); OSError when the
+    file cannot be opened.
     """
-    data, name = _contents(source, max_bytes)
+    data, name = contents(source, max_bytes)
     try:
-        if _kind_of(data) == "nnm":
+        if kind_of(data) == "nnm":
             return _from_nnm(data)
         return _from_npz(data, max_bytes)
     except (FormatError, ConfigError) as error:
-        raise fault(name, str(error)) from None
+        raise fault(name, str(error), too_large=getattr(error, "too_large", False)) from None
 
 
-def describe_model(source: Source) -> dict[str, Any]:
+def describe_model(source: Source, *, max_bytes: int = MAX_BYTES) -> dict[str, Any]:
     """Return what a model file holds, as a JSON-able dict; raises as ``load`` does."""
-    data, name = _contents(source, MAX_BYTES)
-    network = load(io.BytesIO(data) if name is None else _Named(data, name))
+    data, name = contents(source, max_bytes)
+    network = load(io.BytesIO(data) if name is None else Named(data, name), max_bytes=max_bytes)
+    return {"kind": kind_of(data), "name": name, "file_bytes": len(data), **facts_of(network)}
+
+
+def facts_of(network: Network) -> dict[str, Any]:
+    """Return what a network is, as a JSON-able dict."""
     return {
-        "kind": _kind_of(data),
-        "name": name,
-        "file_bytes": len(data),
         "sizes": list(network.sizes),
+        "layers": network.description,
+        "channels": network.channels,
         "activations": list(network.activations),
         "parameters": network.parameter_count,
         "arrays": {key: list(array.shape) for key, array in network.parameters().items()},
@@ -86,7 +91,7 @@ def describe_model(source: Source) -> dict[str, Any]:
     }
 
 
-class _Named(io.BytesIO):
+class Named(io.BytesIO):
     """Bytes that remember the file they came from, for messages."""
 
     def __init__(self, data: bytes, name: str) -> None:
@@ -94,7 +99,7 @@ class _Named(io.BytesIO):
         self.name = name
 
 
-def _contents(source: Source, max_bytes: int) -> tuple[bytes, str | None]:
+def contents(source: Source, max_bytes: int) -> tuple[bytes, str | None]:
     """Return all bytes of the source, refused above ``max_bytes`` unread, and its file name."""
     if isinstance(source, bytes | bytearray | memoryview):
         name, data = None, bytes(source[: max_bytes + 1])
@@ -112,11 +117,12 @@ def _contents(source: Source, max_bytes: int) -> tuple[bytes, str | None]:
         if not isinstance(data, bytes):
             raise TypeError("a model is bytes: open the file in binary mode ('rb')")
     if len(data) > max_bytes:
-        raise fault(name, f"more than {max_bytes:,} bytes, the most a model file may have")
+        text = f"more than {max_bytes:,} bytes, the most a model file may have"
+        raise fault(name, text, too_large=True)
     return data, name
 
 
-def _kind_of(data: bytes) -> str:
+def kind_of(data: bytes) -> str:
     """Return "nnm" or "npz"; raises FormatError that says what the bytes look like instead."""
     if data.startswith(b"\x93NUMPY"):
         return "nnm"
@@ -140,7 +146,7 @@ def _kind_of(data: bytes) -> str:
     raise FormatError(f"not a model file: this looks like {found}; {wanted}")
 
 
-def _check_finite(array: np.ndarray, what: str) -> None:
+def check_finite(array: np.ndarray, what: str) -> None:
     bad = array.size - int(np.count_nonzero(np.isfinite(array)))
     if bad:
         raise FormatError(
@@ -167,7 +173,7 @@ def _from_nnm(data: bytes) -> Network:
     vector = read_values(stream, head, "the vector")
     arrays = dict(zip(NNM_ARRAYS, _split_nnm(vector), strict=True))
     for key, array in arrays.items():
-        _check_finite(array, key)
+        check_finite(array, key)
     dtype = np.float32 if _survives_float32(vector[8:]) else np.float64
     return _nnm_network({key: array.astype(dtype) for key, array in arrays.items()})
 
@@ -198,7 +204,7 @@ def _split_nnm(vector: np.ndarray) -> list[np.ndarray]:
 
 
 def _survives_float32(values: np.ndarray) -> bool:
-    with np.errstate(over="ignore"):
+    with np.errstate(all="ignore"):
         return bool(np.array_equal(values, values.astype(np.float32)))
 
 
@@ -221,8 +227,8 @@ def _from_npz(data: bytes, max_bytes: int) -> Network:
     # Each entry of a zip's directory becomes an object of about 500 bytes as soon as it is opened.
     if data.count(_ZIP_ENTRY) > 10_000:
         raise FormatError("a zip with more than 10,000 members; no model has that many arrays")
-    with _zip_faults(), zipfile.ZipFile(io.BytesIO(data)) as archive:
-        members = _members(archive)
+    with zip_faults(), zipfile.ZipFile(io.BytesIO(data)) as archive:
+        members = members_of(archive)
         if "header" not in members:
             names = ", ".join(sorted(members)[:6]) or "nothing"
             raise FormatError(
@@ -231,12 +237,13 @@ def _from_npz(data: bytes, max_bytes: int) -> Network:
             )
         header = _read_header(archive, members.pop("header"))
         header.check_total(len(data), max_bytes)
-        parameters = _read_parameters(archive, members, header)
-    return Network.from_parameters(parameters, **header.settings())
+        _check_members(members, header)
+        theta = _read_parameters(archive, members, header)
+    return Network(header.sizes, header.activations, theta, **header.settings())
 
 
 @contextlib.contextmanager
-def _zip_faults() -> Iterator[None]:
+def zip_faults() -> Iterator[None]:
     """Turn whatever ``zipfile`` raises on damaged bytes into one FormatError."""
     try:
         yield
@@ -256,7 +263,7 @@ def _zip_faults() -> Iterator[None]:
         raise FormatError(f"a damaged zip ({error}); save or download the model again") from None
 
 
-def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+def members_of(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
     """Return the members by array name; refuses what a model file never contains."""
     members: dict[str, zipfile.ZipInfo] = {}
     for info in archive.infolist():
@@ -290,44 +297,65 @@ def _read_header(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Header:
         return Header.from_json(read_values(stream, head, "header.npy").tobytes())
 
 
-def _read_parameters(
-    archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], header: Header
-) -> dict[str, np.ndarray]:
+def _check_members(members: dict[str, zipfile.ZipInfo], header: Header) -> None:
+    """Refuse arrays that are missing, or that the file cannot hold, before memory is set aside."""
     expected = header.shapes()
     for name in members.keys() - expected.keys():
         raise FormatError(
             f"{name[:80]!r} does not belong to a network of sizes "
             f"{'-'.join(map(str, header.sizes))}"
         )
-    parameters = {}
     for name, shape in expected.items():
         if name not in members:
             raise FormatError(f"{name} is missing; expected {header.dtype} {shape}")
+    least = header.count() * (2 if header.dtype == "float32" else 8)  # if halved
+    most = sum(_most_bytes(info) for info in members.values())
+    if least > most:
+        raise FormatError(
+            f"a network of {'-'.join(map(str, header.sizes))} needs {least:,} bytes at least, the "
+            f"arrays of this file hold at most {most:,}: it was cut short or is damaged"
+        )
+
+
+def _most_bytes(info: zipfile.ZipInfo) -> int:
+    return min(info.file_size, info.compress_size * DEFLATE_RATIO + 64)
+
+
+def _read_parameters(
+    archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], header: Header
+) -> np.ndarray:
+    """Return all parameters as one vector, read into their places."""
+    theta, at = np.empty(header.count(), header.dtype), 0
+    kinds = (header.dtype, "float16") if header.dtype == "float32" else (header.dtype,)
+    for name, shape in header.shapes().items():
+        out = theta[at : at + math.prod(shape)]
+        at += out.size
         with archive.open(members[name]) as stream:
             head = read_head(stream, name)
-            kinds = (header.dtype, "float16") if header.dtype == "float32" else (header.dtype,)
             if head.dtype.newbyteorder("=") not in kinds or head.shape != shape:
                 raise FormatError(
                     f"{name}: expected {header.dtype} {shape}, found "
                     f"{head.dtype.newbyteorder('=')} {head.shape}"
                 )
-            parameters[name] = read_values(stream, head, name).astype(header.dtype, copy=False)
-        _check_finite(parameters[name], name)
-    return parameters
+            read_values(stream, head, name, out)
+        check_finite(out, name)
+        if name.startswith("variances") and (out < 0).any():
+            raise FormatError(f"{name} holds a variance below zero: no network has one")
+    return theta
 
 
 def save(network: Network, target: Target, *, kind: str | None = None, half: bool = False) -> None:
     """Write ``network`` to a path, whose ending decides the kind, or to an open binary file.
 
-    A path is written beside and then put in place, so a failure leaves what was there before.
+    A path is written whole or not at all (`data.writing`), so a failure leaves what was there.
     ``kind`` ("npz" or "nnm") overrides the ending; a binary file gets an .npz unless told.
     ``half`` stores a float32 network's parameters in an .npz as float16: half the bytes, three
     decimal digits a weight. Raises ConfigError when the kind is unknown or cannot hold this
     network, and OSError.
     """
-    data = to_bytes(network, _kind_for(target, kind), half=half)
+    data = to_bytes(network, kind_for(target, kind), half=half)
     if isinstance(target, str | os.PathLike):
-        _write_in_place(Path(target), data)
+        writing.write(target, data)
     else:
         target.write(data)
 
@@ -377,25 +405,18 @@ def check_target(network: Network, path: str | os.PathLike) -> None:
     ConfigError for an ending or a kind that will not do, OSError for a folder that cannot be
     written to. Leaves nothing behind.
     """
-    check_savable(network, _kind_for(path, None))
-    place = Path(os.path.realpath(path))
-    if place.is_dir():
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    if place.exists() and not place.is_file():
-        return  # a device or a pipe: opening it could wait for ever
-    beside = _beside(place)
-    try:
-        beside.touch(exist_ok=False)
-        beside.unlink()
-    except OSError as error:
-        raise type(error)(error.errno, error.strerror, str(path)) from None
+    check_savable(network, kind_for(path))
+    writing.check(path)
 
 
-def _kind_for(target: Any, kind: str | None) -> str:
+def kind_for(target: Any, kind: str | None = None) -> str:
+    """Return in which kind `save` writes to a target; raises ConfigError where nothing says it."""
     if kind is not None:
         return kind
     if hasattr(target, "write"):
         return "npz"
+    if not Path(target).suffix and writing.is_stream(target):
+        return "npz"  # a pipe, as a program's standard output is
     kind = Path(target).suffix.lower().removeprefix(".")
     if kind not in KINDS:
         raise ConfigError(
@@ -407,6 +428,11 @@ def _kind_for(target: Any, kind: str | None) -> str:
 
 def why_not_nnm(network: Network) -> str | None:
     """Return what an .nnm could not say about this network, or None."""
+    if not network.is_dense:
+        others = dict.fromkeys(spec.kind for spec in network.specs if spec.kind != "dense")
+        return f"has layers that are not dense ({', '.join(others)})"
+    if network.channels > 1:
+        return "reads images in colour"
     if len(network.sizes) != 3:
         return f"has {len(network.sizes)} layers ({'-'.join(map(str, network.sizes))})"
     if tuple(network.activations) != ("relu", "identity"):
@@ -427,7 +453,8 @@ def _to_npz(network: Network, half: bool) -> bytes:
     header = np.frombuffer(Header.of(network).to_json(), np.uint8)
     arrays = network.parameters()
     if half:
-        arrays = {name: array.astype(np.float16) for name, array in arrays.items()}
+        halved = calmly(np.ndarray.astype)  # what is too small for it becomes zero
+        arrays = {name: halved(array, np.float16) for name, array in arrays.items()}
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
         for name, array in {"header": header, **arrays}.items():
@@ -435,29 +462,6 @@ def _to_npz(network: Network, half: bool) -> bytes:
             info.create_system, info.external_attr = 3, 0o644 << 16  # the same on every system
             archive.writestr(info, npy_bytes(array))
     return stream.getvalue()
-
-
-def _beside(place: Path) -> Path:
-    return place.with_name(f".{place.name[:200]}.{secrets.token_hex(4)}.part")
-
-
-def _write_in_place(path: Path, data: bytes) -> None:
-    place = Path(os.path.realpath(path))  # the file a link leads to is replaced, not the link
-    if place.exists() and not place.is_file():
-        place.write_bytes(data)  # a device or a pipe is written to; a folder raises OSError
-        return
-    beside = _beside(place)
-    try:
-        with beside.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        if place.exists():
-            shutil.copymode(place, beside)
-        os.replace(beside, place)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
 
 
 Network.writer = save

@@ -1,26 +1,34 @@
 """Readers: data sets as people have them, each recognised by its content and brought to Contents.
 
-IDX files, CSV tables, .npy and .npz arrays, a zip or folder of pictures or of any of these; the
-rows of `formats`. Everything a file says of its size is compared with its bytes before memory is
-set aside, and nothing is unpickled.
+IDX files, CSV and Parquet tables, .npy, .npz, .mat and HDF5 arrays, a zip or folder of pictures or
+of any of these; the rows of `formats`. Everything a file says of its size is compared with its
+bytes before memory is set aside, and nothing is unpickled.
 """
 
 from __future__ import annotations
 
 import os
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
+from ...core.arithmetic import calmly
 from ...errors import EngineError, FormatError
 from ..dataset import Dataset
 from ..idxheader import IdxHeader
+from ..limits import MAX_BYTES, Deadline
 from ..sources import Source, Stream, left_in_place, looks_like, opened
-from . import members
-from .contents import MAX_BYTES, Contents
+from . import members, pictures
+from .choosing import SeveralSetsError
+from .contents import Contents
 from .contract import HEAD_BYTES, Format, Request, find
+from .decoding import kind_of
 from .export import idx_files, idx_zip
 from .formats import FORMATS, IDX
+from .inverted import inverted, inverted_contents, looks_light
 from .turned import looks_turned, turned, turned_contents
 
 __all__ = [
@@ -29,12 +37,18 @@ __all__ = [
     "Contents",
     "Format",
     "Request",
+    "Images",
     "Sets",
     "idx_files",
     "idx_zip",
     "inspect",
+    "inverted",
+    "inverted_contents",
+    "is_picture",
+    "looks_light",
     "looks_turned",
     "read",
+    "read_images",
     "read_sets",
     "recognise",
     "turned",
@@ -47,6 +61,13 @@ class Sets(NamedTuple):
 
     train: Dataset
     test: Dataset | None
+    notes: tuple[str, ...] = ()
+
+
+class Images(NamedTuple):
+    """Images to be answered, uint8 (n, h, w), and sentences about what was changed on the way."""
+
+    images: np.ndarray
     notes: tuple[str, ...] = ()
 
 
@@ -63,13 +84,32 @@ def recognise(source: Source) -> str | None:
     return None
 
 
-def read_sets(source: Source, *, name: str | None = None, max_bytes: int = MAX_BYTES) -> Sets:
+def is_picture(source: Source) -> bool:
+    """Return whether a file is a single picture, by content; a seekable one stays where it stood.
+
+    Raises OSError where a path cannot be opened.
+    """
+    if _folder(source):
+        return False
+    with left_in_place(source), suppress(FormatError), opened(source) as stream:
+        return kind_of(stream.peek(HEAD_BYTES)) is not None
+    return False
+
+
+def read_sets(
+    source: Source,
+    *,
+    name: str | None = None,
+    max_bytes: int = MAX_BYTES,
+    seconds: float | None = None,
+    which: str | None = None,
+) -> Sets:
     """Return the training set, and the test set if there is one, of a file or folder.
 
     Takes what `read` takes; raises FormatError as it does, and where only images or only labels
     are found.
     """
-    found = read(source, name=name, max_bytes=max_bytes)
+    found = read(source, name=name, max_bytes=max_bytes, seconds=seconds, which=which)
     if found.train is not None:
         return Sets(found.train, found.test, found.notes)
     called = _called(source, name)
@@ -84,12 +124,35 @@ def read_sets(source: Source, *, name: str | None = None, max_bytes: int = MAX_B
     )
 
 
+def read_images(
+    source: Source,
+    *,
+    name: str | None = None,
+    max_bytes: int = MAX_BYTES,
+    seconds: float | None = None,
+    which: str | None = None,
+) -> Images:
+    """Return the images in a file or folder that are to be answered, a single picture too.
+
+    Those without labels where there are any, else the test images, else all. Takes what `read`
+    takes; raises FormatError as it does, and where there are labels alone.
+    """
+    request = _request(source, name, max_bytes, seconds)
+    found = _read(source, replace(request, unlabelled=True, which=which), None)
+    shown = found.sets[-1].images if found.sets else found.images
+    if shown is None:
+        raise FormatError(f"{request.name}: holds labels and no images: give the images")
+    return Images(shown, found.notes)
+
+
 def read(
     source: Source,
     *,
     name: str | None = None,
     max_bytes: int = MAX_BYTES,
     keep_whole: bool = False,
+    seconds: float | None = None,
+    which: str | None = None,
 ) -> Contents:
     """Return what an IDX file, CSV, .npy, .npz, zip or folder holds.
 
@@ -97,37 +160,57 @@ def read(
     IDX: images or labels. CSV: a row an image, label first or named by a header; gzip is looked
     through. Arrays: names such as x_train, y_train, x_test, y_test, or images and labels. Zip or
     folder: PNG or JPEG named by class (see `pictures`), IDX files, arrays or tables. `max_bytes`
-    bounds the values once unpacked; `keep_whole` keeps the whole images, labels or rows of an IDX
-    file or CSV that was cut short.
+    bounds the values once unpacked, and reading takes four times as much at the most; `seconds`
+    bounds the time; `keep_whole` keeps the whole images, labels or rows of an IDX file or CSV that
+    was cut short; `which` is the set that is wanted where an archive holds several: "letters", or
+    "emnist-letters", all that its files' names begin with.
 
     Raises FormatError for every fault of the file (its `whole_items` says how many items of a cut
     file are whole), OSError where a path cannot be opened.
     """
-    return _read(source, _request(source, name, max_bytes, keep_whole), None)
+    request = _request(source, name, max_bytes, seconds)
+    return _read(source, replace(request, keep_whole=keep_whole, which=which), None)
 
 
 def inspect(
-    source: str | os.PathLike[str] | bytes, *, name: str | None = None, max_bytes: int = MAX_BYTES
+    source: str | os.PathLike[str] | bytes,
+    *,
+    name: str | None = None,
+    max_bytes: int = MAX_BYTES,
+    seconds: float | None = None,
+    which: str | None = None,
 ) -> Contents:
     """Return what `read` does; of a file that it refuses, why, and what is whole of it.
 
+    `seconds` are for both together, and `nbytes` counts what is whole of a file too.
+
     Raises OSError where a path cannot be opened.
     """
-    request = _request(source, name, max_bytes)
+    request = replace(_request(source, name, max_bytes, seconds), which=which)
     try:
         return _read(source, request, IDX)
     except EngineError as error:
         fault, whole = str(error), getattr(error, "whole_items", None)
+        too_large = getattr(error, "too_large", False)
+        choices = error.names if isinstance(error, SeveralSetsError) else ()
     rescued = None
     if whole:
         with suppress(EngineError):
-            rescued = _read(source, _request(source, name, max_bytes, keep_whole=True), IDX)
-    return Contents(form="", header=_header(source, request), fault=fault, rescued=rescued)
+            rescued = _read(source, replace(request, keep_whole=True), IDX)
+    header = _header(source, request)
+    return Contents(
+        form="", header=header, fault=fault, too_large=too_large, choices=choices, rescued=rescued
+    )
 
 
-def _request(source: Source, name: str | None, max_bytes: int, keep_whole: bool = False) -> Request:
+def _request(
+    source: Source, name: str | None, max_bytes: int, seconds: float | None = None
+) -> Request:
     return Request(
-        name=_called(source, name), max_bytes=max_bytes, keep_whole=keep_whole, formats=FORMATS
+        name=_called(source, name),
+        max_bytes=max_bytes,
+        formats=FORMATS,
+        deadline=Deadline(seconds),
     )
 
 
@@ -143,21 +226,37 @@ def _folder(source: Source) -> Path | None:
     return path if path and path.is_dir() else None
 
 
+@calmly
 def _read(source: Source, request: Request, otherwise: Format | None) -> Contents:
-    """Return what a source holds; what no format knows is read by `otherwise`, or refused."""
+    """Return what a source holds; what no format knows is read by `otherwise`, or refused.
+
+    Numbers in a file may be anything: what they are is said by checks, not by NumPy's warnings.
+    """
     try:
-        if folder := _folder(source):
-            return members.read_folder(folder, request)
-        with opened(source) as stream:
-            stream.name = None  # the name is put before every message once, here
-            known = find(stream.peek(HEAD_BYTES), request.formats) or otherwise
-            if known is None:
-                raise FormatError(_unknown(stream))
-            return known.read(stream, request)
+        return _read_any(source, request, otherwise)
     except FormatError as error:
         text, called = str(error), request.name
         text = text if text.startswith(f"{called}: ") else f"{called}: {text}"
-        raise FormatError(text, whole_items=error.whole_items) from None
+        if isinstance(error, SeveralSetsError):
+            raise SeveralSetsError(text, error.names) from None
+        more = {"whole_items": error.whole_items, "too_large": error.too_large}
+        raise FormatError(text, **more) from None
+
+
+def _read_any(source: Source, request: Request, otherwise: Format | None) -> Contents:
+    if folder := _folder(source):
+        return members.read_folder(folder, request)
+    with opened(source, deadline=request.deadline) as stream:
+        stream.name = None  # the name is put before every message once, in `_read`
+        head = stream.peek(HEAD_BYTES)
+        if request.unlabelled and kind_of(head):
+            return pictures.read_one(stream, request)
+        known = find(head, request.formats) or otherwise
+        if known is None:
+            raise FormatError(_unknown(stream))
+        if request.which is not None and known.kind not in ("zip", "tar"):
+            raise FormatError("holds one set, and none is to be chosen: leave out which, or --set")
+        return known.read(stream, request)
 
 
 def _unknown(stream: Stream) -> str:

@@ -11,15 +11,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import BinaryIO
 
 from ...errors import EngineError, FormatError
+from ..limits import MAX_DIRECTORY_BYTES, MAX_MEMBERS
 from ..sources import DEFLATE_RATIO, BinaryFile
 
-MAX_DIRECTORY_BYTES = 1 << 24  # of a zip: each entry becomes an object of some 500 bytes
-MAX_FILES = 300_000
-_END, _LOCATOR = b"PK\x05\x06", b"PK\x06\x07"
+_ENTRY, _END, _LOCATOR = b"PK\x01\x02", b"PK\x05\x06", b"PK\x06\x07"
+_AFTER = 76  # bytes that a large zip may have between its directory and its end
 _CLUTTER = {"thumbs.db", "desktop.ini", "__macosx"}
 
 
@@ -34,7 +34,7 @@ class Member:
     @property
     def name(self) -> str:
         """The last part of the path."""
-        return PurePosixPath(self.path).name
+        return self.path.rpartition("/")[2]
 
     def head(self, count: int) -> bytes:
         """Return its first bytes."""
@@ -49,16 +49,33 @@ def zip_members(file: BinaryIO) -> Iterator[list[Member]]:
     Raises FormatError for a zip that is damaged, cut short or encrypted, when it is opened or one
     of its members is read.
     """
-    _check_directory(file)
+    size = _check_directory(file)
     with zip_faults():
         archive = zipfile.ZipFile(file)
     with archive:
-        infos = [info for info in archive.infolist() if not info.is_dir()]
+        with zip_faults():  # a name may be empty
+            infos = [info for info in archive.infolist() if not info.is_dir()]
+        if sum(info.compress_size for info in infos) > size:
+            raise FormatError(
+                "the files in the zip lie over each other, as none that was packed in good faith "
+                "has them: download or pack it again"
+            )
+        paths = _with_slashes([info.filename for info in infos])
         yield [
-            Member(info.filename, _checked(info).file_size, partial(_Unpacked, archive, info))
-            for info in sorted(infos, key=lambda info: info.filename)
-            if not _is_clutter(info.filename)
+            Member(path, _checked(info).file_size, partial(_Unpacked, archive, info))
+            for path, info in sorted(zip(paths, infos, strict=True), key=lambda pair: pair[0])
+            if not is_clutter(path) and not path.endswith("/")
         ]
+
+
+def _with_slashes(paths: list[str]) -> list[str]:
+    """Return the paths of a zip, those that Windows parted by backslashes with slashes.
+
+    .NET before 4.6.1, and so PowerShell's Compress-Archive, wrote the former into every name.
+    """
+    if any("/" in path for path in paths):
+        return paths
+    return [path.replace("\\", "/") for path in paths]
 
 
 class _Unpacked(io.BufferedIOBase):
@@ -110,37 +127,47 @@ def folder_members(folder: Path) -> list[Member]:
     """Return the files in a folder and those beneath it, in the order of their paths."""
     found = []
     for at, below, names in os.walk(folder):
-        below[:] = sorted(name for name in below if not _is_clutter(name))
+        below[:] = sorted(name for name in below if not is_clutter(name))
         for name in sorted(names):
             path = Path(at) / name
             inside = path.relative_to(folder).as_posix()
-            if not _is_clutter(inside) and path.is_file():
+            if not is_clutter(inside) and path.is_file():
                 found.append(Member(inside, path.stat().st_size, partial(open, path, "rb")))
-        if len(found) > MAX_FILES:
-            raise FormatError(f"{folder.name}: more than {MAX_FILES:,} files: give a smaller part")
+        if len(found) > MAX_MEMBERS:
+            raise FormatError(f"{folder.name}: {too_many(len(found))}")
     return sorted(found, key=lambda member: member.path)
 
 
-def _is_clutter(path: str) -> bool:
-    parts = PurePosixPath(path.lower()).parts
-    return any(part.startswith(".") or part in _CLUTTER for part in parts)
+def is_clutter(path: str) -> bool:
+    """Return whether a file is one that systems leave in folders, or is hidden."""
+    parts = path.lower().split("/")  # not by pathlib: 100,000 names took half a second
+    return any(part.startswith(".") and part != "." or part in _CLUTTER for part in parts)
 
 
-def _check_directory(file: BinaryIO) -> None:
-    """Raise FormatError where the directory of a zip is missing or would fill the memory."""
+def too_many(count: int) -> str:
+    """Say that so many files are too many."""
+    return (
+        f"{count:,} files, and {MAX_MEMBERS:,} at most are read: give the images as one array "
+        "(.npy, .npz, IDX), or a part of them"
+    )
+
+
+def _check_directory(file: BinaryIO) -> int:
+    """Return a zip's size; FormatError where its directory is missing or would fill the memory."""
     size = file.seek(0, io.SEEK_END)
     start = file.seek(max(0, size - (1 << 16) - 64))
     tail = file.read()
     at = tail.rfind(_END)
     if at < 0 or len(tail) - at < 22:
         raise FormatError("the end of the zip is missing: it was cut short; download it again")
+    end = start + at
     (directory,) = struct.unpack_from("<L", tail, at + 12)
     if directory == 0xFFFFFFFF:  # a large zip keeps the number elsewhere, and says where
         locator = tail.rfind(_LOCATOR, 0, at)
         if locator < 0 or len(tail) - locator < 20:
             raise FormatError("the directory of the zip is damaged: download or pack it again")
         (place,) = struct.unpack_from("<Q", tail, locator + 8)
-        file.seek(min(place, start + locator))
+        file.seek(end := min(place, start + locator))
         record = file.read(56)
         directory = struct.unpack_from("<Q", record, 40)[0] if len(record) == 56 else size
     if directory > MAX_DIRECTORY_BYTES:
@@ -148,6 +175,12 @@ def _check_directory(file: BinaryIO) -> None:
             f"the directory of the zip alone has {directory:,} bytes: pack fewer files, or give "
             "the images as one array"
         )
+    # An entry becomes an object of some 500 bytes: they are counted before the first one does.
+    file.seek(max(0, end - directory - _AFTER))
+    count = file.read(directory + _AFTER).count(_ENTRY)
+    if count > MAX_MEMBERS:
+        raise FormatError(too_many(count))
+    return size
 
 
 @contextmanager

@@ -7,24 +7,34 @@ than the file can hold.
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ...errors import FormatError
 from .. import pairing
 from ..dataset import MAX_CLASSES
-from ..npy import read_head
+from ..npy import fill, read_head
 from ..sources import Stream
-from .contents import Contents, as_bytes, as_labels, datasets, frozen, grey
+from .contents import (
+    CHANNELS,
+    Contents,
+    as_bytes,
+    as_labels,
+    datasets,
+    frozen,
+    grey,
+    is_extended,
+)
 from .contract import Request
+from .tableplan import is_square
 
 KINDS = ("f2", "f4", "f8", "u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "b1")
 IMAGES = {"x", "images", "image", "imgs", "img", "data", "pixels", "samples", "features", "inputs"}
 LABELS = {"y", "labels", "label", "targets", "target", "classes", "class", "answers"}
-_PIECE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +45,20 @@ class Named:
     array: np.ndarray
 
     @property
+    def words(self) -> set[str]:
+        """The words that its name is made of."""
+        return set(re.split(r"[^a-z]+", self.name.lower()))
+
+    @property
+    def called_so(self) -> bool:
+        """Whether the name says that these are images or labels."""
+        return bool(self.words & (IMAGES | LABELS))
+
+    @property
     def kind(self) -> str:
         """Whether these are images or labels: by shape where it leaves no doubt, else by name."""
-        words = set(re.split(r"[^a-z]+", self.name.lower()))
-        if self.array.ndim == 1:
+        words = self.words
+        if self.array.ndim <= 1 or is_extended(self.array) or self._of_one_pixel:
             return pairing.LABELS
         if self.array.ndim >= 3:
             return pairing.IMAGES
@@ -48,6 +68,11 @@ class Named:
         if words & IMAGES or columns > MAX_CLASSES:
             return pairing.IMAGES
         return pairing.LABELS if columns == 1 else pairing.IMAGES
+
+    @property
+    def _of_one_pixel(self) -> bool:
+        """Whether each item is one number, and no name calls it an image."""
+        return self.array.size == len(self.array) and not self.words & IMAGES
 
     @property
     def count(self) -> int:
@@ -76,7 +101,8 @@ def read_array(stream: Stream, request: Request) -> np.ndarray:
     wanted = math.prod(head.shape) * head.dtype.itemsize
     if wanted > request.max_bytes:
         raise FormatError(
-            f"{what} holds {wanted:,} bytes, more than the {request.max_bytes:,} allowed"
+            f"{what} holds {wanted:,} bytes, more than the {request.max_bytes:,} allowed",
+            too_large=True,
         )
     if stream.most is not None and wanted > stream.most:
         raise FormatError(
@@ -84,10 +110,7 @@ def read_array(stream: Stream, request: Request) -> np.ndarray:
             f"{stream.most:,}: it was cut short; download or save it again"
         )
     data = np.empty(wanted, np.uint8)
-    filled = 0
-    while filled < wanted and (part := stream.read(min(_PIECE, wanted - filled))):
-        data[filled : filled + len(part)] = np.frombuffer(part, np.uint8)
-        filled += len(part)
+    filled = fill(stream, data)
     if filled < wanted or stream.read(1):
         fault = f"holds {filled:,}" if filled < wanted else "has bytes after"
         raise FormatError(
@@ -102,34 +125,103 @@ class _Whole:
     """As many bytes as asked for, from a stream that gives them in pieces."""
 
     def __init__(self, stream: Stream) -> None:
-        self._stream = stream
-
-    def read(self, size: int, /) -> bytes:
-        got = b""
-        while len(got) < size and (part := self._stream.read(size - len(got))):
-            got += part
-        return got
+        self.read = stream.read_whole
 
 
 def assemble(arrays: Sequence[Named], *, form: str, name: str) -> Contents:
     """Return the sets that these arrays make, told apart by name ("x_train") and shape.
 
-    Images or labels that stand alone are returned as such. Raises FormatError.
+    Images or labels that stand alone are returned as such; several arrays of images that no labels
+    belong to are a class each, called as they are. Raises FormatError.
     """
+    arrays, notes = _relevant(arrays)
+    if _is_class_each(arrays):
+        return _class_each(arrays, form, name, notes)
     _check_names(arrays)
     pairs, unpaired = pairing.match(arrays, pairing.by_part)
     if len(arrays) == 1:
-        return _alone(arrays[0], form)
+        found = alone(arrays[0], form)
+        return replace(found, notes=(*notes, *found.notes))
     if unpaired:
         missing = pairing.LABELS if unpaired[0].kind == pairing.IMAGES else pairing.IMAGES
         raise FormatError(f"{unpaired[0].name} has no {missing} beside it in this file: add them")
     parts: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-    notes: list[str] = []
     for images, labels in pairs:
-        pictures, note = grey(images.array, images.name)
-        notes += [note] if note else []
+        array, moved = _count_first(images, labels)
+        pictures, note = grey(array, images.name)
+        notes += [said for said in (moved, note) if said]
+        notes += [_EXTENDED] if is_extended(labels.array) else []
         parts[pairing.part_of(images.name)] = pictures, labels.array
     return datasets(parts, form=form, name=name, notes=notes)
+
+
+def _count_first(images: Named, labels: Named) -> tuple[np.ndarray, str | None]:
+    """Return images with their number first, as the labels tell it, and what was done.
+
+    The sides before it have to make square images: what else has as many is chance.
+    """
+    count, shape = labels.count, images.array.shape
+    rows = len(shape) == 2 and is_square(shape[0])
+    square = len(shape) == 3 or len(shape) == 4 and shape[2] in CHANNELS
+    if (
+        count in (0, shape[0])
+        or shape[-1] != count
+        or not (rows or square and shape[0] == shape[1])
+    ):
+        return images.array, None
+    return np.ascontiguousarray(np.moveaxis(images.array, -1, 0)), (
+        "The images are counted along the last side of their array: it was moved to the front."
+    )
+
+
+_EXTENDED = "Labels have eight columns, as QMNIST's: the first is the digit, and the rest left out."
+
+
+def _relevant(arrays: Sequence[Named]) -> tuple[list[Named], list[str]]:
+    """Return the arrays without those beside them that no name calls images or labels.
+
+    They go where they would stand in the way: a mean image, a list of ids, a number.
+    """
+    called = [named for named in arrays if named.called_so]
+    whole = {named.kind for named in called} == {pairing.IMAGES, pairing.LABELS}
+    kept = called if whole else [n for n in arrays if n.called_so or n.array.ndim and n.array.size]
+    kept = kept or list(arrays)
+    left = [named.name for named in arrays if not any(named is one for one in kept)]
+    return kept, [left_out(left)] if left else []
+
+
+def left_out(names: Sequence[str]) -> str:
+    """Say which arrays were not used."""
+    more = f" and {len(names) - 3:,} others" if len(names) > 3 else ""
+    shown = ", ".join(name[-40:] for name in names[:3])
+    return f"Called neither images nor labels, and left out: {shown}{more}."
+
+
+def _is_class_each(arrays: Sequence[Named]) -> bool:
+    """Return whether these are arrays of images alone, no part or kind in their names."""
+    shapes = {named.array.shape[1:] for named in arrays}
+    return len(arrays) > 1 and len(shapes) == 1 and all(
+        named.kind == pairing.IMAGES and not named.called_so and not pairing.part_of(named.name)
+        for named in arrays
+    )  # fmt: skip
+
+
+def _class_each(arrays: Sequence[Named], form: str, name: str, notes: list[str]) -> Contents:
+    """Return one set of arrays that are a class each, as Quick, Draw! comes."""
+    if len(arrays) > MAX_CLASSES:
+        raise FormatError(f"{len(arrays):,} arrays of images: there can be {MAX_CLASSES} classes")
+    beginning = os.path.commonprefix([named.name for named in arrays])
+    start = max(beginning.rfind(mark) for mark in "_-/ ") + 1  # of what all names begin with
+    names = [named.name[start:] for named in arrays]
+    images = np.concatenate([named.array for named in arrays])
+    labels = np.repeat(np.arange(len(arrays)), [len(named.array) for named in arrays])
+    pictures, note = grey(images, name)
+    notes = [
+        *notes,
+        f"Each array was taken for a class: {', '.join(names[:3])}{', …' * (len(names) > 3)}.",
+    ]
+    notes += [note] if note else []
+    return datasets({"": (pictures, labels)}, form=form, name=name, notes=notes, class_names=names)
 
 
 def _check_names(arrays: Sequence[Named]) -> None:
@@ -144,8 +236,7 @@ def _check_names(arrays: Sequence[Named]) -> None:
         if key in found:
             raise FormatError(
                 f"{found[key].name} and {named.name} both look like "
-                f"{' '.join(filter(None, key))}: give one set at a time, with names such as "
-                "x_train, y_train, x_test, y_test"
+                f"{' '.join(filter(None, key))}: {_one_at_a_time(arrays)}"
             )
         found[key] = named
     if {"", pairing.TRAIN} <= {part for part, _ in found}:
@@ -155,14 +246,27 @@ def _check_names(arrays: Sequence[Named]) -> None:
         )
 
 
-def _alone(named: Named, form: str) -> Contents:
+def _one_at_a_time(arrays: Sequence[Named]) -> str:
+    """Say which sets lie together, as far as names tell them apart, and what to give."""
+    stems = (re.split(r"[-_.](train|test|images|labels)\b", n.name)[0] for n in arrays)
+    sets = list(dict.fromkeys(stem.rpartition("/")[2] for stem in stems))
+    if 1 < len(sets) < len(arrays):
+        shown = ", ".join(sets[:8]) + ", …" * (len(sets) > 8)
+        return f"{len(sets)} sets lie together, {shown}: give one set at a time"
+    return "give one set at a time, with names such as x_train, y_train, x_test, y_test"
+
+
+def alone(named: Named, form: str) -> Contents:
+    """Return one array as images or labels; raises FormatError."""
     if named.kind == pairing.LABELS:
-        if named.array.ndim == 1 and named.array.dtype.kind == "f":
+        if named.array.ndim == 1 and named.array.dtype.kind == "f" and _has_fractions(named.array):
             raise FormatError(
                 "one row of fractions, neither images nor labels: a trained network (.nnm) opens "
                 "with nnengine.load, and on the Models page"
             )
-        return Contents(form=form, labels=frozen(as_labels(named.array, named.name)))
+        notes = (_EXTENDED,) if is_extended(named.array) else ()
+        array = named.array if named.array.ndim < 3 else named.array.reshape(-1)
+        return Contents(form=form, labels=frozen(as_labels(array, named.name)), notes=notes)
     images, note = grey(named.array, named.name)
     converted, notes = as_bytes({named.name: images})
     return Contents(
@@ -170,3 +274,7 @@ def _alone(named: Named, form: str) -> Contents:
         images=frozen(np.ascontiguousarray(converted[named.name])),
         notes=tuple([note] if note else []) + tuple(notes),
     )
+
+
+def _has_fractions(array: np.ndarray) -> bool:
+    return not bool((array == np.rint(array)).all())

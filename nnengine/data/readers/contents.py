@@ -17,7 +17,6 @@ from .. import pairing
 from ..dataset import MAX_CLASSES, Dataset
 from ..idxheader import IdxHeader
 
-MAX_BYTES = 2**31  # of a file's values, unpacked
 _BLOCK = 1 << 22  # values converted at a time: the wide numbers never stand beside all the bytes
 _FEW_LEVELS = 16  # the UCI digits count ink from 0 to 16; nothing that uses a byte stops so low
 CHANNELS = (1, 3, 4)
@@ -32,8 +31,10 @@ class Contents:
     left out, `header` is that of a single IDX file. `whole_items` is how many whole images or
     labels were kept of a file that was cut short.
 
-    Where `inspect` found a file that `read` refuses, `fault` says why, and `rescued` is what is
-    whole of it; all else but `header` is then missing.
+    Where `inspect` found a file that `read` refuses, `fault` says why, `too_large` whether it only
+    holds more bytes than were allowed, `choices` the sets in it of which one has to be chosen, and
+    `rescued` is what is whole of it; all else but `header` is then missing. `unread`: the file's
+    bytes, uint8, where somebody keeps them until it was chosen.
     """
 
     form: str
@@ -45,6 +46,9 @@ class Contents:
     header: IdxHeader | None = None
     whole_items: int | None = None
     fault: str | None = None
+    too_large: bool = False
+    choices: tuple[str, ...] = ()
+    unread: np.ndarray | None = None
     rescued: Contents | None = None
 
     @property
@@ -64,19 +68,31 @@ class Contents:
     @property
     def arrays(self) -> tuple[np.ndarray, ...]:
         """Everything in memory, that which was rescued too."""
-        alone = tuple(array for array in (self.images, self.labels) if array is not None)
+        ones = self.images, self.labels, self.unread
+        alone = tuple(array for array in ones if array is not None)
         sets = tuple(array for data in self.sets for array in (data.images, data.labels))
         return sets + alone + (() if self.rescued is None else self.rescued.arrays)
 
     @property
     def nbytes(self) -> int:
-        """How much memory the arrays take."""
-        return sum(array.nbytes for array in self.arrays)
+        """How much memory the arrays keep: of one that is a part of another, the whole."""
+        owners = dict(map(owner, self.arrays))
+        return sum(owners.values())
 
     def __len__(self) -> int:
         """Return the number of images, or of labels where there are no images."""
         alone = self.labels if self.images is None else self.images
         return sum(map(len, self.sets)) + (0 if alone is None else len(alone))
+
+
+def owner(array: np.ndarray) -> tuple[int, int]:
+    """Return (identity, bytes) of what an array's values lie in: of a part, that of the whole."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    held = array.base
+    if isinstance(held, memoryview):
+        held = held.obj
+    return (id(held), len(held)) if isinstance(held, bytes) else (id(array), array.nbytes)
 
 
 def grey(images: np.ndarray, what: str) -> tuple[np.ndarray, str | None]:
@@ -112,8 +128,8 @@ def grey(images: np.ndarray, what: str) -> tuple[np.ndarray, str | None]:
 def as_bytes(arrays: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], list[str]]:
     """Return images as uint8 with sentences about it; one scale for all, so that sets compare.
 
-    Whole numbers and fractions in 0 to 255 are kept (rounded), those in 0 to 1 and whole numbers
-    up to 16 are stretched to 0 to 255. Raises FormatError for any others.
+    Whole numbers and fractions in 0 to 255 are kept (rounded), those in 0 to 1, from -1 to 1 and
+    whole numbers up to 16 are stretched to 0 to 255. Raises FormatError for any others.
     """
     if all(array.dtype == np.uint8 and array.size for array in arrays.values()):
         high = max(int(array.max()) for array in arrays.values())
@@ -121,19 +137,22 @@ def as_bytes(arrays: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], l
             return dict(arrays), []
     low, high, whole = _extent(arrays)
     notes = []
-    scale = 1.0
-    if high <= 1 or (whole and high <= _FEW_LEVELS):
+    scale, zero = 1.0, 0.0
+    if low < 0:  # as images for a tanh are kept
+        scale, zero = 127.5, 1.0
+        notes.append("Pixels were from -1 to 1: stretched to 0 to 255.")
+    elif high <= 1 or (whole and high <= _FEW_LEVELS):
         scale = 255 / (high if whole and high else 1)
         top = f"{high:g}" if whole and high else "1"
         kind = "" if whole else "fractions "
         notes.append(f"Pixels were {kind}from 0 to {top}: stretched to 0 to 255.")
     elif not whole:
         notes.append("Pixels were fractions up to 255: rounded to whole numbers.")
-    return {name: _scaled(array, scale) for name, array in arrays.items()}, notes
+    return {name: _scaled(array, scale, zero) for name, array in arrays.items()}, notes
 
 
 def _extent(arrays: Mapping[str, np.ndarray]) -> tuple[float, float, bool]:
-    """Return (lowest, highest, whether all are whole); FormatError outside 0 to 255."""
+    """Return (lowest, highest, whether all are whole); FormatError outside -1 to 1 or 0 to 255."""
     lows, highs, whole = [], [], True
     for name, array in arrays.items():
         if array.dtype.kind not in "biuf":
@@ -144,20 +163,23 @@ def _extent(arrays: Mapping[str, np.ndarray]) -> tuple[float, float, bool]:
         highs.append(float(array.max()))
         if array.dtype.kind == "f":
             whole = whole and all(bool((part == np.rint(part)).all()) for part in _blocks(array))
-        if not (0 <= lows[-1] and highs[-1] <= 255):  # NaN fails as well
+    signed = min(lows) == -1 and max(highs) <= 1  # exactly: what is centred otherwise is not
+    for name, low, high in zip(arrays, lows, highs, strict=True):
+        if not (0 <= low and high <= 255 or signed and -1 <= low):  # NaN fails as well
             raise FormatError(
-                f"the range of {name} goes from {lows[-1]:g} to {highs[-1]:g}: pixels lie in 0 to "
+                f"the range of {name} goes from {low:g} to {high:g}: pixels lie in 0 to "
                 "255 or in 0 to 1; give them as they were before they were centred or scaled"
             )
     return min(lows), max(highs), whole
 
 
-def _scaled(array: np.ndarray, scale: float) -> np.ndarray:
+def _scaled(array: np.ndarray, scale: float, zero: float) -> np.ndarray:
+    """Return (array + zero) * scale, rounded to uint8."""
     if array.dtype == np.uint8 and scale == 1:
         return array
     out = np.empty(array.shape, np.uint8)
     for source, target in zip(_blocks(array), _blocks(out), strict=True):
-        target[...] = np.rint(source.astype(np.float32) * np.float32(scale))
+        target[...] = np.rint((source.astype(np.float32) + np.float32(zero)) * np.float32(scale))
     return out
 
 
@@ -169,8 +191,10 @@ def _blocks(array: np.ndarray) -> list[np.ndarray]:
 def as_labels(array: np.ndarray, what: str) -> np.ndarray:
     """Return labels as uint8 (n,): whole numbers, a column of them, or one-hot rows.
 
-    Raises FormatError for any others, with the first offender.
+    Of QMNIST's eight columns the first. Raises FormatError for any others, with the first offender.
     """
+    if is_extended(array):
+        array = array[:, 0]
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim == 2 and array.shape[1] <= MAX_CLASSES and _is_one_hot(array):
@@ -180,14 +204,32 @@ def as_labels(array: np.ndarray, what: str) -> np.ndarray:
         raise FormatError(f"{what} has shape {shape}: labels are one number an image")
     if array.dtype.kind not in "biuf":
         raise FormatError(f"{what} holds {array.dtype}: labels are whole numbers from 0 to 255")
-    with np.errstate(invalid="ignore"):
-        bad = np.flatnonzero(~((array >= 0) & (array < MAX_CLASSES) & (array == np.rint(array))))
-    if bad.size:
-        raise FormatError(
-            f"{what}: {array[bad[0]]:g} at index {bad[0]:,} is no label: labels are whole numbers "
-            f"from 0 to {MAX_CLASSES - 1}"
+    out = np.empty(len(array), np.uint8)
+    for start in range(0, len(array), _BLOCK):
+        out[start : start + _BLOCK] = _few(array[start : start + _BLOCK], start, what)
+    return out
+
+
+def is_extended(array: np.ndarray) -> bool:
+    """Return whether these are QMNIST's labels: int32 (n, 8), digit, then where it comes from.
+
+    Its fifth column is the digit again, as NIST's ASCII code (Yadav & Bottou 2019, appendix).
+    """
+    return array.ndim == 2 and array.dtype == np.int32 and array.shape[1] == 8
+
+
+def _few(labels: np.ndarray, start: int, what: str) -> np.ndarray:
+    """Return a block of labels, those from `start` on, after checking each."""
+    with np.errstate(all="ignore"):
+        bad = np.flatnonzero(
+            ~((labels >= 0) & (labels < MAX_CLASSES) & (labels == np.rint(labels)))
         )
-    return array.astype(np.uint8)
+        if not bad.size:
+            return labels.astype(np.uint8)
+    raise FormatError(
+        f"{what}: {labels[bad[0]]:g} at index {start + bad[0]:,} is no label: labels are whole "
+        f"numbers from 0 to {MAX_CLASSES - 1}"
+    )
 
 
 def frozen(array: np.ndarray) -> np.ndarray:

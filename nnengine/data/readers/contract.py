@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..idxheader import IdxHeader
+from ..limits import Deadline
 from ..sources import Stream
 from .contents import Contents
 
@@ -20,13 +21,18 @@ class Request:
 
     name: what the data set is called. max_bytes: of values, unpacked; whatever is more is refused.
     keep_whole: take what is whole of a file that was cut short. formats: by which the files inside
-    an archive are told apart.
+    an archive are told apart. deadline: asked between members, pictures and pieces. unlabelled:
+    what has no labels is wanted, where there is any, and not the sets beside it. which: of several
+    sets that lie together, the one that is wanted.
     """
 
     name: str
     max_bytes: int
     keep_whole: bool = False
     formats: Sequence[Format] = field(default=(), repr=False)
+    deadline: Deadline = field(default_factory=Deadline, repr=False)
+    unlabelled: bool = False
+    which: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..sources import looks_like
-from . import arrays, idx, members, table
+from . import arff, arrays, hdf5, idx, matfile, members, parquet, table, tar
 from .contract import Format
 
 IDX = Format(
@@ -15,6 +15,11 @@ IDX = Format(
     header=idx.read_header,
     offers=(("IDX", "images and labels in two files, packed with gzip or not, under any name"),),
 )
+
+
+def _is_arff(head: bytes) -> bool:
+    look = looks_like(head)
+    return look is not None and look[0] == "an ARFF table"
 
 
 def _is_csv(head: bytes) -> bool:
@@ -52,6 +57,41 @@ FORMATS = (
             ),
             ("Zip of files", "any of these together, as this page exports them"),
         ),
+    ),
+    Format(
+        kind="tar",
+        title="tar archive",
+        matches=tar.is_tar,
+        read=tar.read,
+        offers=(("Tar archive", "the same, packed with gzip or not: .tar, .tar.gz, .tgz"),),
+    ),
+    Format(
+        kind="parquet",
+        title="Parquet table",
+        matches=lambda head: head.startswith(b"PAR1"),
+        read=parquet.read,
+        offers=(("Parquet", "pictures or pixels with their labels, as Hugging Face has them"),),
+    ),
+    Format(
+        kind="mat",
+        title="MATLAB file",
+        matches=matfile.is_mat,
+        read=matfile.read,
+        offers=((".mat", "arrays of images and labels as MATLAB saves them"),),
+    ),
+    Format(
+        kind="hdf5",
+        title="HDF5 file",
+        matches=hdf5.is_hdf5,
+        read=hdf5.read,
+        offers=((".h5", "HDF5 of arrays, and MATLAB's .mat of version 7.3"),),
+    ),
+    Format(
+        kind="arff",
+        title="ARFF table",
+        matches=_is_arff,
+        read=arff.read,
+        offers=(("ARFF", "tables of OpenML and Weka, one image a row"),),
     ),
     Format(
         kind="csv",

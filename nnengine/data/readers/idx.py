@@ -10,28 +10,30 @@ from ...errors import FormatError
 from ..idx import read_stream
 from ..idxheader import IdxHeader, read_header
 from ..sources import Stream
-from .contents import Contents, frozen, grey
+from .arrays import Named, alone
+from .contents import Contents
 from .contract import Request
 
 __all__ = ["read", "read_array", "read_header"]
 
 
 def read(stream: Stream, request: Request) -> Contents:
-    """Return the images or labels of an IDX file, as they are: never scaled.
+    """Return the images or labels of an IDX file: bytes as they are, all else as those of an .npy.
 
-    Of a file that was cut short, where that is asked for, the first whole items.
+    Whole numbers in one dimension are labels and stay as they are. Images of few levels, 0 to 16
+    at the most, are stretched, and it is said. Of a file that was cut short, where that is asked
+    for, the first whole items.
     """
     header, array = read_stream(stream, keep_whole=request.keep_whole, max_bytes=request.max_bytes)
-    images = array.ndim in (2, 3) and array.dtype == np.uint8
-    if not images and not (array.ndim == 1 and array.dtype.kind in "ui"):
-        raise FormatError(_neither(array))
+    if array.size == 0:
+        raise FormatError("holds nothing: one image or label is the least")
     cut = stream.cut or len(array) < header.count
-    return Contents(
-        form="IDX file",
-        images=frozen(grey(array, request.name)[0]) if images else None,
-        labels=None if images else array,
-        header=_named(header, request.name),
-        whole_items=len(array) if cut else None,
+    if array.ndim == 1 and array.dtype.kind in "ui":
+        found = Contents(form="IDX file", labels=array)
+    else:
+        found = alone(Named(request.name, array), "IDX file")
+    return replace(
+        found, header=_named(header, request.name), whole_items=len(array) if cut else None
     )
 
 
@@ -42,11 +44,3 @@ def read_array(stream: Stream, request: Request) -> np.ndarray:
 
 def _named(header: IdxHeader, name: str) -> IdxHeader:
     return header if header.name else replace(header, name=name)
-
-
-def _neither(array: np.ndarray) -> str:
-    shape = " x ".join(f"{n:,}" for n in array.shape)
-    return (
-        f"holds {array.dtype} numbers of shape {shape}: images are unsigned bytes in "
-        "three dimensions and labels whole numbers in one"
-    )

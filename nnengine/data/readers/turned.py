@@ -36,6 +36,11 @@ def turned_contents(found: Contents) -> Contents:
     return replace(found, train=train, test=test, images=images)
 
 
+def says_upright(dataset: Dataset) -> bool:
+    """Return whether these are digits that tell that they are not turned."""
+    return _by_digits(dataset) is False
+
+
 def looks_turned(dataset: Dataset, *, name: str = "") -> bool:
     """Return whether these images look as if their rows and columns had been exchanged.
 
@@ -45,6 +50,8 @@ def looks_turned(dataset: Dataset, *, name: str = "") -> bool:
     verdict = _by_digits(dataset)
     if verdict is not None:
         return verdict
+    if dataset.class_names[:1] == ("Aa",):  # EMNIST's mapping came along: they were turned then
+        return False
     letters = dataset.classes == LETTERS and not (dataset.labels == 0).any()
     return dataset.image_shape == (28, 28) and (letters or "emnist" in (name or "").lower())
 
