@@ -1,0 +1,229 @@
+"""Keras: `.keras` of Keras 3 in and out, `.h5` of Keras 2 and 3 in; h5py opens what holds weights.
+
+A .keras is a zip of config.json, metadata.json and model.weights.h5, where weights lie by the kinds
+of layers, in the order of config.json: layers/dense/vars/0, layers/dense_1/vars/0. An .h5 names
+each array itself. No link in HDF5 that leads out of the file is followed, no code in a config run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import re
+import zipfile
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ..core.activations import LEAK
+from ..core.arithmetic import calmly
+from ..core.network import Network
+from ..errors import ConfigError, FormatError
+from ..storage.folding import folded
+from ..storage.modelfile import zip_faults
+from ..storage.modelheader import parsed
+from .keras_layers import Layers
+from .loose import Told
+from .steps import Step, steps_of
+
+HDF5 = b"\x89HDF\r\n\x1a\n"
+MAX_CONFIG_BYTES = 4 * 2**20
+_MEMBERS = ("config.json", "metadata.json", "model.weights.h5")
+_ZIP_DATE = (1980, 1, 1, 0, 0, 0)
+
+
+def matches(head: bytes, size: int) -> bool:
+    """Tell whether a file begins as HDF5, or as a zip whose first member is one of Keras'."""
+    name = head[30 : 30 + int.from_bytes(head[26:28], "little")].decode(errors="replace")
+    return head.startswith(HDF5) or head.startswith(b"PK\x03\x04") and name in _MEMBERS
+
+
+# Reading -----------------------------------------------------------------------------------
+
+
+@calmly
+def read(data: bytes, told: Told) -> Network:
+    """Return the network in a .keras or .h5 file; of `told` counts what pixels were.
+
+    Raises FormatError naming what has no place here.
+    """
+    import h5py  # pyright: ignore[reportMissingImports]
+
+    if data.startswith(HDF5):
+        with _opened(h5py, data) as file:
+            config = _text(file.attrs.get("model_config"))
+            if config is None:
+                raise FormatError(
+                    "HDF5 without a model_config: weights alone, or no model of Keras: save the "
+                    "whole model, model.save('model.keras')"
+                )
+            return Layers(parsed(config, "model_config"), _by_name(h5py, file), told).network()
+    with zip_faults(), zipfile.ZipFile(io.BytesIO(data)) as archive:
+        config, weights = (_member(archive, name, len(data)) for name in _MEMBERS[::2])
+    with _opened(h5py, weights) as file:
+        return Layers(parsed(config, "config.json"), _by_kind(h5py, file), told).network()
+
+
+def _member(archive: zipfile.ZipFile, name: str, size: int) -> bytes:
+    try:
+        info = archive.getinfo(name)
+    except KeyError:
+        raise FormatError(f"a zip without {name}: no whole .keras file") from None
+    most = MAX_CONFIG_BYTES if name.endswith(".json") else 20 * size + 2**20
+    if info.file_size > most:
+        raise FormatError(f"{name} unpacks to {info.file_size:,} bytes, at most {most:,} are read")
+    with archive.open(info) as member:
+        return member.read(most + 1)
+
+
+@contextlib.contextmanager
+def _opened(h5py: Any, data: bytes) -> Iterator[Any]:
+    """Open HDF5; whatever h5py raises on damaged bytes becomes one FormatError."""
+    try:
+        with h5py.File(io.BytesIO(data), "r") as file:
+            yield file
+    except (FormatError, ConfigError):
+        raise
+    except Exception as error:  # OSError, RuntimeError, KeyError, ValueError, TypeError, ...
+        raise FormatError(f"damaged HDF5 ({str(error)[:80]}): save the model again") from None
+
+
+def _text(value: Any) -> bytes | None:
+    if isinstance(value, str):
+        value = value.encode()
+    return value if isinstance(value, bytes) and len(value) <= MAX_CONFIG_BYTES else None
+
+
+def _child(h5py: Any, group: Any, path: str) -> Any:
+    """Return what lies at a path below a group, over links that stay within the file."""
+    for part in filter(None, path.split("/")):
+        link = group.get(part, getlink=True) if isinstance(group, h5py.Group) else None
+        if not isinstance(link, h5py.HardLink):
+            raise FormatError(f"{path[:80]!r} is not in the HDF5 file, or a link that leads out")
+        group = group[part]
+    return group
+
+
+def _array(h5py: Any, held: Any, called: str) -> np.ndarray:
+    """Return a dataset's numbers, unless it claims more than its file has or lies elsewhere."""
+    if not isinstance(held, h5py.Dataset) or held.dtype.kind != "f":
+        raise FormatError(f"{called[:80]!r} holds no numbers with fractions")
+    within = held.file.id.get_filesize() * 20 + 2**20
+    if held.external or held.is_virtual or held.nbytes > within:
+        raise FormatError(f"{called[:80]!r} claims {held.nbytes:,} bytes, or lies in another file")
+    real = np.float64 if held.dtype.itemsize == 8 else np.float32
+    return held[()].astype(real)
+
+
+def _by_kind(h5py: Any, file: Any) -> Any:
+    """Return what gives the arrays of a layer in a .keras: by how many of its kind came before."""
+    seen: Counter[str] = Counter()
+
+    def arrays(kind: str, name: str, count: int) -> list[np.ndarray]:
+        word = snake(kind)
+        place = f"{word}_{seen[word]}" if seen[word] else word
+        seen[word] += 1
+        paths = [f"layers/{place}/vars/{n}" for n in range(count)]
+        return [_array(h5py, _child(h5py, file, path), path) for path in paths]
+
+    return arrays
+
+
+def _by_name(h5py: Any, file: Any) -> Any:
+    """Return what gives the arrays of a layer in an .h5, which lists their names."""
+
+    def arrays(kind: str, name: str, count: int) -> list[np.ndarray]:
+        if not count:
+            return []
+        group = _child(h5py, file, "model_weights")
+        layer = _child(h5py, group, name)
+        names = [_text(one) for one in np.ravel(layer.attrs.get("weight_names", []))[:16].tolist()]
+        paths = [one.decode(errors="replace") for one in names if one]
+        if len(paths) != count:
+            raise FormatError(f"layer {name[:60]!r} has {len(paths)} arrays, expected {count}")
+        return [_array(h5py, _child(h5py, layer, path), path) for path in paths]
+
+    return arrays
+
+
+def snake(kind: str) -> str:
+    """Return what Keras calls layers of a class: Conv2D is conv2d, MaxPooling2D max_pooling2d."""
+    parted = re.sub(r"(.)([A-Z][a-z0-9]+)", r"\1_\2", re.sub(r"\W+", "", kind))
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", parted).lower()
+
+
+# Writing -----------------------------------------------------------------------------------
+
+
+def write(network: Network) -> bytes:
+    """Return the network as .keras: pixels (n, height, width, channels) to probabilities.
+
+    The scale of bytes is a Rescaling; dropout is left out, norms are folded where that is possible.
+    """
+    import h5py  # pyright: ignore[reportMissingImports]
+
+    stream = io.BytesIO()
+    layers = list(_layers(network))
+    seen: Counter[str] = Counter()
+    with h5py.File(stream, "w") as file:
+        for kind, _, arrays in layers:
+            word = snake(kind)
+            place = f"layers/{word}_{seen[word]}" if seen[word] else f"layers/{word}"
+            seen[word] += 1
+            group = file.create_group(f"{place}/vars")
+            for n, array in enumerate(arrays):
+                group.create_dataset(str(n), data=array.astype(np.float32))
+    shape = [None, *network.shape]
+    entries = [_entry("InputLayer", {"batch_shape": shape, "dtype": "float32", "name": "pixels"})]
+    entries += [
+        _entry(kind, {"name": f"{snake(kind)}_{n}", **config})
+        for n, (kind, config, _) in enumerate(layers)
+    ]
+    config = {
+        "module": "keras", "class_name": "Sequential", "registered_name": None,
+        "config": {"name": "network", "layers": entries}, "build_config": {"input_shape": shape},
+    }  # fmt: skip
+    parts = (config, {"keras_version": "3.0.0", "date_saved": ""}, stream.getvalue())
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name, part in zip(_MEMBERS, parts, strict=True):
+            raw = part if isinstance(part, bytes) else json.dumps(part).encode()
+            archive.writestr(zipfile.ZipInfo(name, _ZIP_DATE), raw)
+    return packed.getvalue()
+
+
+def _entry(kind: str, config: dict[str, Any]) -> dict[str, Any]:
+    return {"module": "keras.layers", "class_name": kind, "config": config, "registered_name": None}
+
+
+def _layers(network: Network) -> Iterator[tuple[str, dict[str, Any], tuple[np.ndarray, ...]]]:
+    """Yield (class, config, arrays) of the layers, from bytes to probabilities."""
+    yield "Rescaling", {"scale": network.input_scale, "offset": 0.0}, ()
+    for step in steps_of(folded(network), channels_first=False):
+        if any(step.pads):
+            top, left, bottom, right = step.pads
+            yield "ZeroPadding2D", {"padding": [[top, bottom], [left, right]]}, ()
+        yield _layer(step)
+    yield "Activation", {"activation": "softmax"}, ()
+
+
+def _layer(step: Step) -> tuple[str, dict[str, Any], tuple[np.ndarray, ...]]:
+    if step.kind == "dense":
+        return "Dense", {"units": step.arrays[0].shape[1]}, step.arrays
+    if step.kind == "conv":
+        *window, _, maps = step.arrays[0].shape
+        return "Conv2D", {"filters": maps, "kernel_size": window, "strides": step.stride,
+                          "padding": "valid"}, step.arrays  # fmt: skip
+    if step.kind in ("pool", "average"):
+        kind = "MaxPooling2D" if step.kind == "pool" else "AveragePooling2D"
+        return kind, {"pool_size": list(step.window), "strides": step.stride}, ()
+    if step.kind == "norm":
+        return "BatchNormalization", {"epsilon": step.epsilon}, step.arrays
+    if step.name == "leaky_relu":
+        return "LeakyReLU", {"negative_slope": LEAK}, ()
+    return ("Flatten", {}, ()) if step.kind == "flatten" else (
+        "Activation", {"activation": step.name}, ()
+    )  # fmt: skip
