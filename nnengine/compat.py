@@ -251,7 +251,7 @@ def _as_bytes(images: np.ndarray) -> np.ndarray | None:
     pixels = np.empty(images.shape, np.uint8)
     for start in range(0, len(images), _BLOCK):
         block, rows = images[start : start + _BLOCK], pixels[start : start + _BLOCK]
-        with np.errstate(invalid="ignore"):  # what does not fit is found by looking, below
+        with np.errstate(all="ignore"):  # what does not fit is found by looking, below
             rows[:] = block.astype(np.uint8)
         if not np.array_equal(rows, block):
             return None

@@ -11,12 +11,15 @@ class FormatError(EngineError, ValueError):
     """A file, or data that came from one, is not what it should be.
 
     ``whole_items`` is the number of items a truncated file still holds whole, so that a caller can
-    offer to keep them; it is ``None`` wherever that question does not arise.
+    offer to keep them; it is ``None`` wherever that question does not arise. ``too_large`` says
+    that nothing is wrong with it but its size: it holds more bytes than the caller allowed.
     """
 
-    def __init__(self, message: str = "", *, whole_items: int | None = None) -> None:
+    def __init__(
+        self, message: str = "", *, whole_items: int | None = None, too_large: bool = False
+    ) -> None:
         super().__init__(message)
-        self.whole_items = whole_items
+        self.whole_items, self.too_large = whole_items, too_large
 
 
 class ConfigError(EngineError, ValueError):
@@ -42,3 +45,16 @@ class FetchError(EngineError):
     def __init__(self, message: str = "", *, reached: bool = True) -> None:
         super().__init__(message)
         self.reached = reached
+
+
+class TextError(ConfigError):
+    """A setting's text has a word that cannot be; `pointed` shows which."""
+
+    def __init__(self, message: str, text: str, at: int, length: int) -> None:
+        super().__init__(message)
+        self.text, self.at, self.length = text, at, length
+
+    @property
+    def pointed(self) -> str:
+        """Two lines: the text, and a mark beneath the word at fault."""
+        return f"{self.text}\n{' ' * self.at}{'^' * max(1, self.length)}"

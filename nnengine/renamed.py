@@ -54,6 +54,13 @@ NAMES = {
     "training.record": {"Cost": "Timings"},
     "core.optimizers": {"OPTIMISERS": "OPTIMIZERS"},
     "core.network": {"INITIALISATIONS": "INITIALIZERS"},
+    "analysis.finetuning": {
+        "Lesson": "FineTuning",
+        "LessonStep": "FineTuningStep",
+        "teach": "fine_tune",
+        "teaching": "fine_tuning",
+    },
+    "analysis.robustness": {"Fragility": "Robustness", "fragility": "robustness"},
 }
 ARGUMENTS = {**SETTINGS, "course": "state"}  # of functions
 

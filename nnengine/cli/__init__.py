@@ -1,53 +1,53 @@
-"""The command line: `nnengine train | evaluate | predict | info | convert | demo | fetch | app |
-site`.
+"""The command line: `nnengine train | runs | search | evaluate | predict | info | convert |
+export | demo | fetch | app | site`.
 
 Results go to standard output: a short summary, or with --json one JSON object and nothing else.
 Progress and faults go to standard error, a fault as one line. Exit status: 0 done, 2 a fault,
-130 interrupted, 141 nobody reads the output any more.
+130 interrupted, 129 and 143 ended by SIGHUP or SIGTERM, 141 nobody reads the output any more.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import os
 import sys
+import warnings
 from collections.abc import Sequence
 
 from .._version import __version__
-from ..errors import EngineError
 from ..renamed import SETTINGS
-from . import app, convert, demo, evaluate, fetch, info, predict, site, train
-from .options import FAULT, Parser
+from . import (
+    app,
+    convert,
+    demo,
+    ends,
+    evaluate,
+    export,
+    fetch,
+    info,
+    predict,
+    runs,
+    search,
+    site,
+    train,
+)
+from .ends import NO_READER
+from .options import Parser
 
-INTERRUPTED, NO_READER = 130, 141
+__all__ = ["NO_READER", "main"]
+
 _OLD = {f"--{name}" for name in SETTINGS}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status; ``argv`` defaults to the process's own."""
-    try:
+
+    def command() -> int | None:
         arguments = _arguments(argv)
-    except SystemExit as end:
-        return int(end.code or 0)
-    try:
-        status = arguments.run(arguments)
-        sys.stdout.flush()
-        return status or 0
-    except BrokenPipeError:
-        # Python flushes once more as it ends: give it something that can be written to.
-        with contextlib.suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return NO_READER
-    except (KeyboardInterrupt, train.Interrupted) as stop:
-        return _complain(str(stop) or "interrupted", INTERRUPTED)
-    except EngineError as error:
-        return _complain(str(error))
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        return _complain(f"{where}{error.strerror or error}")
-    except MemoryError:
-        return _complain("out of memory: use smaller layers, a smaller batch or less data")
+        with warnings.catch_warnings():  # a picture that is damaged is told in one line
+            warnings.filterwarnings("ignore", module=r"PIL\b")
+            return arguments.run(arguments)
+
+    return ends.run(command)
 
 
 def _by_its_new_name(word: str) -> str:
@@ -80,11 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="nnengine", description="Train, try and convert neural networks.")
     parser.add_argument("--version", action="version", version=f"nnengine {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (train, evaluate, predict, info, convert, demo, fetch, app, site):
+    every = (train, runs, search, evaluate, predict, info, convert, export, demo, fetch, app, site)
+    for command in every:
         command.add(commands)
     return parser
-
-
-def _complain(message: str, status: int = FAULT) -> int:
-    print("nnengine:", " ".join(message.split()), file=sys.stderr)
-    return status

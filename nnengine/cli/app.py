@@ -14,7 +14,7 @@ from ..errors import ConfigError
 from .options import add_command
 
 # The dashboard lies beside the engine, in a checkout as in an installed wheel.
-SCRIPT = Path(__file__).resolve().parents[2] / "dashboard" / "app.py"
+SCRIPT = Path(__file__).resolve().parents[2] / "dashboard" / "server.py"
 NEEDED = ("streamlit", "streamlit_drawable_canvas", "plotly", "PIL", "threadpoolctl")
 
 
@@ -22,7 +22,14 @@ def add(commands: Any) -> None:
     """Add the command, with its options."""
     command = add_command(commands, "app", _app, "open the dashboard", answers=False)
     command.add_argument("--port", type=int, metavar="N", help="(8501, or the next that is free)")
-    command.add_argument("--host", metavar="ADDRESS", help="listen there alone (everywhere)")
+    command.add_argument(
+        "--host", metavar="ADDRESS", help="listen there: 0.0.0.0 lets other machines in (localhost)"
+    )
+    command.add_argument(
+        "--name", action="append", metavar="NAME",
+        help="a name that visitors reach it by, such as digits.example.org; may be given several "
+        "times, and other names are refused (localhost, this machine's name, any IP address)",
+    )  # fmt: skip
     command.add_argument("--headless", action="store_true", help="open no browser")
     command.epilog = (
         "Streamlit's own options are passed on, each as one word: --server.maxUploadSize=10."
@@ -56,8 +63,17 @@ def _streamlit(arguments: argparse.Namespace) -> list[str]:
         "headless": "true" if arguments.headless else None,
     }
     own = [f"--server.{name}={value}" for name, value in given.items() if value is not None]
+    own += [f"--server.allowedHosts={name}" for name in arguments.name or ()]
     # -P: what lies in the folder one happens to be in is not imported.
     return ["-P", "-m", "streamlit", "run", str(SCRIPT), *own, *arguments.passed_on]
+
+
+# What -m does, but Ctrl-C ends it in silence until Streamlit answers for itself, after a second or
+# two of imports.
+_QUIETLY = (
+    "import runpy, signal; signal.signal(signal.SIGINT, signal.SIG_DFL); "
+    "runpy.run_module({module!r}, run_name='__main__', alter_sys=True)"
+)
 
 
 def _become(command: list[str]) -> None:
@@ -66,6 +82,8 @@ def _become(command: list[str]) -> None:
     Signals then reach the server itself. Windows cannot replace a process; there it is waited for.
     """
     sys.stdout.flush()
+    at = command.index("-m")
+    command = [*command[:at], "-c", _QUIETLY.format(module=command[at + 1]), *command[at + 2 :]]
     if os.name == "posix":
         os.execv(command[0], command)
     if status := subprocess.call(command):

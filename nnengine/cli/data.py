@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ..data import catalogue, pairing, readers
 from ..data.dataset import Dataset
 from ..data.idx import Idx1, Idx3
+from ..data.readers import hints
 from ..errors import ConfigError, FormatError
+from .ends import note
+from .files import Piped, Word, exists, source
 from .progress import FetchProgress
 
 NAMES = ", ".join(catalogue.NAMES[:-1]) + " or " + catalogue.NAMES[-1]
 
 
-def untangled(data: list[str], test: list[str]) -> tuple[list[str], list[str]]:
+def untangled(data: list[Word], test: list[Word]) -> tuple[list[Word], list[Word]]:
     """Return the words of the data and those behind --test, which may have swallowed the former."""
     if not data and test:
         both_files = len(test) == 4 or (len(test) == 3 and not is_whole(test[0]))
@@ -26,32 +29,77 @@ def untangled(data: list[str], test: list[str]) -> tuple[list[str], list[str]]:
     if len(test) > 2:
         raise ConfigError(
             f"--test takes IMAGES LABELS, one file that holds both, or one of {NAMES}, got "
-            + " ".join(test)
+            + " ".join(map(str, test))
         )
     return data, test
 
 
-def train_data(data: list[str], test: list[str]) -> tuple[Dataset, Dataset | None]:
+def train_data(
+    data: list[Word], test: list[Word], righting: Righting
+) -> tuple[Dataset, Dataset | None]:
     """Return what to train on and, where it is known or asked for, what to measure with."""
     if len(data) == 1:
-        found = by_name(data[0])
+        found = by_name(data[0], righting.which)
         if not test or test == data:
-            return found.train, found.test
-        train = found.train
+            measured = None if found.test is None else righting.righted(found.test, data, "test")
+            return righting.righted(found.train, data), measured
+        train = righting.righted(found.train, data)
     else:
-        train = dataset(data)
-    return train, dataset(test, classes=train.classes) if test else None
+        train = righting.righted(dataset(data, which=righting.which), data)
+    if not test:
+        return train, None
+    return train, righting.righted(dataset(test, classes=train.classes, which=righting.which), test)
 
 
-def dataset(words: list[str], *, classes: int | None = None) -> Dataset:
+@dataclass(frozen=True)
+class Righting:
+    """What is to be done with the images of files: as asked for, or else hinted at."""
+
+    invert: bool = False
+    turn: bool = False
+    which: str | None = None  # of several sets in an archive
+
+    def righted(self, data: Dataset, words: Sequence[Word], part: str = "") -> Dataset:
+        """Return data put right as asked for; says on standard error what else looks wrong."""
+        if is_name(words[0]) and not (self.invert or self.turn):
+            return data  # published, and known
+        images = self._changed(data.images)
+        if images is not data.images:
+            classes, names = data.classes, data.class_names
+            data = Dataset(images, data.labels, classes=classes, class_names=names, name=data.name)
+        self._hint(data, words[0], part)
+        return data
+
+    def images(self, found: np.ndarray, word: Word) -> np.ndarray:
+        """Return images without labels put right; says what else looks wrong."""
+        found = self._changed(found)
+        if not is_name(word) and readers.looks_light(found):
+            note(f"{word}: {hints.LIGHT}: --invert puts it right")
+        return found
+
+    def _changed(self, images: np.ndarray) -> np.ndarray:
+        images = readers.inverted(images) if self.invert else images
+        return readers.turned(images) if self.turn else images
+
+    def _hint(self, data: Dataset, word: Word, part: str) -> None:
+        for option, text in hints.seems(data, str(word)).items():
+            if not getattr(self, option):
+                note(f"{word}: {text}: --{option} puts it right")
+        empty = hints.without_images(data)
+        if empty and not part:
+            note(f"{word}: {empty}")
+
+
+def dataset(words: list[Word], *, classes: int | None = None, which: str | None = None) -> Dataset:
     """Return the data in the files IMAGES LABELS, or the test part of one set, if it has one."""
     if len(words) == 2:
+        _check_alone(which)
         images, labels = _half(words[0], pairing.IMAGES), _half(words[1], pairing.LABELS)
         return Dataset(images, labels, classes=classes)
     if len(words) != 1:
-        got = f", got {' '.join(words)}" if words else ""
+        got = f", got {' '.join(map(str, words))}" if words else ""
         raise ConfigError(f"give IMAGES LABELS or one of {NAMES}{got}; --help says more")
-    found = by_name(words[0])
+    found = by_name(words[0], which)
     data = found.train if found.test is None else found.test
     if classes is None or classes == data.classes:
         return data
@@ -63,60 +111,83 @@ def dataset(words: list[str], *, classes: int | None = None) -> Dataset:
     return Dataset(data.images, data.labels, classes=classes, name=data.name)
 
 
-def images(word: str) -> np.ndarray:
-    """Return uint8 (n, h, w): the images in a file, or the test images of a set, if it has some."""
-    if catalogue.knows(word):
-        return dataset([word]).images
-    if not is_whole(word):
-        return Idx3(word).data
-    found = readers.read(word)
-    shown = found.sets[-1].images if found.sets else found.images
-    if shown is None:
-        raise FormatError(f"{word}: holds labels and no images: give the images")
-    _tell(word, found.notes)
-    return shown
+def images(word: Word, which: str | None = None) -> np.ndarray:
+    """Return uint8 (n, h, w) to be answered: the images in a file, without labels before others.
+
+    Of a set that is called by its name the test images, if it has some.
+    """
+    if is_name(word):
+        return dataset([word], which=which).images
+    if readers.recognise(source(word)) is None and not readers.is_picture(source(word)):
+        return Idx3(source(word)).data  # which has a sentence for whatever this is
+    found = readers.read_images(source(word), which=which)
+    tell(word, found.notes)
+    return found.images
 
 
-def _half(word: str, kind: str) -> Idx1 | Idx3 | np.ndarray:
+class _Half:
+    """Images or labels with the name of their file, which messages begin with."""
+
+    def __init__(self, name: Word, array: np.ndarray) -> None:
+        self.name, self._array = str(name), array
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return self._array.astype(dtype or self._array.dtype, copy=bool(copy))
+
+
+def _half(word: Word, kind: str) -> Idx1 | Idx3 | _Half:
     """Return the images or labels that a file of any format holds alone.
 
     What is no known format is told by the reader of IDX files, which has a sentence for every
     damage.
     """
-    if readers.recognise(word) in (None, "idx", "folder"):
-        return Idx3(word) if kind == pairing.IMAGES else Idx1(word)
-    found = readers.read(word)
+    if readers.recognise(source(word)) in (None, "folder"):
+        return Idx3(source(word)) if kind == pairing.IMAGES else Idx1(source(word))
+    found = readers.read(source(word))
     array = found.images if kind == pairing.IMAGES else found.labels
     if array is None:
         holds = "images with their labels" if found.sets else f"{found.kind} and no {kind}"
-        remedy = "give it alone" if found.sets else f"give the {kind}"
+        swapped = f"give the {kind}; or are images and labels swapped?"
+        remedy = "give it alone" if found.sets else swapped
         raise FormatError(f"{word}: holds {holds}: {remedy}")
-    _tell(word, found.notes)
-    return array
+    tell(word, found.notes)
+    return _Half(word, array)
 
 
-def _tell(name: str, notes: Sequence[str]) -> None:
+def tell(name: Word, notes: Sequence[str]) -> None:
     """Say on standard error what was changed while data were read."""
-    for note in notes:
-        print(f"{name}: {note}", file=sys.stderr)
+    for text in notes:
+        note(f"{name}: {text}")
 
 
-def by_name(name: str) -> catalogue.Sets | readers.Sets:
+def by_name(name: Word, which: str | None = None) -> catalogue.Sets | readers.Sets:
     """Return the set called ``name``, or the one in the file or folder of that name."""
-    if not catalogue.knows(name) and os.path.exists(name):
+    if not is_name(name) and exists(name):
         if not is_whole(name):
             raise ConfigError(
                 f"{name} is a file by itself: images need their labels, IMAGES LABELS"
             )
-        found = readers.read_sets(name)
-        _tell(name, found.notes)
+        found = readers.read_sets(source(name), which=which)
+        tell(name, found.notes)
         return found
+    _check_alone(which)
     with FetchProgress() as progress:
-        return catalogue.load(name, progress=progress.show)
+        return catalogue.load(str(name), progress=progress.show)
 
 
-def is_whole(word: str) -> bool:
+def _check_alone(which: str | None) -> None:
+    """Raise ConfigError where a set is to be chosen of data that are one."""
+    if which is not None:
+        raise ConfigError("--set chooses one of the sets in an archive: here is none, leave it out")
+
+
+def is_name(word: Word) -> bool:
+    """Return whether a word is the name of a set in the catalogue."""
+    return not isinstance(word, Piped) and catalogue.knows(word)
+
+
+def is_whole(word: Word) -> bool:
     """Return whether one word stands for images with their labels: a name, a table, a zip, ..."""
-    if catalogue.knows(word):
+    if is_name(word):
         return True
-    return os.path.exists(word) and readers.recognise(word) not in (None, "idx")
+    return exists(word) and readers.recognise(source(word)) not in (None, "idx")

@@ -8,22 +8,25 @@ from typing import Any
 
 from .. import kernels
 from ..core.metrics import evaluate
-from ..storage import modelfile
-from . import report
-from .data import dataset
+from . import files, report
+from .data import Righting, dataset
+from .ends import columns
+from .files import emptied
 from .options import add_command, add_data, answer
 
 
 def add(commands: Any) -> None:
     """Add the command, with its options."""
     command = add_command(commands, "evaluate", _evaluate, "measure a model on labelled images")
-    command.add_argument("model", help=".nnm or .npz file")
+    command.add_argument("model", help="model file, of any library; - is standard input")
     add_data(command, "its test images are used")
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
-    network = modelfile.load(arguments.model)
-    found = evaluate(network, dataset(arguments.data))
+    model, *data = emptied([arguments.model, *arguments.data])
+    network = files.network(model)
+    righting = Righting(arguments.invert, arguments.turn, arguments.which)
+    found = evaluate(network, righting.righted(dataset(data, which=righting.which), data))
     result = {
         "accuracy": found.accuracy,
         "count": len(found.predictions),
@@ -35,7 +38,7 @@ def _evaluate(arguments: argparse.Namespace) -> None:
         "kernels": kernels.name,
         "kernels_remark": kernels.remark() or None,
     }
-    answer(result, report.evaluation_lines(result), arguments)
+    answer(result, report.evaluation_lines(result, columns()), arguments)
 
 
 def _number(value: float) -> float | None:

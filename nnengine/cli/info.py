@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from .. import exchange
 from ..data import readers
 from ..data.dataset import Dataset
 from ..data.idx import LABELS_MAGIC, describe, read_idx
@@ -15,33 +17,72 @@ from ..data.readers import Contents
 from ..errors import FormatError
 from ..storage import modelfile
 from . import report
-from .options import add_command, answer
+from .files import Piped, Word, emptied, in_checkpoint, source
+from .options import add_command, add_set, answer
 
 
 def add(commands: Any) -> None:
     """Add the command, with its options."""
     command = add_command(commands, "info", _info, "say what a file of data or a model holds")
-    command.add_argument("file")
+    command.add_argument("file", help="file or folder; - is standard input")
+    add_set(command)
 
 
 def _info(arguments: argparse.Namespace) -> None:
-    kind = readers.recognise(arguments.file)
+    (word,) = emptied([arguments.file])
+    if _is_foreign(word):
+        facts = exchange.describe(source(word))
+        answer(facts, report.model_lines(facts), arguments)
+        return
+    kind = readers.recognise(source(word))
     if kind in (None, "idx"):
-        _idx_info(arguments)
+        _idx_info(word, arguments)
         return
     found = None
     if kind in ("npy", "zip"):  # so are models; what is neither is told as a model's fault
         try:
-            facts = modelfile.describe_model(arguments.file)
+            facts = _model_facts(word)
             answer(facts, report.model_lines(facts), arguments)
             return
         except FormatError:
-            found = readers.inspect(arguments.file)
-            if found.fault:
+            found = _inspected(word)
+            if found.fault and not found.choices:
                 raise
-    found = found or readers.read(arguments.file)
-    facts = _facts(arguments.file, found)
+    if found is None or found.choices:
+        found = readers.read(source(word), which=arguments.which)
+    facts = _facts(str(word), found)
     answer(facts, report.data_lines(facts), arguments)
+
+
+def _is_foreign(word: Word) -> bool:
+    """Tell whether it is a model of another library; zips may be data, and are looked into."""
+    if isinstance(word, Piped):
+        head, size = word.data[: exchange.HEAD], len(word.data)
+    elif not os.path.isfile(word):
+        return False
+    else:
+        with open(word, "rb") as file:
+            head, size = file.read(exchange.HEAD), os.path.getsize(word)
+    return not head.startswith(b"PK") and exchange.foreign(head, size) is not None
+
+
+def _model_facts(word: Word) -> dict[str, Any]:
+    """Return what a model file holds; of a checkpoint also how far its run had come."""
+    try:
+        return exchange.describe(source(word))
+    except FormatError:
+        found = in_checkpoint(word)
+        if found is None:
+            raise
+        network, step = found
+        model = Piped(modelfile.to_bytes(network), Path(str(word)).name)
+        return modelfile.describe_model(model.file()) | {"checkpoint": step}
+
+
+def _inspected(word: Word) -> Contents:
+    if isinstance(word, Piped):
+        return readers.inspect(word.data, name=word.name)
+    return readers.inspect(word)
 
 
 def _facts(file: str, found: Contents) -> dict[str, Any]:
@@ -64,8 +105,8 @@ def _part(data: Dataset) -> dict[str, Any]:
     }
 
 
-def _idx_info(arguments: argparse.Namespace) -> None:
-    header, data = describe(arguments.file), read_idx(arguments.file)  # all of it: is it whole?
+def _idx_info(word: Word, arguments: argparse.Namespace) -> None:
+    header, data = describe(source(word)), read_idx(source(word))  # all of it: is it whole?
     is_labels = header.magic == LABELS_MAGIC
     facts = {
         "kind": "IDX",

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NoReturn
 
 from ..errors import ConfigError
-from ..training.kinds import Choice
+from ..training.kinds import Choice, either
 from ..training.settings import SETTINGS, Row
 from .data import NAMES
-
-FAULT = 2  # an exit status
+from .ends import FAULT, is_stdout, note, shown, speaking
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose faults are one line, like all others."""
+    """An argument parser whose faults are one line, like all others, and are told."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(FAULT, f"nnengine: {message} (see {self.prog} --help)\n")
+        self.exit(FAULT, f"nnengine: {shown(message)} (see {self.prog} --help)\n")
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Say it; raises OSError where help cannot be printed, which argparse passes over."""
+        if file is not sys.stdout:
+            super()._print_message(message, file)
+            return
+        with speaking():
+            file.write(message)
 
 
 def add_command(
@@ -48,6 +56,28 @@ def add_data(command: argparse.ArgumentParser, use: str) -> None:
         f"that holds both; or one name, {NAMES}: {use}. One word is a name before it is a file "
         "(./NAME), two are always files",
     )
+    add_righting(command)
+
+
+def add_righting(command: argparse.ArgumentParser) -> None:
+    """Add the options for images that are not as MNIST's are."""
+    command.add_argument(
+        "--invert", action="store_true", help="make dark images on light light on dark"
+    )
+    command.add_argument(
+        "--turn", action="store_true", help="exchange rows and columns, as EMNIST's need it"
+    )
+    add_set(command)
+
+
+def add_set(command: argparse.ArgumentParser) -> None:
+    """Add the option that chooses a set of those in an archive."""
+    command.add_argument(
+        "--set",
+        metavar="NAME",
+        dest="which",
+        help="the one that is wanted of several sets in an archive, as EMNIST's: letters",
+    )
 
 
 def add_settings(command: argparse.ArgumentParser, usual: Mapping[str, Any]) -> None:
@@ -68,6 +98,15 @@ def _add_setting(group: Any, row: Row, usual: Any) -> None:
     group.add_argument(*row.options, help=_help(row, usual), **more)
 
 
+def settings_said(
+    arguments: argparse.Namespace, *, of_network: bool | None = None
+) -> dict[str, Any]:
+    """Return the settings by name: those that make the network, those that make the run, or all."""
+    rows = (row for row in SETTINGS.values() if row.options)
+    chosen = (row for row in rows if of_network in (None, row.of_network))
+    return {row.name: getattr(arguments, row.name) for row in chosen}
+
+
 def _reader(row: Row) -> Callable[[str], Any]:
     def read(text: str) -> Any:
         try:
@@ -83,16 +122,32 @@ def _reader(row: Row) -> Callable[[str], Any]:
 def _help(row: Row, usual: Any) -> str:
     words = row.help[0].lower() + row.help[1:].rstrip(".")
     if row.when:
-        name, value = row.when
-        words += f", for {SETTINGS[name].options[0]} {value}"
+        name, values = row.when
+        words += f", for {SETTINGS[name].options[0]} {either(values)}"
     default = row.usual or row.write(usual)
     return f"{words} ({default})" if default else words
 
 
-def answer(result: dict[str, Any], lines: Iterator[str], arguments: argparse.Namespace) -> None:
-    """Print the result as one JSON object, or as lines for people."""
-    if arguments.json:
-        print(json.dumps(result, allow_nan=False))
+def answer(
+    result: dict[str, Any],
+    lines: Iterator[str],
+    arguments: argparse.Namespace,
+    *,
+    beside: str | None = None,
+) -> None:
+    """Print the result as one JSON object, or as lines for people.
+
+    beside: what was written by name, and may have been standard output itself; the result then
+    goes to standard error. Raises OSError, which names it, where nothing can be printed.
+    """
+    if beside is not None and is_stdout(beside):
+        lines = iter([json.dumps(result)]) if arguments.json else lines
+        for line in lines:
+            note(line)
         return
-    for line in lines:
-        print(line)
+    with speaking():
+        if arguments.json:
+            print(json.dumps(result, allow_nan=False))
+            return
+        for line in lines:
+            print(shown(line))

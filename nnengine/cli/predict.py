@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..data import writing
 from ..errors import ConfigError
-from ..storage import modelfile
-from . import report
-from .data import NAMES, images
-from .options import add_command, answer
+from . import files, report
+from .data import NAMES, Righting, images
+from .files import emptied
+from .options import add_command, add_righting, answer
 
 _PICTURES = 4  # predictions at most beside which the image is drawn
 
@@ -19,12 +24,18 @@ _PICTURES = 4  # predictions at most beside which the image is drawn
 def add(commands: Any) -> None:
     """Add the command, with its options."""
     command = add_command(commands, "predict", _predict, "name what is on images")
-    command.add_argument("model", help=".nnm or .npz file")
+    command.add_argument("model", help="model file, of any library; - is standard input")
     command.add_argument(
         "images",
         metavar="IMAGES",
-        help=f"images as IDX or .npy; or a CSV, .npz, zip or folder as for train, or {NAMES}: its "
-        "test images (./NAME for a file of that name)",
+        help="images as IDX or .npy; or one picture; or a CSV, .npz, zip, tar or folder, with "
+        f"labels or without; or {NAMES}: its test images (./NAME for a file of that name)",
+    )
+    add_righting(command)
+    command.add_argument(
+        "--csv",
+        metavar="FILE",
+        help="write the answers as a table, ImageId,Label, counted from 1, as Kaggle takes them",
     )
     command.add_argument(
         "--index",
@@ -47,8 +58,10 @@ _index.__name__ = "index"  # what argparse calls it in its messages
 
 
 def _predict(arguments: argparse.Namespace) -> None:
-    network = modelfile.load(arguments.model)
-    found = images(arguments.images)
+    model, word = emptied([arguments.model, arguments.images])
+    network = files.network(model)
+    righting = Righting(arguments.invert, arguments.turn, arguments.which)
+    found = righting.images(images(word, righting.which), word)
     start, stop, _ = slice(*arguments.index).indices(len(found))
     if start >= stop:
         raise ConfigError(
@@ -64,4 +77,17 @@ def _predict(arguments: argparse.Namespace) -> None:
         "count": len(answers),
         "start": start,
     }
-    answer(result, report.prediction_lines(result, found[start:stop], _PICTURES), arguments)
+    if arguments.csv is not None:
+        files.keep_apart(arguments.csv, [model, word], "--csv")
+        writing.write(Path(arguments.csv), _table(result["names"], start))
+    lines = report.prediction_lines(result, found[start:stop], _PICTURES)
+    answer(result, lines, arguments, beside=arguments.csv)
+
+
+def _table(names: Sequence[str], start: int) -> bytes:
+    """Return answers as the table that competitions take: ImageId,Label, the first image is 1."""
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(("ImageId", "Label"))
+    rows.writerows(enumerate(names, start + 1))
+    return text.getvalue().encode()

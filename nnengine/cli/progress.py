@@ -5,26 +5,32 @@ tqdm draws them. Without tqdm, or where standard error is no terminal, there is 
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from typing import Any
 
 from ..training import Event, Progressed, StepFinished
+from .ends import terminal_columns
 
+_WIDE, _NARROW = 72, "{percentage:3.0f}% {bar} {remaining}"  # columns for words; less goes here
 _PAUSE_S = 0.1  # between two drawings: a small step takes 0.0001 s, a text in the bar as long
 
 
 class Progress:
     """A bar over ``images``, all that ``steps`` steps will see; a context manager.
 
-    ``steps`` is afterwards the number of steps taken.
+    ``steps`` is afterwards the number of steps taken; ``steps_seen`` and ``images_seen`` are what a
+    run that goes on brings along.
     """
 
-    def __init__(self, steps: int, images: int) -> None:
-        self.steps = 0
+    def __init__(
+        self, steps: int, images: int, *, steps_seen: int = 0, images_seen: int = 0
+    ) -> None:
+        self.steps = steps_seen
         self._total_steps = steps
-        self._bar = _tqdm_bar(images, " images")
-        self._seen = 0
+        self._bar = _tqdm_bar(images, " images", seen=images_seen)
+        self._seen = images_seen
         self._loss = self._right = self._counted = 0.0
         self._next = 0.0
 
@@ -33,7 +39,8 @@ class Progress:
 
     def __exit__(self, *exception: object) -> None:
         if self._bar is not None:
-            self._bar.close()
+            with contextlib.suppress(OSError):
+                self._bar.close()
 
     def show(self, event: Event) -> None:
         """Take note of an event, and draw if the last drawing is some time ago."""
@@ -55,7 +62,8 @@ class Progress:
             loss, accuracy = self._loss / self._counted, self._right / self._counted
             self._bar.set_postfix_str(f"loss {loss:.4f}, accuracy {accuracy:.1%}", False)
             self._loss = self._right = self._counted = 0.0
-        self._bar.update(max(0, images - self._bar.n))
+        with contextlib.suppress(OSError):  # the terminal is gone: the run is not
+            self._bar.update(max(0, images - self._bar.n))
         self._next = time.perf_counter() + _PAUSE_S
 
 
@@ -75,7 +83,8 @@ class FetchProgress:
 
     def __exit__(self, *exception: object) -> None:
         if self._bar is not None:
-            self._bar.close()
+            with contextlib.suppress(OSError):
+                self._bar.close()
 
     def show(self, done: int, total: int, file: str) -> None:
         """Take note that ``done`` of ``total`` bytes have come, the last of them of ``file``."""
@@ -91,7 +100,7 @@ class FetchProgress:
                 self._drawn = time.perf_counter()
 
 
-def _tqdm_bar(total: int, unit: str) -> Any:
+def _tqdm_bar(total: int, unit: str, *, seen: int = 0) -> Any:
     """Return a bar, or None where there is nothing to draw on or nothing to draw with."""
     if not sys.stderr.isatty():
         return None
@@ -107,5 +116,7 @@ def _tqdm_bar(total: int, unit: str) -> Any:
         mininterval=0,
         miniters=0,
         dynamic_ncols=True,
+        initial=seen,
+        bar_format=_NARROW if terminal_columns(sys.stderr) < _WIDE else None,
         file=sys.stderr,
     )

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..data.augment import Augmentation
 from ..errors import FormatError
+from ..training.settings import SETTINGS
 
 _SHADES = " .:-=+*#%@"
 
@@ -17,7 +18,7 @@ _SHADES = " .:-=+*#%@"
 def train_lines(result: dict[str, Any]) -> Iterator[str]:
     """Describe a training run that came to its end."""
     yield (
-        f"{_dashed(result['layers'])}, {result['parameters']:,} parameters: "
+        f"{result['description']}, {result['parameters']:,} parameters: "
         f"{result['iterations']:,} iterations ({result['epochs']:g} epochs) in "
         f"{result['seconds']:.1f} s, {result['kernels']} kernels"
     )
@@ -31,8 +32,45 @@ def train_lines(result: dict[str, Any]) -> Iterator[str]:
             )
     if result["out"]:
         yield f"  saved  {result['out']}"
+    if result["run"]:
+        yield f"  kept   run {result['run']}"
     if "cost" in result:
         yield from cost_lines(result["cost"], result["data"])
+
+
+def search_lines(result: dict[str, Any]) -> Iterator[str]:
+    """Lay out what a search found, the best candidate first."""
+    found = result["candidates"]
+    yield f"{len(found)} candidates, the best first; measured on images held out of training"
+    yield "  rank  epochs  accuracy    loss  seconds  settings"
+    for rank, one in enumerate(found, 1):
+        measured = "diverged" + " " * 8
+        if one["loss"] is not None:
+            measured = f"{one['accuracy']:8.2%}{one['loss']:8.4f}"
+        yield (
+            f"  {rank:4}{one['epochs']:8g}  {measured}{one['seconds']:9.1f}  "
+            f"{_settings(one['settings'])}"
+        )
+    yield f"best: {result['description']}"
+    if result["test_accuracy"] is not None:
+        yield f"  test   accuracy {result['test_accuracy']:7.2%}   loss {result['test_loss']:.4f}"
+    if result["out"]:
+        yield f"  saved  {result['out']}"
+
+
+def candidate_line(one: dict[str, Any]) -> str:
+    """Describe a candidate that came to the end of a round."""
+    what = "diverged" if one["loss"] is None else f"accuracy {one['accuracy']:.2%}"
+    return f"  {one['number']:3}  {one['epochs']:g} epochs  {what}  {_settings(one['settings'])}"
+
+
+def _settings(settings: dict[str, Any]) -> str:
+    """Return settings as a command line has them."""
+    found = []
+    for name, value in settings.items():
+        text = value if isinstance(value, str) else SETTINGS[name].write(value)
+        found.append(f"{name.replace('_', '-')}={text}")
+    return "  ".join(found)
 
 
 def demo_lines(result: dict[str, Any]) -> Iterator[str]:
@@ -53,11 +91,17 @@ def cost_lines(cost: dict[str, Any], data: dict[str, Any]) -> Iterator[str]:
         yield f"  {word:<22}{spent:>9.3f} s {spent / max(cost['seconds'], 1e-9):>7.1%}"
 
 
-def evaluation_lines(result: dict[str, Any]) -> Iterator[str]:
-    """Lay out accuracy, confusion matrix, recall (right) and precision (below), in per cent."""
-    names, confusion = result["class_names"], result["confusion"]
-    left = max(len("precision"), *map(len, names))
-    cell = 2 + max(len("100.0"), *(len(f"{count:,}") for row in confusion for count in row))
+def export_lines(result: dict[str, Any]) -> Iterator[str]:
+    """Say what a model was written as, and what reads it."""
+    yield f"{result['from']} -> {result['to']} ({result['format']}): {result['layers']}"
+    yield f"  read by {result['read_by']}"
+
+
+def evaluation_lines(result: dict[str, Any], columns: int | None = None) -> Iterator[str]:
+    """Lay out accuracy, confusion matrix, recall (right) and precision (below), in per cent.
+
+    columns: letters in a line at most; the matrix is then told in as many parts as it takes.
+    """
     yield (
         f"accuracy {result['accuracy']:.2%} of {result['count']:,} images, "
         f"loss {result['loss']:.4f}"
@@ -65,14 +109,32 @@ def evaluation_lines(result: dict[str, Any]) -> Iterator[str]:
     if result["kernels_remark"]:
         yield result["kernels_remark"]
     yield "rows: what it is; columns: the answer; recall and precision in per cent"
-    yield ""
-    heads = [name[: cell - 2] for name in names]
-    yield " " * left + "".join(f"{head:>{cell}}" for head in heads) + f"{'recall':>{cell}}"
-    for name, row, recall in zip(names, confusion, result["recall"], strict=True):
-        counts = "".join(f"{count:>{cell},}" if count else f"{'.':>{cell}}" for count in row)
-        yield f"{name:>{left}}{counts}{_percent(recall):>{cell}}"
-    shares = "".join(f"{_percent(share):>{cell}}" for share in result["precision"])
-    yield f"{'precision':>{left}}{shares}"
+    yield from _parts(_matrix(result), columns)
+
+
+def _matrix(result: dict[str, Any]) -> list[list[str]]:
+    """Return the table as text: a head, a row for each class, and precision."""
+    names = result["class_names"]
+    rows = [["", *names, "recall"]]
+    for name, row, recall in zip(names, result["confusion"], result["recall"], strict=True):
+        rows.append([name, *(f"{count:,}" if count else "." for count in row), _percent(recall)])
+    rows.append(["precision", *map(_percent, result["precision"]), ""])
+    return rows
+
+
+def _parts(rows: list[list[str]], columns: int | None) -> Iterator[str]:
+    """Lay out a table below and beside its heads; in parts where it is wider than that."""
+    cell = 2 + max(len("100.0"), *(len(text) for row in rows[1:] for text in row[1:]))
+    left = max(len(row[0]) for row in rows)
+    if columns is not None:
+        left = max(1, min(left, columns - cell))
+    count = len(rows[0]) - 1
+    at_once = count if columns is None else max(1, (columns - left) // cell)
+    for start in range(1, count + 1, at_once):
+        yield ""
+        for row in rows:
+            cells = (f"{text[: cell - 1]:>{cell}}" for text in row[start : start + at_once])
+            yield f"{row[0][:left]:>{left}}{''.join(cells)}".rstrip()
 
 
 def prediction_lines(result: dict[str, Any], images: np.ndarray, pictures: int) -> Iterator[str]:
@@ -125,7 +187,7 @@ def model_lines(facts: dict[str, Any]) -> Iterator[str]:
     """Describe a model file."""
     height, width = facts["image_shape"]
     yield (
-        f"{facts['name']}: .{facts['kind']} model {_dashed(facts['sizes'])}, "
+        f"{facts['name']}: .{facts['kind']} model {facts['layers']}, "
         f"{facts['parameters']:,} parameters ({facts['dtype']}), "
         f"{facts['file_bytes']:,} bytes"
     )
@@ -135,13 +197,15 @@ def model_lines(facts: dict[str, Any]) -> Iterator[str]:
     yield f"  inputs   {height}x{width} pixels, each times {facts['input_scale']:.6g}"
     for name, shape in facts["arrays"].items():
         yield f"  {name:<10} {' x '.join(map(str, shape))}"
+    if "checkpoint" in facts:
+        yield f"  a checkpoint after {facts['checkpoint']:,} steps: train --resume goes on with it"
     if not facts["training"]:
         yield "  training not on record"
     for number, run in enumerate(facts["training"], 1):
-        yield f"  training {number}: {_run_line(run)}"
+        yield f"  training {number}: {run_line(run)}"
 
 
-def _run_line(run: dict[str, Any]) -> str:
+def run_line(run: dict[str, Any]) -> str:
     """Describe one training record; a strange file may lack any part of it."""
     config = run.get("config")
     config = config if isinstance(config, dict) else {}
@@ -178,6 +242,16 @@ def convert_lines(result: dict[str, Any]) -> Iterator[str]:
         yield f"  left behind, as .nnm has no room for them: {', '.join(result['left_behind'])}"
 
 
+def converted_lines(result: dict[str, Any]) -> Iterator[str]:
+    """Say what data were written, and what the format had no room for."""
+    held = ", ".join(f"{count:,} {name}" for name, count in result["parts"].items())
+    yield f"{result['from']} -> {result['to']} ({result['form']}: {held})"
+    for name, other in result["renamed"].items():
+        yield f"  {name} is called {other}, as a folder can be"
+    if result["left_behind"]:
+        yield f"  left behind, as {result['form']} has no room for them: class names"
+
+
 def catalogue_lines(rows: list[dict[str, Any]]) -> Iterator[str]:
     """List the data sets: where each lies, or how much there would be to fetch."""
     for row in rows:
@@ -204,3 +278,12 @@ def _dashed(sizes: list[int]) -> str:
 
 def _percent(share: float | None) -> str:
     return "-" if share is None else f"{100 * share:.1f}"
+
+
+def rate_lines(result: dict[str, Any]) -> Iterator[str]:
+    """Tell a learning-rate range test: some of its rates, and the one it suggests."""
+    tried, rate = result["tried"], result["suggested_rate"]
+    yield "  rate      loss, smoothed"
+    for one in tried[:: max(1, len(tried) // 12)]:
+        yield f"  {one['rate']:<8.2g}  {one['smoothed']:.3f}"
+    yield f"suggested learning rate: {rate:g}" if rate else "no rate brought the loss down"

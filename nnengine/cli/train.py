@@ -1,14 +1,14 @@
-"""`nnengine train`: a new network taught, and what is kept of a run that ends before its time."""
+"""`nnengine train`: a new network taught, or one taught on whose run was broken off."""
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import inspect
-import signal
+import math
+import os
 import sys
 import time
-from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -17,17 +17,18 @@ from .. import kernels
 from ..core.network import Network
 from ..data.dataset import Dataset
 from ..errors import ConfigError
-from ..storage import modelfile
-from ..training import TrainingConfig, TrainingDiverged, TrainingFinished, training
+from ..storage.runs import INTERRUPTED
+from ..training import TrainingConfig, TrainingDiverged, TrainingFinished, layertext, training
+from ..training.rates import rising, suggested, trying
 from ..training.settings import SETTINGS
 from . import report
-from .data import train_data, untangled
-from .options import add_command, add_data, add_settings, answer
+from .data import Righting, train_data, untangled
+from .ends import Stopped, held, note, told
+from .files import emptied, keep_apart
+from .keeping import CHECKPOINT, EVERY_S, Kept
+from .options import add_command, add_data, add_settings, answer, settings_said
 from .progress import Progress
-
-
-class Interrupted(Exception):
-    """Ctrl-C, after what was to be kept has been kept; the message says what."""
+from .recording import Recorded, named, request, taken_up
 
 
 def add(commands: Any) -> None:
@@ -38,16 +39,54 @@ def add(commands: Any) -> None:
     add("--test", nargs="+", metavar="DATA", help="measured too, never trained on: likewise")
     add(
         "--layers",
-        type=_layers,
-        metavar="784,10,10",
-        help="widths from inputs to classes (inputs,10,classes)",
+        metavar="LAYERS",
+        help="widths from inputs to classes, 784,10,10; or hidden layers as text: 'conv 8 5x5, "
+        "pool 2, dense 64', of the words conv, pool, average, dense, dropout, norm and flatten "
+        "(inputs,10,classes)",
     )
-    add_settings(train, _usual())
+    add_settings(train, usual())
+    add(
+        "--find-rate",
+        action="store_true",
+        help="train nothing: try ever higher learning rates on a copy, and say which suits",
+    )
     add("--profile", action="store_true", help="say where the time went")
-    add("--out", metavar="FILE", help="save the network as .npz or .nnm; also after Ctrl-C")
+    _add_keeping(train)
 
 
-def _usual() -> dict[str, Any]:
+def _add_keeping(train: argparse.ArgumentParser) -> None:
+    """Add what is left of a run when it ends, and how it goes on from there."""
+    add = train.add_argument
+    add(
+        "--out",
+        metavar="FILE",
+        help="save the network as .npz or .nnm; also after Ctrl-C, SIGTERM or SIGHUP, and then a "
+        "checkpoint beside it",
+    )
+    add(
+        "--keep",
+        metavar="NAME",
+        help="keep the run under this name, with a checkpoint every ten seconds: `nnengine runs` "
+        "lists, exports and resumes it",
+    )
+    add(
+        "--resume",
+        action="store_true",
+        help="go on from the run kept by --keep, or from the checkpoint beside --out, with the "
+        "same data and settings, to the same weights as if the run had never stopped; begin where "
+        "there is none",
+    )
+    add(
+        "--checkpoint-every",
+        type=_seconds,
+        default=EVERY_S,
+        metavar="S",
+        help=f"seconds between two checkpoints, FILE{CHECKPOINT}, which goes when the run is done; "
+        f"0 for none ({EVERY_S:g})",
+    )
+
+
+def usual() -> dict[str, Any]:
     """Return every setting as the engine takes it where nobody says anything."""
     build = inspect.signature(Network.build).parameters
     of_network = {name: build[name].default for name, row in SETTINGS.items() if row.of_network}
@@ -55,65 +94,119 @@ def _usual() -> dict[str, Any]:
     return TrainingConfig().as_dict() | of_network
 
 
-def _layers(text: str) -> list[int]:
-    return [int(size) for size in text.split(",")]
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 <= seconds < math.inf:
+        raise ValueError
+    return seconds
 
 
-_layers.__name__ = "layers"  # what argparse calls it in its messages
+_seconds.__name__ = "seconds"  # as argparse calls it in messages
 
 
 def _train(arguments: argparse.Namespace) -> None:
-    config = TrainingConfig(**_said(arguments, of_network=False))
-    data, test = train_data(*untangled(arguments.data, arguments.test or []))
+    config = TrainingConfig(**settings_said(arguments, of_network=False))
+    words = emptied([*arguments.data, *(arguments.test or [])])
+    if arguments.out is not None:
+        keep_apart(arguments.out, words, "--out")
+    split = len(arguments.data)
+    righting = Righting(arguments.invert, arguments.turn, arguments.which)
+    data, test = train_data(*untangled(words[:split], words[split:]), righting)
     network = _new_network(arguments, data)
-    if arguments.out:
-        modelfile.check_target(network, arguments.out)
+    if arguments.find_rate:
+        _find_rate(arguments, network, data, config)
+        return
+    run = Kept(network, data, test, config, arguments.out)
+    record = (
+        _recorded(arguments, run, request(words[:split], words[split:])) if arguments.keep else None
+    )
+    run.prepare(arguments.checkpoint_every, resume=arguments.resume and record is None)
+    go(run, record, arguments)
+
+
+def go(run: Kept, record: Recorded | None, arguments: argparse.Namespace) -> None:
+    """Train to the end and tell the result, which --json and --profile in `arguments` shape."""
     _warm_up()
-    started = time.perf_counter()
-    final = _run(network, data, config, test, arguments)
-    seconds = time.perf_counter() - started
-    if arguments.out:
-        network.save(arguments.out)
-    result = {
+    config, count = run.config, len(run.data)
+    begun, started = config.images_after(run.state.step, count), time.perf_counter()
+    with held() as signals:
+        final = _run(run, record, signals)
+        seconds = time.perf_counter() - started
+        run.finish()
+    result = _result(run, final) | {
+        "seconds": round(seconds, 3),
+        "images_per_second": round((final.epoch * count - begun) / seconds),
+        "resumed_at": run.resumed_at,
+        "out": run.out,
+        "run": record and record.run,
+    }
+    if arguments.profile:
+        last = run.network.training[-1]
+        result |= {"cost": last["cost"], "data": last["data"]}
+    answer(result, report.train_lines(result), arguments, beside=run.out)
+
+
+def _recorded(arguments: argparse.Namespace, run: Kept, asked: dict[str, Any]) -> Recorded:
+    """Keep a run in the store from now on: the one that was broken off there, or a new one."""
+    name, run.recorded = named(arguments.keep), True
+    if arguments.resume:
+        found = taken_up(name, run.fits)
+        if found is not None:
+            record, network, state = found
+            run.go_on(network, state, f"run {record.run}")
+            return record
+        note(f"no interrupted run is kept as {name!r}: the run begins")
+    settings = {
+        "invert": arguments.invert,
+        "turn": arguments.turn,
+        "config": run.config.as_dict(),
+        "out": arguments.out and os.path.abspath(arguments.out),
+    }
+    return Recorded.begin(asked | settings, name)
+
+
+def _find_rate(
+    arguments: argparse.Namespace, network: Network, data: Dataset, config: TrainingConfig
+) -> None:
+    """Say which learning rate suits, by a test of all."""
+    if arguments.out is not None:
+        raise ConfigError("--find-rate trains nothing that could be saved: leave out --out")
+    _warm_up()
+    tried = list(trying(training(network, data, rising(config))))
+    result = {"suggested_rate": suggested(tried), "tried": [asdict(one) for one in tried]}
+    answer(result, report.rate_lines(result), arguments)
+
+
+def _result(run: Kept, final: TrainingFinished) -> dict[str, Any]:
+    return {
         "train_accuracy": final.train_accuracy,
         "test_accuracy": final.val_accuracy,
         "train_loss": final.train_loss,
         "test_loss": final.val_loss,
         "iterations": final.step,
         "epochs": round(final.epoch, 6),
-        "seconds": round(seconds, 3),
-        "images_per_second": round(final.epoch * len(data) / seconds),
         "kernels": kernels.name,
         "kernels_remark": kernels.remark() or None,
-        "layers": list(network.sizes),
-        "parameters": network.parameter_count,
-        "config": config.as_dict(),
-        "out": arguments.out,
+        "layers": list(run.network.sizes),
+        "description": run.network.description,
+        "parameters": run.network.parameter_count,
+        "config": run.config.as_dict(),
     }
-    if arguments.profile:
-        record = network.training[-1]
-        result |= {"cost": record["cost"], "data": record["data"]}
-    answer(result, report.train_lines(result), arguments)
-
-
-def _said(arguments: argparse.Namespace, *, of_network: bool) -> dict[str, Any]:
-    """Return the settings that make the network, or those that make the run, by their names."""
-    rows = (row for row in SETTINGS.values() if row.options and row.of_network == of_network)
-    return {row.name: getattr(arguments, row.name) for row in rows}
 
 
 def _new_network(arguments: argparse.Namespace, data: Dataset) -> Network:
     """Return the network that was asked for, once it is known to fit the data."""
-    sizes = arguments.layers or [data.inputs, 10, data.classes]
+    sizes = arguments.layers or f"{data.inputs}-10-{data.classes}"
+    ends, _ = layertext.read(sizes)
     height, width = data.image_shape
-    if sizes[0] != data.inputs:
+    if ends and ends[0] != data.inputs:
         raise ConfigError(
-            f"--layers begins with {sizes[0]}, but the images have {height}x{width} "
+            f"--layers begins with {ends[0]}, but the images have {height}x{width} "
             f"pixels: it has to begin with {data.inputs}"
         )
-    if sizes[-1] != data.classes or len(sizes) < 2:
+    if ends and ends[-1] != data.classes:
         raise ConfigError(
-            f"--layers ends with {sizes[-1]}, but the labels have {data.classes} "
+            f"--layers ends with {ends[-1]}, but the labels have {data.classes} "
             f"classes: it has to end with {data.classes}"
         )
     return Network.build(
@@ -121,7 +214,8 @@ def _new_network(arguments: argparse.Namespace, data: Dataset) -> Network:
         rng=arguments.seed,
         class_names=data.class_names,
         image_shape=data.image_shape,
-        **_said(arguments, of_network=True),
+        channels=data.channels,
+        **settings_said(arguments, of_network=True),
     )
 
 
@@ -136,52 +230,35 @@ def _warm_up() -> None:
     kernels.warm_up()
 
 
-def _run(
-    network: Network,
-    data: Dataset,
-    config: TrainingConfig,
-    test: Dataset | None,
-    arguments: argparse.Namespace,
-) -> TrainingFinished:
+def _run(run: Kept, record: Recorded | None, signals: list[int]) -> TrainingFinished:
     """Train to the end and return its last event; interrupted or diverged, keep what there is."""
-    events = training(network, data, config, test)
-    steps = config.total_steps(len(data))
-    images = round(steps / config.steps_per_epoch(len(data)) * len(data))
-    with Progress(steps, images) as progress, _ctrl_c() as pressed:
-        event = None
+
+    def ended(how: str) -> None:
+        if record is not None:
+            record.end(how, run.network, run.state)
+
+    config, count = run.config, len(run.data)
+    events = training(run.network, run.data, config, run.test, state=run.state)
+    steps = config.total_steps(count)
+    images = round(steps / config.steps_per_epoch(count) * count)
+    seen = config.images_after(run.state.step, count)
+    with Progress(steps, images, steps_seen=run.state.step, images_seen=seen) as progress:
         for event in events:
             progress.show(event)
             if isinstance(event, TrainingFinished):
+                ended("finished")
                 return event
             if isinstance(event, TrainingDiverged):
-                break
-            if pressed:
+                ended("diverged")
+                kept = run.finish()
+                raise ConfigError(f"training diverged: {event.advice}{kept}")
+            if signals:
                 events.close()
                 break
-    kept = ", nothing was saved (no --out)"
-    if arguments.out:
-        network.save(arguments.out)
-        kept = f"; the weights it had by then are in {arguments.out}"
-    if isinstance(event, TrainingDiverged):
-        raise ConfigError(f"training diverged: {event.advice}{kept}")
-    raise Interrupted(f"interrupted after {progress.steps:,} iterations{kept}")
-
-
-@contextlib.contextmanager
-def _ctrl_c() -> Iterator[list[int]]:
-    """Collect the first Ctrl-C, so that no step is cut in half; the second one is final."""
-    pressed: list[int] = []
-
-    def press(number: int, frame: Any) -> None:
-        pressed.append(number)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    try:
-        before = signal.signal(signal.SIGINT, press)
-    except ValueError:  # not in the main thread, which alone hears signals
-        yield pressed
-        return
-    try:
-        yield pressed
-    finally:
-        signal.signal(signal.SIGINT, before)
+            run.keep_if_due()
+            if record is not None:
+                record.keep_if_due(run.network, run.state)
+    ended(INTERRUPTED)
+    kept = run.break_off()
+    said = f"{told(signals[0])} after {progress.steps:,} iterations{kept}"
+    raise Stopped(signals[0], said)

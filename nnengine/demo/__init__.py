@@ -19,10 +19,12 @@ from typing import Any
 import numpy as np
 
 from .._version import __version__
+from ..analysis.parts import cost_of
 from ..core.network import Network
 from ..errors import ConfigError
 
 MAX_PARAMETERS = 2_000_000  # 10.7 MB of text: what a phone opens in seconds
+MAX_WORK, MAX_NUMBERS = 10_000_000, 100_000  # of an image: it is answered as it is drawn
 READABLE_PX = (8, 64)  # sides of images that a drawing can be brought to and still be read
 MOST_POINTS = 400  # of a curve: more than a screen has room for
 _IN_WORDS = {"relu": "ReLU", "leaky_relu": "leaky ReLU"}
@@ -37,11 +39,11 @@ def page(
 
     curves: a run's history as `History.as_dict` gives it; without, those of the last training run
     on record, if any. note: a sentence about the network, such as how well it does. The page asks
-    no host for anything. Raises ConfigError for more than 2,000,000 parameters, and for weights
-    that are not finite.
+    no host for anything. Raises ConfigError for networks of colour images, for more than 2,000,000
+    parameters, and for weights that are not finite.
     """
-    _check(network)
-    title = name.strip() or "-".join(map(str, network.sizes))
+    check(network)
+    title = name.strip() or network.description
     css, js = _text("page.css"), _text("engine.js") + _text("page.js")
     parts = {
         "script": _digest(js),
@@ -57,10 +59,21 @@ def page(
         "js": js,
     }
     # In one pass: what a visitor called his network must not be taken for a part.
-    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], _text("page.html"))
+    made = re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], _text("page.html"))
+    return made.encode("utf-8", "replace").decode()  # a name may hold what no file can
 
 
-def _check(network: Network) -> None:
+def check(network: Network) -> None:
+    """Raise ConfigError, with the way out, for a network that no page can hold."""
+    if network.channels > 1:
+        raise ConfigError("a page reads grey drawings alone: save the network as .npz instead")
+    found = cost_of(network)
+    if found.multiplications > MAX_WORK or found.numbers > MAX_NUMBERS:
+        raise ConfigError(
+            f"an image takes {found.multiplications:,} multiplications and {found.numbers:,} "
+            f"numbers: a page does at most {MAX_WORK:,} and {MAX_NUMBERS:,}; save the network as "
+            ".npz instead"
+        )
     if network.parameter_count > MAX_PARAMETERS:
         raise ConfigError(
             f"{network.parameter_count:,} parameters: a page holds at most {MAX_PARAMETERS:,}; "
@@ -71,10 +84,11 @@ def _check(network: Network) -> None:
 
 
 def _summary(network: Network, note: str) -> str:
-    named = dict.fromkeys(_IN_WORDS.get(name, name) for name in network.activations[:-1])
-    hidden = ", ".join(named) or "no hidden layer"
-    shape = "-".join(map(str, network.sizes))
-    parts = [f"A neural network: {shape}, {hidden}, {network.parameter_count:,} parameters"]
+    acting = dict.fromkeys(name for name in network.activations if name != "identity")
+    none = "no activation" if len(network.specs) > 1 else "no hidden layer"
+    hidden = ", ".join(_IN_WORDS.get(name, name) for name in acting) or none
+    shape = f"{network.description}, {hidden}, {network.parameter_count:,} parameters"
+    parts = [f"A neural network: {shape}"]
     if network.trained_steps:
         parts.append(f"{network.trained_steps:,} steps of training")
     return " · ".join([*parts, *filter(None, [note.strip()])])
@@ -84,8 +98,7 @@ def _as_json(network: Network, curves: Mapping[str, list] | None) -> str:
     """Return what the page's program is given, safe inside a script element."""
     little = network.theta.astype(network.dtype.newbyteorder("<"))
     fields = {
-        "sizes": network.sizes,
-        "activations": network.activations,
+        "layers": _layers(network),
         "scale": network.input_scale,
         "dtype": str(network.dtype),
         "names": network.class_names,
@@ -95,6 +108,23 @@ def _as_json(network: Network, curves: Mapping[str, list] | None) -> str:
         "theta": base64.b64encode(little.tobytes()).decode(),
     }
     return json.dumps(fields, allow_nan=False).replace("<", "\\u003c")
+
+
+def _layers(network: Network) -> list[dict[str, Any]]:
+    """Return every layer as the page's program knows it; numbers: how many each array has."""
+    return [
+        {
+            "kind": spec.kind,
+            "activation": layer.activation,
+            "before": layer.shape,
+            "after": spec.after(layer.shape),
+            "window": spec.window,
+            "stride": spec.stride,
+            "pad": spec.pad,
+            "numbers": [*map(math.prod, spec.arrays(layer.shape).values())],
+        }
+        for spec, layer in zip(network.specs, network.layers, strict=True)
+    ]
 
 
 def _unreadable(network: Network) -> str | None:

@@ -254,33 +254,77 @@ const engine = (() => {
     identity: (z) => z,
   };
 
-  // The numbers of a network, laid out as theta is: weights (inputs, units), biases, weights, ...
-  function network({ sizes, activations, scale, dtype }, bytes) {
+  // What a layer makes of numbers x, (height, width, channels) in a row; an activation follows.
+  const SUMS = {
+    dense({ units, weights, biases }, x) {
+      const z = Float64Array.from(biases);
+      for (let i = 0; i < x.length; i++)
+        if (x[i]) for (let j = 0; j < units; j++) z[j] += x[i] * weights[i * units + j];
+      return z;
+    },
+    conv(layer, x) {
+      const { before: [h, w, c], window: [kh, kw], stride, pad, units, weights, biases } = layer;
+      const [oh, ow] = layer.after, z = new Float64Array(oh * ow * units);
+      for (let place = 0; place < oh * ow; place++) {
+        const top = Math.floor(place / ow) * stride - pad, left = (place % ow) * stride - pad;
+        const at = place * units;
+        z.set(biases, at);
+        for (let k = 0; k < kh * kw; k++) {
+          const row = top + Math.floor(k / kw), column = left + (k % kw);
+          if (row < 0 || row >= h || column < 0 || column >= w) continue;
+          for (let m = 0; m < c; m++) {
+            const v = x[(row * w + column) * c + m], from = (k * c + m) * units;
+            if (v) for (let j = 0; j < units; j++) z[at + j] += v * weights[from + j];
+          }
+        }
+      }
+      return z;
+    },
+    pool: (layer, x) => pooled(layer, x, -Infinity, Math.max),
+    average(layer, x) {
+      const share = 1 / (layer.window[0] * layer.window[1]);
+      return pooled(layer, x, 0, (sum, v) => sum + v * share);
+    },
+    norm({ before: [, , c], arrays: [scales, shifts, means, variances] }, x) {
+      return x.map((v, i) => (v - means[i % c]) / Math.sqrt(variances[i % c] + 1e-5)
+        * scales[i % c] + shifts[i % c]);
+    },
+    dropout: (_, x) => x.slice(), // in training alone
+    flatten: (_, x) => x.slice(),
+  };
+
+  function pooled({ before: [, w, c], after: [oh, ow], window: [kh, kw], stride }, x, first, join) {
+    const found = new Float64Array(oh * ow * c).fill(first);
+    for (let i = 0; i < found.length; i++) {
+      const place = Math.floor(i / c), top = Math.floor(place / ow) * stride, left = (place % ow) * stride;
+      for (let k = 0; k < kh * kw; k++) {
+        const at = (top + Math.floor(k / kw)) * w + left + (k % kw);
+        found[i] = join(found[i], x[at * c + (i % c)]);
+      }
+    }
+    return found;
+  }
+
+  // The numbers of a network are laid out as theta is: of layer after layer, array after array.
+  function network({ layers: described, scale, dtype }, bytes) {
     const kind = dtype === "float64" ? Float64Array : Float32Array;
     const view = new DataView(bytes.buffer, bytes.byteOffset), width = kind.BYTES_PER_ELEMENT;
     const theta = new kind(bytes.length / width);
     const read = width === 8 ? view.getFloat64.bind(view) : view.getFloat32.bind(view);
     for (let i = 0; i < theta.length; i++) theta[i] = read(i * width, true);
-    const layers = [];
-    for (let n = 0, at = 0; n < sizes.length - 1; n++) {
-      const [inputs, units] = [sizes[n], sizes[n + 1]], middle = at + inputs * units;
-      layers.push({
-        inputs, units, activation: activations[n],
-        weights: theta.subarray(at, middle), biases: theta.subarray(middle, middle + units),
-      });
-      at = middle + units;
-    }
+    let at = 0;
+    const layers = described.map((one) => {
+      const arrays = one.numbers.map((count) => theta.subarray(at, (at += count)));
+      const [weights, biases] = "norm" === one.kind ? [] : arrays, units = one.after[2];
+      return { ...one, arrays, weights, biases, units, inputs: weights ? weights.length / units : 0 };
+    });
     // Returns what every layer answers to an image of bytes; the last are probabilities.
     function answer(pixels) {
-      let x = pixels, first = true;
-      const outputs = layers.map(({ inputs, units, activation, weights, biases }) => {
-        const z = new Float64Array(units);
-        for (let i = 0; i < inputs; i++)
-          if (x[i]) for (let j = 0; j < units; j++) z[j] += x[i] * weights[i * units + j];
-        for (let j = 0; j < units; j++)
-          z[j] = ACTIVATIONS[activation]((first ? z[j] * scale : z[j]) + biases[j]);
-        first = false;
-        return (x = z);
+      let x = Float64Array.from(pixels, (v) => v * scale);
+      const outputs = layers.map((layer) => {
+        x = SUMS[layer.kind](layer, x);
+        if (layer.activation !== "identity") x.forEach((z, i) => { x[i] = ACTIVATIONS[layer.activation](z); });
+        return x;
       });
       outputs.push(softmax(outputs.pop()));
       return outputs;

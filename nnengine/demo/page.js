@@ -181,9 +181,10 @@
     pen.putImageData(pixels, 0, 0);
   }
 
-  const [first] = network.layers, single = network.layers.length === 1;
-  const unitNames = (n) => (n === network.layers.length - 1 ? names
-    : Array.from({ length: network.layers[n].units }, (_, i) => `Unit ${i + 1}`));
+  const weighing = network.layers.filter((layer) => layer.weights);
+  const [first] = weighing, single = weighing.length === 1, looks = first.kind === "conv";
+  const unitNames = single ? names
+    : Array.from({ length: first.units }, (_, i) => `${looks ? "Map" : "Unit"} ${i + 1}`);
   const drawn = [];
   let tiles = [];
 
@@ -200,7 +201,13 @@
   }
 
   function showUnits() {
-    const most = limit(first.weights), labels = unitNames(0);
+    const [high, wide] = looks ? first.window : first.before, depth = first.before[2];
+    const mean = (i, j) => {
+      let sum = 0;
+      for (let k = 0; k < depth; k++) sum += first.weights[(i * depth + k) * first.units + j];
+      return sum / depth;
+    };
+    const most = limit(first.weights), labels = unitNames;
     tiles = strongest().map((j) => {
       const tile = make("div", "", "tile"), canvas = make("canvas"), track = make("div", "", "track");
       const fill = make("div", "", "fill");
@@ -209,7 +216,7 @@
       track.append(fill);
       tile.append(canvas, make("span", labels[j]), track);
       $("units").append(tile);
-      drawn.push(() => picture(canvas, (i) => first.weights[i * first.units + j], height, width, most));
+      drawn.push(() => picture(canvas, (i) => mean(i, j), high, wide, most));
       return { j, fill };
     });
     if (first.units > tiles.length) {
@@ -219,22 +226,54 @@
     }
   }
 
+  // Of a map what counts is its strongest place.
   function glow(outputs) {
-    const values = outputs ? outputs[0] : null;
-    const most = values ? values.reduce((a, b) => Math.max(a, Math.abs(b)), 1e-12) : 1;
-    for (const { j, fill } of tiles)
-      fill.style.width = values ? `${(100 * Math.abs(values[j]) / most).toFixed(1)}%` : "0";
+    const values = outputs ? outputs[network.layers.indexOf(first)] : [], strength = new Float64Array(first.units);
+    values.forEach((v, i) => { strength[i % first.units] = Math.max(strength[i % first.units], Math.abs(v)); });
+    const most = strength.reduce((a, b) => Math.max(a, b), 1e-12);
+    for (const { j, fill } of tiles) fill.style.width = `${(100 * strength[j] / most).toFixed(1)}%`;
+    for (const again of maps) again(outputs);
+  }
+
+  // What layers of maps make of the drawing, a picture a map.
+  const maps = [];
+  function showMaps() {
+    network.layers.forEach(({ kind, window: [kh, kw], after: [h, w, channels] }, n) => {
+      if (!["conv", "pool", "average"].includes(kind)) return;
+      const figure = make("figure", "", "matrix"), row = make("div", "", "maps");
+      const words = { conv: `windows of ${kh} × ${kw}`, pool: `the largest of ${kh} × ${kw}`, average: `means of ${kh} × ${kw}` };
+      figure.append(make("figcaption", `Your drawing after ${words[kind]}: ${channels} maps of ${h} × ${w}`), row);
+      const canvases = Array.from({ length: Math.min(channels, MOST_TILES) }, (_, j) => {
+        const canvas = make("canvas");
+        canvas.setAttribute("role", "img");
+        canvas.setAttribute("aria-label", `Map ${j + 1} after ${words[kind]}`);
+        row.append(canvas);
+        return canvas;
+      });
+      let found = null;
+      const show = () => {
+        const most = found ? found.reduce((a, b) => Math.max(a, Math.abs(b)), 1e-12) : 1;
+        canvases.forEach((canvas, j) =>
+          picture(canvas, (i) => (found ? found[i * channels + j] : 0), h, w, most));
+      };
+      maps.push((outputs) => { found = outputs && outputs[n]; show(); });
+      drawn.push(show);
+      $("layers").append(figure);
+    });
   }
 
   function showLayers() {
-    network.layers.slice(1).forEach(({ inputs, units, weights }, n) => {
+    weighing.slice(1).forEach(({ kind, inputs, units, weights }, n) => {
       const figure = make("figure", "", "matrix"), row = make("div"), canvas = make("canvas");
-      const last = n + 2 === network.layers.length, target = last ? "classes" : "units";
+      const last = n + 2 === weighing.length;
+      const target = last ? "classes" : kind === "conv" ? "maps" : "units";
+      const one = kind === "conv" ? "number of a window" : weighing[n].kind === "conv" ? "number" : "unit";
+      const all = one.replace(/^\w+/, "$&s");
       const most = limit(weights), cell = Math.max(1, Math.min(24, Math.floor(960 / Math.max(units, inputs))));
-      figure.append(make("figcaption", `Layer ${n + 2}: ${inputs} units to ${units} ${target}`));
-      figure.append(make("p", `A column for each unit, a row for each of the ${target}.`, "quiet"));
+      figure.append(make("figcaption", `Layer ${n + 2}: ${inputs} ${all} to ${units} ${target}`));
+      figure.append(make("p", `A column for each ${one}, a row for each of the ${target}.`, "quiet"));
       canvas.setAttribute("role", "img");
-      canvas.setAttribute("aria-label", `Weights from ${inputs} units to ${units} ${target}`);
+      canvas.setAttribute("aria-label", `Weights from ${inputs} ${all} to ${units} ${target}`);
       canvas.style.width = `${inputs * cell}px`;
       canvas.style.height = `${units * (last && units <= MOST_BARS ? Math.max(cell, 18) : cell)}px`;
       if (last && units <= MOST_BARS) {
@@ -316,6 +355,7 @@
   const colours = () => drawn.forEach((again) => again());
   showCurves();
   showUnits();
+  showMaps();
   showLayers();
   colours();
   dark.addEventListener("change", colours);
