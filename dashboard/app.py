@@ -21,7 +21,9 @@ from dashboard.host import tab  # noqa: E402
 tab.repair()  # before the first component is made
 
 from dashboard import state  # noqa: E402
+from dashboard.present.outside import plain  # noqa: E402
 from dashboard.sections import from_link, kept_here, live, sharing  # noqa: E402
+from dashboard.sections.guard import guarded  # noqa: E402
 
 VIEWS = Path(__file__).parent / "views"
 PAGES = ("Data", "Train", "Weights", "Draw", "Fragility", "Models", "About")
@@ -29,31 +31,23 @@ PAGES = ("Data", "Train", "Weights", "Draw", "Fragility", "Models", "About")
 st.set_page_config(page_title="nnengine", page_icon="🔢", layout="wide")
 # Streamlit leaves 6rem above a page, cuts long metrics short, and writes the chosen segment of a
 # control and the value of a slider in the primary colour, whose contrast in dark is 3.7 only, and
-# captions with 4.0 in light. The one in a tab gives popovers 5 px less than their words take.
+# captions with 4.0 in light. The one in a tab gives popovers 5 px less than their words take. Where
+# a page takes long to draw it offers a Stop of its own, which ends the drawing and not the run.
 st.html(
     "<style>.stMainBlockContainer { padding-top: 4rem; }"
     "[data-testid=stCaptionContainer] { color: inherit; opacity: 0.75 }"
     "[data-testid=stPopover] button > * { min-width: max-content }"
+    "[data-testid=stStatusWidget] button { display: none }"
     "[data-testid=stMetricValue] { font-size: 1.5rem; }"
     "[data-testid=stSliderThumbValue] { color: inherit }"
     "[class*=st-key-ticker] { position: absolute }"
     ".stButtonGroup [aria-checked=true] { color: inherit !important }</style>"
 )
-state.come_back()
-state.begin()
-first, *others = PAGES
-# The start page is found at "/". Its name is free to lead there.
-start = st.Page(VIEWS / f"{first.lower()}.py", title=first, default=True, url_path="start")
-pages = [start, *(st.Page(VIEWS / f"{name.lower()}.py", title=name) for name in others)]
 
 
 def to_start() -> None:
     """Lead on whoever typed the start page's name."""
     st.switch_page(start, query_params=state.address())
-
-
-pages.append(st.Page(to_start, title=first, url_path=first.lower(), visibility="hidden"))
-page = st.navigation(pages, position="top")
 
 
 @st.fragment(run_every=None if tab.IN_TAB else 30)
@@ -62,13 +56,23 @@ def heartbeat() -> None:
     state.beat()
 
 
-heartbeat()
-kept_here.welcome_back()
-from_link.follow()
-sharing.receive(page.title)
-if told := state.notice():
-    st.info(told)
-page.run()
-state.keep_up()
-kept_here.line()
-live.keep_training()
+with state.drawing():
+    state.come_back()
+    state.begin()
+    first, *others = PAGES
+    # The start page is found at "/". Its name is free to lead there.
+    start = st.Page(VIEWS / f"{first.lower()}.py", title=first, default=True, url_path="start")
+    pages = [start, *(st.Page(VIEWS / f"{name.lower()}.py", title=name) for name in others)]
+    pages.append(st.Page(to_start, title=first, url_path=first.lower(), visibility="hidden"))
+    page = st.navigation(pages, position="top")
+    heartbeat()
+    with st.container():  # the page stays in its place when a sentence comes or goes
+        kept_here.welcome_back()
+        guarded(from_link.follow, "A link's data")()
+        guarded(sharing.receive, "A link")(page.title)
+        if told := state.notice():
+            st.info(plain(told))
+    guarded(page.run, page.title)()
+    state.keep_up()
+    kept_here.line()
+    live.keep_training()

@@ -19,6 +19,7 @@ import streamlit as st
 import streamlit.components.v1 as first_components
 
 from dashboard.host.tab import IN_TAB
+from dashboard.present.outside import shown
 
 STATIC = Path(__file__).resolve().parent.parent / "static"
 _SOURCE = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
@@ -62,14 +63,14 @@ def provide_plotly(folder: Path) -> bool:
     return True
 
 
-_HTML = """
+PLOT_HTML = """
 <div class="nn-plot">
   <div class="nn-plot-canvas" role="img"></div>
   <button class="nn-plot-reset" type="button" hidden>Reset zoom</button>
 </div>
 """
 
-_CSS = """
+PLOT_CSS = """
 .nn-plot { position: relative; width: 100%; min-width: 0; }
 .nn-plot-canvas { width: 100%; }
 .nn-plot-note { color: var(--st-text-color); padding: 1rem 0; }
@@ -85,8 +86,9 @@ _CSS = """
 .nn-plot-reset[hidden] { display: none; }
 """
 
-# What runs at each tick and at each change of theme: Streamlit calls the function again.
-_JS = """
+# `plot` is called at each tick and at each change of theme; where neither brings anything new
+# nothing is drawn. Given back: what to do when the chart leaves the page.
+PLOT_JS = """
 const load = (url) => window.__nnenginePlotly ??= new Promise((resolve, reject) => {
   const script = document.createElement("script");
   script.src = url;
@@ -117,10 +119,9 @@ function dress(layout, host) {
   return layout;
 }
 
-export default function ({ data, parentElement, setTriggerValue }) {
-  const host = parentElement.querySelector(".nn-plot-canvas");
-  const reset = parentElement.querySelector(".nn-plot-reset");
-  if (!host) return;
+function plot(box, data, choose) {
+  const host = box.querySelector(".nn-plot-canvas");
+  const reset = box.querySelector(".nn-plot-reset");
   host.setAttribute("aria-label", data.label);
   host.style.height = data.height + "px";
   const state = (host.nnState ??= { width: 0, observer: null, zoomed: false, gone: false });
@@ -134,6 +135,12 @@ export default function ({ data, parentElement, setTriggerValue }) {
 
   const draw = (Plotly) => {
     if (!host.isConnected || !host.clientWidth) return;
+    const style = getComputedStyle(host);
+    const dressed = ["--st-text-color", "--st-border-color", "--st-background-color", "--st-font"];
+    const key = [state.data.figure, state.data.height, host.clientWidth,
+                 ...dressed.map((name) => style.getPropertyValue(name))].join();
+    if (host._fullLayout && state.drawn === key) return;
+    state.drawn = key;
     const figure = JSON.parse(state.data.figure);
     const layout = dress(figure.layout, host);
     state.width = layout.width = host.clientWidth;
@@ -145,7 +152,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
           host.on("plotly_relayout", showReset);
           host.on("plotly_click", ({ points }) => {
             const chosen = points?.find((point) => point.customdata)?.customdata;
-            if (state.data.selectable && chosen) setTriggerValue("chosen", [...chosen]);
+            if (state.data.selectable && chosen) choose([...chosen]);
           });
         }
         showReset();
@@ -155,7 +162,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   };
 
   load(new URL(data.plotly, document.baseURI).href).then((Plotly) => {
-    parentElement.querySelector(".nn-plot-note")?.remove();
+    box.querySelector(".nn-plot-note")?.remove();
     reset.onclick = () => Plotly.relayout(host, { "xaxis.autorange": true,
                                                   "yaxis.autorange": true });
     if (!state.observer) {
@@ -166,7 +173,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     }
     return draw(Plotly);
   }, () => {
-    if (parentElement.querySelector(".nn-plot-note")) return;
+    if (box.querySelector(".nn-plot-note")) return;
     const note = document.createElement("p");
     note.className = "nn-plot-note";
     note.textContent = "The chart could not be drawn: plotly.js did not load. Reload the page.";
@@ -180,10 +187,17 @@ export default function ({ data, parentElement, setTriggerValue }) {
 }
 """
 
-_PLOTLY = f"{plotly_address()}?v={_VERSION}"
+_JS = """
+export default function ({ data, parentElement, setTriggerValue }) {
+  const box = parentElement.querySelector(".nn-plot");
+  if (box) return plot(box, data, (chosen) => setTriggerValue("chosen", chosen));
+}
+"""
+
+PLOTLY = f"{plotly_address()}?v={_VERSION}"
 
 _component = st.components.v2.component(
-    "nnengine_live_plot", html=_HTML, css=_CSS, js=_JS, isolate_styles=False
+    "nnengine_live_plot", html=PLOT_HTML, css=PLOT_CSS, js=PLOT_JS + _JS, isolate_styles=False
 )
 
 
@@ -207,10 +221,10 @@ def live_plot(
         key=key,
         data={
             "figure": figure.to_json(),
-            "label": label,
+            "label": shown(label),
             "selectable": selectable,
             "height": pixels,
-            "plotly": _PLOTLY,
+            "plotly": PLOTLY,
         },
         on_chosen_change=lambda: None,
     )

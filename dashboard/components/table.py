@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterable, Sequence
 
 import streamlit as st
+
+from dashboard.present.outside import html
 
 _STYLE = """
 .nn-table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; }
@@ -24,17 +25,17 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], label: str) -> Non
 
     Every word is escaped: names of classes come from visitors' files.
     """
-    heads = "".join(f'<th scope="col">{html.escape(word)}</th>' for word in head)
+    heads = "".join(f'<th scope="col">{html(word)}</th>' for word in head)
     kind = "nn-table" if head else "nn-table nn-facts"
     st.html(
         f"<style>{_STYLE}</style>"
-        f'<table class="{kind}" aria-label="{html.escape(label)}">'
+        f'<table class="{kind}" aria-label="{html(label)}">'
         + (f"<thead><tr>{heads}</tr></thead>" if head else "")
         + f"<tbody>{''.join(map(_row, rows))}</tbody></table>"
     )
 
 
 def _row(words: Sequence[str]) -> str:
-    first, *rest = map(html.escape, words)
+    first, *rest = map(html, words)
     cells = "".join(f"<td>{word}</td>" for word in rest)
     return f'<tr><th scope="row">{first}</th>{cells}</tr>'

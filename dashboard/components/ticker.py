@@ -16,9 +16,10 @@ _JS = """
 const idle = window.requestIdleCallback ?? ((then) => setTimeout(then, 60));
 export default function ({ data, parentElement, setTriggerValue }) {
   const state = (parentElement.nnTicker ??= {});
-  const ask = () => { if (!state.gone) setTriggerValue("tick", state.beat); };
-  if (state.beat === data.beat && !state.gone) return state.end;
-  Object.assign(state, { beat: data.beat, gone: false });
+  const { beat } = data;  // asked for late, the next drawing's turn would be asked for twice
+  const ask = () => { if (!state.gone && state.beat === beat) setTriggerValue("tick", beat); };
+  if (state.beat === beat && !state.gone) return state.end;
+  Object.assign(state, { beat, gone: false });
   clearInterval(state.again);
   state.again = setInterval(ask, 4000);
   idle(() => setTimeout(ask, data.pause), { timeout: 1000 });

@@ -11,12 +11,14 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from dashboard.present.outside import shown
+
 _CSS = """
 .nn-tiles { display: flex; flex-wrap: wrap; gap: 0.75rem 0.625rem; }
-.nn-tile { all: unset; box-sizing: border-box; width: min-content;
+.nn-tile { all: unset; box-sizing: border-box; width: min-content; max-width: 100%;
   font: 0.8125rem/1.35 var(--st-font); color: var(--st-text-color); }
 button.nn-tile { cursor: pointer; }
-.nn-tile-picture { display: block; image-rendering: pixelated; border-radius: 3px;
+.nn-tile-picture { display: block; max-width: 100%; image-rendering: pixelated; border-radius: 3px;
   background-repeat: no-repeat; outline: 1px solid var(--st-border-color); }
 .nn-tile-caption { display: block; padding-top: 0.3rem; overflow-wrap: break-word;
   text-align: center; font-variant-numeric: tabular-nums; }
@@ -41,6 +43,9 @@ function make(selectable) {
   return tile;
 }
 
+// Of the way from the first to the last, in percent: tiles narrower than asked for show the same.
+function share(place, count) { return count > 1 ? 100 * place / (count - 1) : 0; }
+
 export default function ({ data, parentElement, setTriggerValue }) {
   const box = parentElement.querySelector(".nn-tiles");
   if (!box) return;
@@ -57,9 +62,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const [picture, caption] = tile.children;
     const column = i % data.columns, row = Math.floor(i / data.columns);
     Object.assign(picture.style, {
-      width: across + "px", height: down + "px", backgroundImage: sheet,
-      backgroundSize: `${across * data.columns}px ${down * rows}px`,
-      backgroundPosition: `${-column * across}px ${-row * down}px` });
+      width: across + "px", aspectRatio: `${across} / ${down}`, backgroundImage: sheet,
+      backgroundSize: `${100 * data.columns}% ${100 * rows}%`,
+      backgroundPosition: `${share(column, data.columns)}% ${share(row, rows)}%` });
     caption.style.maxWidth = Math.max(across, 72) + "px";
     caption.textContent = data.captions[i];
     tile.setAttribute("aria-label", data.labels[i]);
@@ -100,9 +105,9 @@ def tiles(
         "columns": columns,
         "shape": list(shape),
         "scale": tile_px / max(shape),
-        "captions": list(captions),
-        "labels": list(labels),
-        "label": label,
+        "captions": [shown(text) for text in captions],
+        "labels": [shown(text) for text in labels],
+        "label": shown(label),
         "selectable": ids is not None,
         "ids": list(ids or ()),
         "selected": selected,

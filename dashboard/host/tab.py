@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import functools
 import importlib.util
 import sys
@@ -23,14 +24,16 @@ def repair() -> None:
 
     Nothing is done on a server, or a second time. `Runtime.exists` and `.instance`, which every
     component asks for, became functions there; a component's own files are never served, so the
-    canvas is registered with their text; pages are compiled as they are; and nobody sleeps before
-    another page is opened, which on an iPhone's calls through JavaScript ends Python altogether.
+    canvas is registered with their text; pages are compiled as they are; a drawing is not begun
+    before the last one's messages are on their way; and nobody sleeps before another page is
+    opened, which on an iPhone's calls through JavaScript ends Python altogether.
     """
     if not IN_TAB:
         return
     from streamlit import runtime
     from streamlit.commands import execution_control
     from streamlit.components import v2
+    from streamlit.runtime.app_session import AppSession
     from streamlit.runtime.scriptrunner import script_cache
 
     for name, function in (("exists", runtime.exists), ("instance", runtime.get_instance)):
@@ -41,6 +44,8 @@ def repair() -> None:
     cache = script_cache.ScriptCache
     if not hasattr(cache.get_bytecode, "__wrapped__"):
         cache.get_bytecode = as_they_are(cache.get_bytecode, VIEWS)
+    if not hasattr(AppSession.request_rerun, "__wrapped__"):
+        AppSession.request_rerun = in_turn(AppSession.request_rerun)
     inside = execution_control.__dict__
     if inside["time"] is time:
         inside["time"] = SimpleNamespace(**vars(time) | {"sleep": lambda seconds: None})
@@ -81,6 +86,26 @@ def as_they_are(rewritten: Callable[..., Any], views: Path) -> Callable[..., Any
         return plain(script) if Path(script).parent == views else rewritten(cache, script)
 
     return get_bytecode
+
+
+def in_turn(request_rerun: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a method that asks for a drawing once a runner that has ended is let go of.
+
+    A runner that has ended takes no request: another takes its place, and what the first has drawn
+    and the session has not handled yet is dropped with it. On a server some milliseconds lie
+    between; in a tab, whose clicks come in between any two tasks, a whole page was lost so, and
+    stayed as it had been.
+    """
+
+    @functools.wraps(request_rerun)
+    def asked(session: Any, *given: Any) -> None:
+        requests = getattr(session._scriptrunner, "_requests", None)
+        if requests is not None and requests._state.name == "STOP":
+            asyncio.get_running_loop().call_soon(asked, session, *given)
+        else:
+            request_rerun(session, *given)
+
+    return asked
 
 
 def _canvas_files() -> Path:

@@ -7,8 +7,8 @@ are HTML, and everything in them is escaped.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 
+from dashboard.present.outside import html
 from nnengine.data.idx import IdxHeader
 
 TYPE_WORDS = {
@@ -75,17 +75,17 @@ def table(
     It scrolls sideways on a narrow screen, by keyboard too.
     """
     head = "".join(
-        f'<th scope="col">{escape(text)}</th>' if text else "<td></td>" for text in headings
+        f'<th scope="col">{html(text)}</th>' if text else "<td></td>" for text in headings
     )
     body = "".join(f"<tr>{_cells(row, code)}</tr>" for row in rows)
     return (
-        f'{_STYLE}<div class="nn-table" role="region" tabindex="0" aria-label="{escape(label)}">'
+        f'{_STYLE}<div class="nn-table" role="region" tabindex="0" aria-label="{html(label)}">'
         f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
 
 def _cells(row: Sequence[str], code: Sequence[int]) -> str:
     return "".join(
-        f'<td class="code">{escape(text)}</td>' if i in code else f"<td>{escape(text)}</td>"
+        f'<td class="code">{html(text)}</td>' if i in code else f"<td>{html(text)}</td>"
         for i, text in enumerate(row)
     )

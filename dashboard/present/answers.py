@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 
 import numpy as np
 
 from dashboard.present import words
+from dashboard.present.outside import html
 from nnengine.core.network import Network
 from nnengine.data import framing
 
@@ -35,9 +35,9 @@ STYLE = """<style>
 .nn-bars.small { gap: .15rem .5rem; font-size: .75rem;
   grid-template-columns: max-content 1fr 2.75rem; }
 .nn-bars.small .track { height: .5rem; }
-.nn-answer { line-height: 1.1; }
+.nn-answer { line-height: 1.1; overflow-wrap: anywhere; }
 .nn-above { font-size: .875rem; line-height: 1.1; opacity: .75; }
-.nn-answer .name { font-weight: 650; overflow-wrap: anywhere; }
+.nn-answer .name { font-weight: 650; }
 .nn-answer .below { font-size: .9375rem; margin-top: .4rem; line-height: 1.4; }
 .nn-answer .below b { font-weight: 650; }
 /* The keys of these buttons are their own names: said once is enough. */
@@ -78,7 +78,10 @@ class Answer:
 def readable(network: Network) -> bool:
     """Return whether a drawing can be brought to this network's images."""
     low, high = READABLE_PX
-    return min(network.image_shape) >= low and max(network.image_shape) <= high
+    return (
+        network.channels == 1
+        and low <= min(network.image_shape) <= max(network.image_shape) <= high
+    )
 
 
 def seen(network: Network, framed: np.ndarray) -> np.ndarray:
@@ -108,7 +111,7 @@ def bars(names: Sequence[str], answer: Answer | None, *, small: bool = False) ->
         share = words.share(float(p[i])) if answer else ""
         share = share.replace("under ", "&lt;").replace("over ", "&gt;")  # a narrow column
         rows.append(
-            f'<span class="{best}name">{escape(names[i])}</span><span class="track">'
+            f'<span class="{best}name">{html(names[i])}</span><span class="track">'
             f'<div class="{best}fill" style="width:{100 * p[i]:.1f}%"></div></span>'
             f'<span class="{best}share">{share}</span>'
         )
@@ -118,7 +121,7 @@ def bars(names: Sequence[str], answer: Answer | None, *, small: bool = False) ->
         spoken = ", ".join(f"{names[i]} {words.share(float(p[i]))}" for i in order)
     return (
         f'<div class="nn-bars{" small" * small}" role="img" '
-        f'aria-label="Probability of each answer: {escape(spoken)}">{"".join(rows)}</div>'
+        f'aria-label="Probability of each answer: {html(spoken)}">{"".join(rows)}</div>'
     )
 
 
@@ -129,11 +132,11 @@ def headline(answer: Answer, *, above: str = "The network answers", small: bool 
     second = ""
     if answer.second != answer.first:
         share = words.share(float(answer.probabilities[answer.second]))
-        second = f"<br>next {escape(answer.names[answer.second])}, {share}"
+        second = f"<br>next {html(answer.names[answer.second])}, {share}"
     status = ' role="status"' * (not small)
     return (
-        f'<div class="nn-answer"{status}><div class="nn-above">{escape(above)}</div>'
-        f'<div class="name" style="font-size:{size}rem">{escape(answer.name)}</div>'
+        f'<div class="nn-answer"{status}><div class="nn-above">{html(above)}</div>'
+        f'<div class="name" style="font-size:{size}rem">{html(answer.name)}</div>'
         f'<div class="below"><b>{sure.capitalize()}</b><br>{words.share(answer.sure)}{second}</div>'
         "</div>"
     )

@@ -6,6 +6,12 @@ from __future__ import annotations
 DIFFERENCES = (
     ("Who computes", "your machine, on one core", "the server, on all its cores"),
     (
+        "While many train",
+        "you are alone",
+        "24 visitors at a time take turns; who waits in line sees his place, and gets turns within "
+        "twenty seconds",
+    ),
+    (
         "Where things are kept",
         "in this browser, until you delete them; in no private window",
         "in the server's memory, for an hour after you were last seen",

@@ -39,7 +39,8 @@ class Judgement:
     def is_of(self, network: Network) -> bool:
         """Whether this network still has the weights that were judged."""
         mine, its = self.network.theta, network.theta
-        return self.network.sizes == network.sizes and (mine is its or np.array_equal(mine, its))
+        alike = (self.network.specs, self.network.shape) == (network.specs, network.shape)
+        return alike and (mine is its or np.array_equal(mine, its))
 
 
 def per_class(judgement: Judgement) -> list[tuple[str, str, str, str]]:

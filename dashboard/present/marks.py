@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nnengine.analysis.finetuning import Lesson
+from nnengine.analysis.finetuning import FineTuning
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def score(found: Sequence[Mark]) -> str:
     return text + (f", {others} of other classes" if judged and others else "")
 
 
-def forgotten(lesson: Lesson) -> str:
+def forgotten(lesson: FineTuning) -> str:
     """Return in words what a lesson cost on the test images, in points of a hundred."""
     lost = 100 * ((lesson.remembered_before or 0) - (lesson.remembered_after or 0))
     if abs(lost) < 0.005:

@@ -6,6 +6,7 @@ Pictures are uint8 RGBA with transparent gaps, so that one suits a light page an
 from __future__ import annotations
 
 import io
+import math
 from typing import Literal
 
 import numpy as np
@@ -78,6 +79,54 @@ def weight_levels(
     half = LEVELS // 2
     level = np.rint(half + half * np.clip(w / bounds, -1, 1))
     return np.ascontiguousarray(level.T.astype(np.uint8)).reshape(-1, h, across)
+
+
+def filter_levels(
+    weights: np.ndarray, *, scale: Literal["common", "own"] = "common", limit: float | None = None
+) -> np.ndarray:
+    """Turn a convolution's weights (h, w, channels, maps) into levels, uint8 (maps, h, w).
+
+    Each pixel is the mean over all channels; a single channel is shown as it is.
+    """
+    height, width, _, maps = weights.shape
+    mean = weights.mean(axis=2).reshape(height * width, maps)
+    return weight_levels(mean, (height, width), scale=scale, limit=limit)
+
+
+def filter_colours(weights: np.ndarray, limit: float) -> np.ndarray:
+    """Turn weights (h, w, 3, maps) into colours, uint8 (maps, h, w, 3): zero is a middle grey."""
+    share = np.clip(np.nan_to_num(weights) / limit, -1, 1)
+    return np.rint(127.5 + 127.5 * share).astype(np.uint8).transpose(3, 0, 1, 2)
+
+
+def shrunk(maps: np.ndarray, most: int) -> np.ndarray:
+    """Return maps (n, h, w) of at most so many pixels each: the strongest of those that share one.
+
+    Strongest: farthest from zero, with its sign.
+    """
+    each = max(1, math.ceil(math.sqrt(maps.shape[1] * maps.shape[2] / most)))
+    while -(-maps.shape[1] // each) * -(-maps.shape[2] // each) > most:
+        each += 1
+    if each == 1:
+        return maps
+    down, across = (np.arange(0, side, each) for side in maps.shape[1:])
+    low, high = (
+        function.reduceat(function.reduceat(maps, down, axis=1), across, axis=2)
+        for function in (np.minimum, np.maximum)
+    )
+    return np.where(-low > high, low, high)
+
+
+def map_levels(maps: np.ndarray, limit: float) -> np.ndarray:
+    """Turn what a layer makes of an image, (n, h, w), into levels, uint8; zero is 127."""
+    half = LEVELS // 2
+    share = np.clip(np.nan_to_num(maps) / limit, -1, 1)
+    return np.rint(half + half * share).astype(np.uint8)
+
+
+def colour_sheet(tiles: np.ndarray, *, columns: int) -> np.ndarray:
+    """Lay colour tiles (n, h, w, 3) out without gaps; return uint8 RGBA (H, W, 4)."""
+    return _tiles(tiles, columns, gap=0, zoom=1)
 
 
 def sheet(tiles: np.ndarray, *, columns: int) -> np.ndarray:

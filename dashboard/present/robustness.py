@@ -9,6 +9,7 @@ from functools import lru_cache
 import numpy as np
 
 from dashboard.present import words
+from dashboard.present.outside import plain
 from dashboard.present.samples import choose
 from nnengine.analysis.robustness import DISTORTIONS, distort
 from nnengine.data.dataset import Dataset
@@ -125,7 +126,7 @@ def about(data: Dataset, part: str, *, share: float = 1.0, live: bool = False) -
 
 
 def fact(kind: Kind, lines: Sequence[tuple[str, np.ndarray]]) -> str:
-    """Return what is read far from the undistorted level: "At 3 px 45 %, Run 1 94 %"."""
+    """Return as Markdown what is read far from the undistorted: "At 3 px 45 %, Run 1 94 %"."""
     found = [(name, y[kind.far]) for name, y in lines if np.isfinite(y[kind.far])]
     if not found:
         return "…"
@@ -133,7 +134,7 @@ def fact(kind: Kind, lines: Sequence[tuple[str, np.ndarray]]) -> str:
     place = f"At {level}" if any(c.isdigit() for c in level) else level.capitalize()
     if len(lines) == 1:
         return f"{place} **{words.share(found[0][1])}** are read."
-    return f"{place}: " + ", ".join(f"{name} **{words.share(y)}**" for name, y in found)
+    return f"{place}: " + ", ".join(f"{plain(name)} **{words.share(y)}**" for name, y in found)
 
 
 def spoken(kind: Kind, lines: Sequence[tuple[str, np.ndarray]]) -> str:

@@ -21,6 +21,49 @@ def cost(cost: Mapping[str, Any], data: Mapping[str, Any], share: float | None) 
     )
 
 
+def turns(
+    wait: tuple[int, float | None] | None, *, visitors: int, places: int, others: int
+) -> tuple[str, str] | None:
+    """Return whether a run has its turns now or which place in line, and why; None without a line.
+
+    wait: the place, 1 for the next, and about how many seconds yet; None for these where it waits
+    for one of `others` runs of the same visitor.
+    """
+    if wait is None and visitors <= places:
+        return None
+    place, seconds = wait or (0, 0.0)
+    behind = f"{ordinal(place)} in line"
+    if seconds is None:
+        one = "your other run" if others == 1 else f"one of your {others} other runs"
+        return f"Waiting: {behind} of yours", f"It trains as soon as {one} ends or is paused."
+    now = f"Waiting: {behind}, {about(seconds)}" if wait else "It has its turns now"
+    return now, f"{visitors:,} visitors train here, {places:,} at a time. It goes on by itself."
+
+
+def shared(others: int, own: int) -> str:
+    """Return whom a run's turns are shared with, other visitors and the visitor's own runs."""
+    parts = [
+        f"another {what}{of}" if count == 1 else f"{count:,} other {what}s{of}"
+        for count, what, of in ((others, "visitor", ""), (own, "run", " of yours"))
+        if count
+    ]
+    return f", shared with {' and '.join(parts)}" if parts else ""
+
+
+def ordinal(number: int) -> str:
+    """Return a place as people say it: 1st, 2nd, 3rd, 4th, 11th."""
+    tail = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10)
+    return f"{number:,}{tail or 'th'}"
+
+
+def about(seconds: float) -> str:
+    """Return a short wait in words that need not change at every tick."""
+    if seconds < 3:
+        return "a moment"
+    step = 1 if seconds < 8 else 5
+    return f"about {step * round(seconds / step)} s"
+
+
 def curve(shown: Sequence[tuple[str, History]], metric: str) -> str:
     """Return a chart of one metric as a screen reader says it: the latest value of each curve."""
     parts = []

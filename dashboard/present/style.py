@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from dashboard.present.outside import apart, label
+
 # Every colour below has at least 3:1 contrast on both page backgrounds (tests/test_figures.py),
 # and neighbours differ in lightness or in blue-yellow, which colour-blind eyes keep.
 SERIES = (
@@ -74,8 +76,7 @@ def axis(title: str = "", **more: object) -> dict:
 
 def rows(class_names: Sequence[str]) -> list[str]:
     # Plotly reads "0", "1" as numbers and equal names as one row; both would merge or move bars.
-    names = [str(name) for name in class_names]
-    return [n if names.count(n) == 1 else f"{n} ({i})" for i, n in enumerate(names)]
+    return apart([label(name) for name in class_names])
 
 
 def ink_on(values: np.ndarray, *, dark: bool = False) -> list[str]:

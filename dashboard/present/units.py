@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from nnengine.analysis.parts import parts
+from nnengine.core.description import Shape
 from nnengine.core.network import Network
 from nnengine.training.settings import SETTINGS
 
@@ -29,41 +32,77 @@ class Unit:
         return f"{self.name}: strength {self.strength:.2f}, bias {self.bias:+.2f}"
 
 
+def weighing(network: Network) -> list[int]:
+    """Return where in the network the layers with weights are; pages count these from 1."""
+    return [i for i, spec in enumerate(network.specs) if spec.weighs]
+
+
 def layer_names(network: Network) -> list[str]:
-    """Return one line a layer, such as "Layer 1: 784 inputs to 10 units"."""
-    last = len(network.layers) - 1
-    names = []
-    for i, layer in enumerate(network.layers):
-        source = f"{layer.weights.shape[0]:,} {'inputs' if i == 0 else 'units'}"
-        target = f"{layer.weights.shape[1]:,} {'classes' if i == last else 'units'}"
-        names.append(f"Layer {i + 1}: {source} to {target}")
-    return names
+    """Return one line a layer with weights, such as "Layer 1: 784 inputs to 10 units"."""
+    return [_layer_name(network, number, i) for number, i in enumerate(weighing(network), 1)]
+
+
+def _layer_name(network: Network, number: int, i: int) -> str:
+    spec, before = network.specs[i], network.layers[i].shape
+    if spec.kind == "conv":
+        height, width = spec.window
+        source = f"{before[2]} {'channel' if before[2] == 1 else 'channels'}"
+        return f"Layer {number}: {source} to {spec.units} maps, {height} × {width}"
+    source = "inputs" if i == 0 else "units" if before[:2] == (1, 1) else "numbers"
+    target = "classes" if i == len(network.specs) - 1 else "units"
+    return f"Layer {number}: {math.prod(before):,} {source} to {spec.units:,} {target}"
+
+
+def kind_of_units(network: Network, layer: int) -> str:
+    """Return what a layer consists of: "Unit", "Map" or "Class"."""
+    if layer == len(network.specs) - 1:
+        return "Class"
+    return "Map" if network.specs[layer].kind == "conv" else "Unit"
 
 
 def unit_names(network: Network, layer: int) -> tuple[str, ...]:
-    """Return the names of a layer's units: class names in the last, else "Unit 1", ..."""
+    """Return the names of a layer's units: class names in the last, else "Unit 1", "Map 1"."""
     if layer == len(network.layers) - 1:
         return tuple(network.class_names)
-    return tuple(f"Unit {i + 1}" for i in range(network.layers[layer].weights.shape[1]))
+    kind, count = kind_of_units(network, layer), network.specs[layer].units
+    return tuple(f"{kind} {i + 1}" for i in range(count))
 
 
 def source_names(network: Network, layer: int) -> tuple[str, ...]:
     """Return the names of what a layer reads: inputs by number, or the units before it."""
-    if layer:
-        return unit_names(network, layer - 1)
-    return tuple(f"Input {i + 1}" for i in range(network.inputs))
+    before = network.layers[layer].shape
+    earlier = [i for i in weighing(network) if i < layer]
+    if not earlier:
+        return tuple(f"Input {i + 1}" for i in range(math.prod(before)))
+    if before[:2] == (1, 1) and before[2] == network.specs[earlier[-1]].units:
+        return unit_names(network, earlier[-1])
+    return tuple(f"Number {i + 1}" for i in range(math.prod(before)))
+
+
+def flat_weights(network: Network, layer: int) -> np.ndarray:
+    """Return a layer's weights as (what each unit or map reads, units or maps)."""
+    weights = network.layers[layer].weights
+    return weights.reshape(-1, weights.shape[-1])
+
+
+def is_pictured(network: Network, layer: int) -> bool:
+    """Return whether a layer's weights stand for pixels, so that each unit or map has an image."""
+    if network.specs[layer].kind == "conv":
+        return max(network.specs[layer].window) > 1
+    shape = network.layers[layer].shape
+    return layer == 0 and shape[2] == 1 and min(network.image_shape) > 1
 
 
 def spread_words(network: Network) -> str:
     """Return the standard deviation of each layer's weights as words."""
-    spreads = [f"layer {i + 1} spreads {a.weights.std():.3f}" for i, a in enumerate(network.layers)]
-    return ", ".join(spreads)
+    found = [network.layers[i].weights.std() for i in weighing(network)]
+    return ", ".join(f"layer {i} spreads {std:.3f}" for i, std in enumerate(found, 1))
 
 
 def units_of(network: Network, layer: int, *, by_strength: bool = False) -> list[Unit]:
-    """Return a layer's units by index, or strongest first (equals by index)."""
-    weights, biases = network.layers[layer].weights, network.layers[layer].biases
-    strengths = np.linalg.norm(weights, axis=0)
+    """Return a layer's units or maps by index, or strongest first (equals by index)."""
+    biases = network.layers[layer].biases
+    strengths = np.linalg.norm(flat_weights(network, layer), axis=0)
     names = unit_names(network, layer)
     order = np.argsort(-strengths, kind="stable") if by_strength else np.arange(len(names))
     return [
@@ -83,8 +122,8 @@ def summary(network: Network, steps: int | None = None) -> str:
     A run that goes on knows its steps better than the record, which is written at its end. A
     network without a record, as every .nnm, may be trained all the same: nothing is said then.
     """
-    shape = "-".join(map(str, network.sizes))
-    hidden = ", ".join(map(_activation, dict.fromkeys(network.activations[:-1])))
+    shape = layers_in_words(network)
+    hidden = ", ".join(map(_activation, dict.fromkeys(_hidden_activations(network))))
     done = network.trained_steps if steps is None else steps
     parts = [shape, hidden or "no hidden layer", f"{network.parameter_count:,} parameters"]
     if done or steps is not None:
@@ -92,30 +131,47 @@ def summary(network: Network, steps: int | None = None) -> str:
     return " · ".join(parts)
 
 
-def file_name(name: str) -> str:
-    """Return a name as part of a file name: letters, digits and hyphens."""
-    kept = "".join(c.lower() if c.isalnum() else "-" for c in name)
-    return "-".join(part for part in kept.split("-") if part)[:60] or "network"
+def _hidden_activations(network: Network) -> list[str]:
+    """Return those of hidden layers with weights; of one with a norm behind it, the norm's."""
+    names, specs = network.activations, network.specs
+    behind = (i + (specs[i + 1].kind == "norm") for i in weighing(network)[:-1])
+    return [names[i] for i in behind]
 
 
-def plain(text: str) -> str:
-    """Return text that Markdown shows as it is, whatever a visitor called his run or file."""
-    return "".join("\\" + c if c in "\\`*_{}[]()#+-.!|<>~$:" else c for c in text)
+def layers_in_words(network: Network) -> str:
+    """Return all layers in a line: "784-128-10", or "conv 8 5x5, pool 2, dense 64 → 10"."""
+    if network.is_dense:
+        return network.description
+    return f"{network.description} → {network.classes}"
 
 
 def layer_rows(network: Network) -> list[tuple[str, ...]]:
-    """Return (layer, from, to, activation, parameters) as words, one row a layer."""
-    last = len(network.layers) - 1
+    """Return (layer, what it gives, activation, parameters) as words, one row a layer."""
+    last = len(network.specs) - 1
     return [
         (
-            f"{i + 1}",
-            f"{layer.weights.shape[0]:,}",
-            f"{layer.weights.shape[1]:,}",
-            "softmax" if i == last else _activation(network.activations[i]),
-            f"{layer.weights.size + layer.biases.size:,}",
+            f"{i + 1}. {part.spec}{', the classes' * (i == last)}",
+            shape_words(part.after),
+            "softmax" if i == last else _acting(network, i),
+            f"{part.parameters:,}",
         )
-        for i, layer in enumerate(network.layers)
+        for i, part in enumerate(parts(network.specs, network.shape))
     ]
+
+
+def _acting(network: Network, layer: int) -> str:
+    """Return what a layer's activation is; "–" where it has none, or a norm stands before it."""
+    name, spec, after = network.activations[layer], *network.specs[layer : layer + 2]
+    own = spec.weighs and after.kind != "norm"
+    return _activation(name) if own or name != "identity" else "–"
+
+
+def shape_words(shape: Shape) -> str:
+    """Return a shape as people write it: "128", "28 × 28", "8 × 12 × 12" for maps of 12 by 12."""
+    height, width, channels = shape
+    if height == width == 1:
+        return f"{channels:,}"
+    return f"{height} × {width}" if channels == 1 else f"{channels:,} × {height} × {width}"
 
 
 def facts(network: Network) -> list[tuple[str, str]]:
@@ -123,7 +179,7 @@ def facts(network: Network) -> list[tuple[str, str]]:
     height, width = network.image_shape
     scale = network.input_scale
     return [
-        ("Images", f"{height} × {width} pixels"),
+        ("Images", f"{height} × {width} pixels{' in colour' * (network.channels > 1)}"),
         ("Input scale", "pixel ÷ 255" if abs(scale * 255 - 1) < 1e-9 else f"pixel × {scale:g}"),
         ("Classes", ", ".join(network.class_names)),
         ("Parameters", f"{network.parameter_count:,} of {network.dtype}"),

@@ -19,7 +19,7 @@ from nnengine.training.settings import Row
 # What mail programs and networks hang on to links: nobody typed them.
 _STICKERS = re.compile("utm_|.*clid$|ref$|mc_")
 _SHOWN = 40  # characters of a bad value that a message repeats
-_LONGEST = 200  # characters of a value that are read
+_LONGEST = 400  # characters of a value that are read
 _USUAL = Recipe()
 # What decides most: a link says it even where it is usual.
 _ALWAYS = (

@@ -5,13 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator
 from dataclasses import replace
+from statistics import median
 
 import numpy as np
 
-from dashboard.runs.recipe import Recipe, parameter_count
+from dashboard.runs.fields import dense
+from dashboard.runs.recipe import Recipe
+from nnengine import kernels
+from nnengine.analysis.parts import Cost
 from nnengine.data.augment import GENTLE, NONE
 from nnengine.data.dataset import Dataset
-from nnengine.training import Evaluated, StepFinished, training
+from nnengine.training import Evaluated, StepFinished, layertext, training
 
 CALIBRATION_S = 0.12
 # Beside one multiply-add a parameter, an image costs its share of softmax and look-up, and a
@@ -21,39 +25,49 @@ _STEP_UNITS = 20_000
 # Changing an image costs the same beside any network: 2 to 4 us for one of 784 pixels, where a
 # full batch of 784-10-10 does 13,000 units in a microsecond.
 _CHANGED_PIXEL_UNITS = 45
+# Of other layers than dense ones: every number they make is passed over several times, in NumPy's
+# kernels more often. With this one rate served networks of 0.03 to 3 million multiplications within
+# an eighth, in NumPy five of 0.3 to 3 million within a quarter.
+_NUMBER_UNITS, _NUMBER_UNITS_OF_NUMPY = 28, 100
+# Units that such networks do in the time of one of mini-batches of dense ones, once compiled.
+_LAYERS, _OF_DENSE = ("layers",), 0.78
+_LOOKING = Recipe(
+    hidden=layertext.read_hidden("conv 8 5x5 pad 2, pool 2, conv 16 5x5, pool 2, dense 32"),
+    batch_size=32,
+    epochs=200,
+)
 
 
 class Pace:
     """Units of work a second, for each kind of run apart; better with every run.
 
     A unit is about one multiply-add. Full batches and mini-batches differ, and so do images as
-    they are and changed ones, which a second thread prepares where there is one. Written by the
-    engine thread, read by pages.
+    they are and changed ones, which a second thread prepares where there is one; networks of other
+    layers than dense ones are a kind of their own. Written by the engine thread, read by pages.
     """
 
     def __init__(self) -> None:
-        self._units_per_s: dict[tuple[bool, bool], float] = {}
+        self._units_per_s: dict[tuple, float] = {}
 
-    def note(
-        self, recipe: Recipe, sizes: tuple[int, ...], images: int, steps: int, seconds: float
-    ) -> None:
+    def note(self, recipe: Recipe, cost: Cost, images: int, steps: int, seconds: float) -> None:
         """Learn from a run that did `images` in `steps` with `seconds` of the engine to itself."""
         if steps < 1 or seconds < CALIBRATION_S / 2:
             return
-        kind = _kind(recipe)
-        rate = _units(recipe, sizes, images, steps) / seconds
+        kind = _kind(recipe, cost)
+        rate = _units(recipe, cost, images, steps) / seconds
         known = self._units_per_s.get(kind)
         self._units_per_s[kind] = rate if known is None else 0.5 * known + 0.5 * rate
 
     def estimate_s(self, recipe: Recipe, dataset: Dataset) -> float | None:
         """Return the seconds the recipe would take alone; None before anything was measured."""
-        rate = self._units_per_s.get(_kind(recipe))
+        cost = recipe.cost(dataset)
+        rate = self._units_per_s.get(_kind(recipe, cost))
         if rate is None:
             return None
         config = recipe.config(dataset.count)
         steps = config.total_steps(dataset.count)
         images = steps * min(config.batch_size or dataset.count, dataset.count)
-        return _units(recipe, recipe.sizes(dataset), images, steps) / rate
+        return _units(recipe, cost, images, steps) / rate
 
     def calibrate(
         self, clock: Callable[[], float] = time.perf_counter
@@ -64,30 +78,40 @@ class Pace:
         """
         data = yield from _made_up()
         full = Recipe(
-            hidden=(10,), optimizer="sgd", batch_size=None, epochs=None, iterations=100_000
+            hidden=dense((10,)), optimizer="sgd", batch_size=None, epochs=None, iterations=100_000
         )
         for recipe in (full, Recipe(epochs=200)):
             for augmentation in (NONE, GENTLE):
                 changed = replace(recipe, augmentation=augmentation)
                 yield from self._measure(changed, data, clock)
+        if (
+            kernels.name == "numba"
+        ):  # what measures it would first be compiled, ten seconds of a core
+            self._units_per_s[_LAYERS] = _OF_DENSE * self._units_per_s[(False, False)]
+        else:
+            yield from self._measure(_LOOKING, data, clock)
 
     def _measure(
         self, recipe: Recipe, data: Dataset, clock: Callable[[], float]
     ) -> Generator[None, None, None]:
         steps = seen = 0
-        seconds, last = 0.0, None  # by the clock while this is at work; None before the first step
+        taken: list[float] = []  # by the clock while this is at work, an event each
+        last = None  # before the first step
         for event in training(recipe.build(data), data, recipe.config(data.count)):
             if last is not None:
-                seconds += clock() - last
+                taken.append(clock() - last)
             if isinstance(event, StepFinished):
                 steps, seen = steps + 1, seen + event.images
-            if steps and seconds > CALIBRATION_S:
+            if steps and sum(taken) > CALIBRATION_S:
                 break
             yield
             # What comes before the first evaluation is done once a run, and may take seconds.
             if last is not None or isinstance(event, Evaluated):
                 last = clock()
-        self.note(recipe, recipe.sizes(data), seen, steps, seconds)
+        cost, seconds = recipe.cost(data), sum(taken)
+        if not cost.dense:  # every event is a step; while pages are drawn, NumPy waits for turns
+            seconds = max(steps * median(taken), CALIBRATION_S / 2)
+        self.note(recipe, cost, seen, steps, seconds)
 
 
 def _made_up() -> Generator[None, None, Dataset]:
@@ -107,14 +131,18 @@ def _made_up() -> Generator[None, None, Dataset]:
     return Dataset(images, np.arange(len(images)) % 10)
 
 
-def _kind(recipe: Recipe) -> tuple[bool, bool]:
-    return recipe.batch_size is None, bool(recipe.augmentation)
+def _kind(recipe: Recipe, cost: Cost) -> tuple:
+    """Return what runs are measured together; beside a convolution's sums all else is little."""
+    return (recipe.batch_size is None, bool(recipe.augmentation)) if cost.dense else _LAYERS
 
 
-def _units(recipe: Recipe, sizes: tuple[int, ...], images: int, steps: int) -> float:
-    count = parameter_count(sizes)
-    changed = _CHANGED_PIXEL_UNITS * sizes[0] if recipe.augmentation else 0
-    return images * (count + _IMAGE_UNITS + changed) + steps * (3 * count + _STEP_UNITS)
+def _units(recipe: Recipe, cost: Cost, images: int, steps: int) -> float:
+    if not cost.dense:
+        each = _NUMBER_UNITS_OF_NUMPY if kernels.name == "numpy" else _NUMBER_UNITS
+        return images * (cost.multiplications + each * cost.numbers)
+    changed = _CHANGED_PIXEL_UNITS * cost.pixels if recipe.augmentation else 0
+    of_steps = steps * (3 * cost.parameters + _STEP_UNITS)
+    return images * (cost.parameters + _IMAGE_UNITS + changed) + of_steps
 
 
 def in_words(seconds: float) -> str:

@@ -1,11 +1,10 @@
 """Fields: the settings of a recipe as forms and links have them, made from the engine's rows.
 
-What the engine knows nothing of has rows here: hidden layers as widths, a share that is held out.
+What the engine has no row for has one here: the hidden layers, a share that is held out.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,46 +12,68 @@ from typing import Any
 from dashboard.host.tab import HERE
 from dashboard.runs.amounts import Shown
 from dashboard.runs.bounds import Bounds
-from nnengine.errors import ConfigError
+from nnengine.core.description import Spec
+from nnengine.training import layertext
 from nnengine.training.kinds import Choice, Kind, Number, Whole
 from nnengine.training.settings import SETTINGS, Row
 
 # The split is shared between visitors in memory, so the shares on offer are few.
 VALIDATION_SHARES = (0.05, 0.1, 0.2, 0.3)
+_OTHERS = 4  # times as many layers as may have weights, with those that have none
 _LAST = ("seed", "augmentation")  # of the engine's: they stand behind the page's own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Widths(Kind):
-    """Units in each hidden layer, as many layers as there are numbers."""
+class Layers(Kind):
+    """Hidden layers as text, so many with weights at most, and so many units or maps in each.
+
+    ends: inputs and classes of the data in hand, where a text of numbers alone may have both.
+    """
 
     layers: int
     units: int
+    ends: tuple[int, int] | None = None
 
     @property
     def wanted(self) -> str:
         return (
-            f"at most {self.layers} hidden layers of at most {self.units:,} units each, such as "
-            "128, 64"
+            f"at most {self.layers} hidden layers with weights, of at most {self.units:,} units "
+            "each, such as 128, 64 or conv 8 5x5, pool 2, dense 64"
         )
 
     def refusal(self, name: str, value: Any) -> str:
-        if len(value) > self.layers:
-            return f"{len(value)} hidden layers: {HERE} allows {self.layers}"
-        width = next(width for width in value if not 1 <= width <= self.units)
-        return f"a hidden layer of {width:,} units: choose between 1 and {self.units:,}"
+        weighing = [spec for spec in value if spec.weighs]
+        if len(weighing) > self.layers:
+            which = " with weights" * (len(weighing) < len(value))
+            return f"{len(weighing)} hidden layers{which}: {HERE} allows {self.layers}"
+        if len(value) > _OTHERS * self.layers:
+            return f"{len(value)} hidden layers: {HERE} allows {_OTHERS * self.layers}"
+        large = next(spec for spec in weighing if spec.units > self.units)
+        what = "units" if large.kind == "dense" else "maps"
+        return f"a hidden layer of {large.units:,} {what}: choose between 1 and {self.units:,}"
 
-    def read(self, text: str) -> tuple[int, ...]:
-        return () if text.strip() == "none" else parse_hidden(text)
+    def read(self, text: str) -> tuple[Spec, ...]:
+        return () if text.strip() == "none" else layertext.read_hidden(text, self.ends)
 
     def holds(self, value: Any) -> bool:
-        return len(value) <= self.layers and all(1 <= width <= self.units for width in value)
+        weighing = [spec for spec in value if spec.weighs]
+        few = len(weighing) <= self.layers and len(value) <= _OTHERS * self.layers
+        return few and all(spec.units <= self.units for spec in weighing)
 
     def write(self, value: Any) -> str:
-        return ",".join(map(str, value)) or "none"
+        return layertext.write_hidden(value).replace(", ", ",") or "none"
 
-    def restored(self, plain: Any) -> tuple[int, ...]:
-        return tuple(plain)
+    def say(self, value: Any) -> str:
+        return layertext.write_hidden(value, self.ends)
+
+    def restored(self, plain: Any) -> tuple[Spec, ...]:
+        """Return them from a text, or from the widths that earlier versions kept."""
+        return self.read(plain) if isinstance(plain, str) else dense(plain)
+
+
+def dense(widths: Sequence[int]) -> tuple[Spec, ...]:
+    """Return fully connected hidden layers of these widths."""
+    return tuple(Spec("dense", width) for width in widths)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,8 +114,10 @@ ABOVE = {
 BENEATH = {"name": "Name of the run", "share": "Share this recipe"}
 
 
-def rows(bounds: Bounds | None = None) -> dict[str, Row]:
+def rows(bounds: Bounds | None = None, ends: tuple[int, int] | None = None) -> dict[str, Row]:
     """Return the row of every field by its name, in the form's order, held to what is granted.
+
+    ends: see `Layers`.
 
     A setting of the engine that has a key has a field; one that is not narrowed here may be all
     that the engine allows.
@@ -102,7 +125,7 @@ def rows(bounds: Bounds | None = None) -> dict[str, Row]:
     bounds = bounds or Bounds()
     engine = {name: row for name, row in SETTINGS.items() if row.key}
     for name, kind in {
-        "learning_rate": Number(least=1e-6, most=100.0),
+        "learning_rate": Number(least=1e-6, most=100.0, step=0.0005),
         "momentum": Number(most=0.999),
         "batch_size": Whole(most=bounds.batch_size),
         "epochs": Whole(most=bounds.epochs),
@@ -115,8 +138,10 @@ def rows(bounds: Bounds | None = None) -> dict[str, Row]:
     last = {name: engine.pop(name) for name in _LAST}
     hidden = Row(
         name="hidden", key="hidden", label="Hidden layers",
-        help="Units in each hidden layer, such as 128, 64. Empty: no hidden layer.",
-        kind=Widths(layers=bounds.hidden_layers, units=bounds.width),
+        help="Units of each hidden layer, such as 128, 64; or layers in words, such as conv 8 5x5, "
+        "pool 2, dense 64. Known are conv (maps and window, then stride and pad), pool, average, "
+        "norm, dropout, flatten and dense. Empty: no hidden layer.",
+        kind=Layers(layers=bounds.hidden_layers, units=bounds.width, ends=ends),
     )  # fmt: skip
     return {"hidden": hidden} | engine | {"validation": validation()} | last
 
@@ -142,17 +167,3 @@ def hideable() -> dict[str, str]:
     labels = {group(row): row.label for row in rows().values()}
     labels |= {name: switch.title for name, switch in SWITCHES.items()}
     return ABOVE | labels | BENEATH
-
-
-def parse_hidden(text: str) -> tuple[int, ...]:
-    """Return the widths in "128, 64" (commas, spaces or dashes between); () when empty.
-
-    Raises ConfigError that shows what is wrong and an example.
-    """
-    parts = [part for part in re.split(r"[\s,;]+|(?<=\d)-(?=\d)", text.strip()) if part]
-    for part in parts:
-        if not re.fullmatch("0*[1-9][0-9]*", part):
-            raise ConfigError(
-                f"“{part[:20]}” is not a number of units: write whole numbers, such as 128, 64"
-            )
-    return tuple(int(part.lstrip("0")[:9]) for part in parts)  # more digits are too many units

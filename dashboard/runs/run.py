@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 from dashboard.runs.recipe import Recipe
 from nnengine.core.network import Network
 from nnengine.data.dataset import Dataset
 from nnengine.training import History, TrainingConfig
 from nnengine.training.state import TrainingState
+
+if TYPE_CHECKING:
+    from dashboard.runs.work import Work
 
 LIVE = ("waiting", "running")
 ENDED = ("finished", "stopped", "diverged", "failed")
@@ -54,9 +56,15 @@ class Run:
     message: str = ""
     history: History = field(default_factory=History)
     work: Work | None = field(default=None, repr=False)
-    # Of a run from an earlier time, until it goes on: where it was, and how its data are had.
+    # Of a run set aside, or from an earlier time, until it goes on: where it was, and how its data
+    # are had.
     reached: TrainingState | None = field(default=None, repr=False)
     data: Callable[[], tuple[Dataset, Dataset | None]] | None = field(default=None, repr=False)
+    aside: tuple[Dataset, ...] = field(default=(), repr=False)  # data sets that `data` holds on to
+
+    def forget_place(self) -> None:
+        """Let go of where it was, once it has gone on from there or never will."""
+        self.reached, self.data, self.aside = None, None, ()
 
     @property
     def config(self) -> TrainingConfig:
@@ -80,20 +88,3 @@ class Run:
     images_per_s = property(lambda self: self.progress.images_per_s)
     seconds = property(lambda self: self.progress.seconds)
     seconds_left = property(lambda self: self.progress.seconds_left)
-
-
-@dataclass(eq=False)
-class Work:
-    """The engine's side of an active run; let go when the run ends."""
-
-    network: Network
-    events: Generator[Any]
-    history: History
-    total_images: int
-    reached: TrainingState
-    steps_due: int = 0
-    touched: bool = True  # a command has come since the last slice
-    published_s: float = -1e9
-    publish_cost_s: float = 0.0
-    resumed_s: float | None = None  # when the clock of this run was last read; None: it stands
-    window: deque = field(default_factory=deque)  # (seconds, images) at the end of slices

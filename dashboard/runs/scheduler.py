@@ -1,4 +1,4 @@
-"""Runs: who trains now. One engine thread gives every active run one slice in turn."""
+"""Scheduler: one engine thread trains all runs, a slice at a time, as `dealing` deals the turns."""
 
 from __future__ import annotations
 
@@ -7,27 +7,25 @@ import secrets
 import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from dashboard.host.tab import HERE
+from dashboard.runs import work as works
 from dashboard.runs.bounds import Bounds
+from dashboard.runs.dealing import Dealer
 from dashboard.runs.estimate import Pace, in_words
 from dashboard.runs.recipe import Recipe
-from dashboard.runs.run import ENDED, LIVE, Progress, Run, Work
+from dashboard.runs.run import ENDED, LIVE, Progress, Run
+from dashboard.runs.work import Work
 from nnengine import kernels
-from nnengine.core.network import Network
+from nnengine.analysis.parts import cost_of
 from nnengine.data.dataset import Dataset
-from nnengine.errors import ConfigError, EngineError
-from nnengine.training import History, StepFinished, TrainingDiverged, TrainingFinished, training
+from nnengine.errors import EngineError
+from nnengine.training import History, StepFinished, TrainingDiverged, TrainingFinished
 from nnengine.training.state import TrainingState
 
 SLICE_S = 0.05
-PUBLISH_S = 0.25  # snapshots at most four times a second
-PUBLISH_SHARE = 0.05  # and at most this share of the engine's time
-SPEED_WINDOW_S = 4.0
 REAP_EVERY_S = 2.0
 SETTLE_S = 0.4  # how long a click waits to see its effect
 
@@ -58,7 +56,8 @@ class Scheduler:
         self.pace = Pace()
         self._warm_up = warm_up or self._prepare
         self._warming: Iterator[Any] | None = None
-        self._active: deque[Run] = deque()
+        self._active: list[Run] = []  # in the order in which they came, or came back
+        self._dealer = Dealer(self.bounds.active_runs, self.bounds.active_per_visit)
         self._changed = threading.Condition()
         self._reaped_s = clock()
         self._closed = False
@@ -77,13 +76,8 @@ class Scheduler:
     ) -> Run:
         """Queue a new run and return it; raises ConfigError for what the bounds forbid."""
         recipe.check(dataset, self.bounds)
-        if validation is not None and validation.inputs != dataset.inputs:
-            raise ConfigError(
-                f"validation images have {validation.inputs:,} pixels, training images "
-                f"{dataset.inputs:,}: use sets of one image size"
-            )
         network = recipe.build(dataset)
-        work = _work(recipe, network, TrainingState(), History(), dataset, validation)
+        work = works.begin(recipe, network, (dataset, validation), TrainingState(), History())
         run = Run(
             id=run_id or new_id(),
             owner=owner,
@@ -98,7 +92,7 @@ class Scheduler:
             work=work,
         )
         with self._changed:
-            self._check_room(owner)
+            self.bounds.check_room(*self._sharing(owner))
             self._active.append(run)
             self._changed.notify_all()
         return run
@@ -109,21 +103,6 @@ class Scheduler:
             self._active.append(run)
             self._changed.notify_all()
 
-    def _take_up(self, run: Run) -> None:
-        """Give a run of an earlier time its data; raises ConfigError or FormatError without."""
-        if run.work is not None or run.reached is None or run.data is None:
-            return
-        dataset, validation = run.data()
-        network = run.snapshot.copy()
-        known = network.training[-1] if network.training else {}
-        if run.step and known.get("data_digest") not in (None, dataset.digest):
-            raise ConfigError(f"this run began with other images than {dataset.name} holds now")
-        run.recipe.check(dataset, self.bounds)
-        run.work = _work(
-            run.recipe, network, run.reached, run.history.copy(), dataset, validation
-        )  # fmt: skip
-        run.reached = run.data = None
-
     def pause(self, run: Run) -> None:
         """Ask for no further event of `run` until it is resumed."""
         self._command(run, LIVE, "paused")
@@ -132,8 +111,10 @@ class Scheduler:
         """Let a paused run go on; raises ConfigError when the server has no room just now."""
         with self._changed:
             if run.state == "paused":
-                self._check_room(run.owner, but=run)
-        self._take_up(run)
+                self.bounds.check_room(*self._sharing(run.owner))
+                self._active.remove(run)  # it gave its place away when it was paused
+                self._active.append(run)
+        works.take_up(run, self.bounds)
         run.beat = self._clock()
         # Where there is no thread the first slice is not waited for: 0.06 s of a click's time.
         self._command(run, ("paused",), "running", wait=self.threaded)
@@ -141,7 +122,7 @@ class Scheduler:
     def step(self, run: Run) -> None:
         """Let a live or paused run do exactly one optimizer step, and stay paused."""
         run.beat = self._clock()
-        self._take_up(run)
+        works.take_up(run, self.bounds)
         with self._changed:
             if run.work and run.state == "paused":
                 run.work.steps_due += 1
@@ -168,6 +149,26 @@ class Scheduler:
         """Return how many runs share the engine now."""
         return sum(run.state in LIVE for run in self.active())
 
+    def sharers(self, owner: str) -> tuple[int, int]:
+        """Return how many other visitors' turns there are, and how many runs share this one's."""
+        with self._changed:
+            return self._sharing(owner)
+
+    def _sharing(self, owner: str) -> tuple[int, int]:
+        live = [run.owner for run in self._active if run.state in LIVE]
+        return len({*live} - {owner}), live.count(owner)
+
+    def waits(self, run: Run) -> tuple[int, float | None] | None:
+        """Return a run's place in line, 1 for the next, and about how many seconds it waits yet.
+
+        None where it has turns now; None for the seconds where it waits for the visitor's others.
+        """
+        wait = self._dealer.waits.get(run.id)
+        if wait is None or run.state not in LIVE:
+            return None
+        left = None if wait.until_s is None else max(wait.until_s - self._clock(), 0.0)
+        return wait.place, left
+
     def close(self) -> None:
         """Stop every run and end the thread."""
         for run in self.active():
@@ -188,10 +189,10 @@ class Scheduler:
 
     def _give_turns(self, deadline: float) -> bool:
         worked = False
-        while run := self._next():
-            self._slice(run)
+        while due := self._next():
+            trained = self._slice(*due)
             worked = True
-            if self._clock() >= deadline:
+            if trained and self._clock() >= deadline:
                 break
         self._reap()
         return worked
@@ -216,7 +217,7 @@ class Scheduler:
 
     def _serve(self) -> None:
         """The engine thread: slices while there is work, sleep while there is none."""
-        _one_blas_thread()
+        works.one_blas_thread()
         while not self._closed:
             try:
                 worked = self.advance()
@@ -225,37 +226,31 @@ class Scheduler:
                 worked = False
             if not worked:
                 with self._changed:
-                    if not self._due():
+                    if not any(run.state in LIVE or _called(run) for run in self._active):
                         self._changed.wait(REAP_EVERY_S)
 
-    def _due(self) -> Run | None:
-        """Return whose turn it is; a run with a fresh command goes first, so clicks show soon."""
-        due = None
-        for run in self._active:
-            work = run.work
-            if work and work.touched:
-                return run
-            if due is None and (run.state in LIVE or (work and work.steps_due)):
-                due = run
-        return due
+    def _next(self) -> tuple[Run, bool] | None:
+        """Return the next run with something to do, and whether it is its turn to train.
 
-    def _next(self) -> Run | None:
-        """Return the next run with something to do and send it to the end of the queue."""
+        One with a fresh command goes first, so clicks show soon; but training takes a turn.
+        """
         with self._changed:
-            run = self._due()
-            if run:
-                self._active.remove(run)
-                self._active.append(run)
-            return run
+            for run in self._active:
+                if _called(run):
+                    return run, False
+            run = self._dealer.next(self._active, self._clock())
+            return (run, True) if run else None
 
-    def _slice(self, run: Run) -> None:
+    def _slice(self, run: Run, its_turn: bool) -> bool:
+        """Do what is due for a run; return whether it trained."""
         if run.work is None and not self._taken_up(run):
-            return
+            return False
         work = run.work
         assert work is not None
         work.touched = False
         started = self._clock()
-        if run.state in LIVE or work.steps_due:
+        trains = (its_turn and run.state in LIVE) or work.steps_due > 0
+        if trains:
             self._turn(run, "waiting", "running")
             if work.resumed_s is None:
                 work.resumed_s = started
@@ -265,17 +260,18 @@ class Scheduler:
                 self._fail(run, fault)
             busy_s = run.progress.busy_s + self._clock() - started
             run.progress = replace(run.progress, busy_s=busy_s)
-        self._account(run, work)
-        self._publish(run, work)
+        works.account(run, work, self._clock(), in_line=bool(self._dealer.waits))
+        works.publish(run, work, self._clock)
         if run.ended:
             self._let_go(run, work)
         with self._changed:
             self._changed.notify_all()
+        return trains
 
     def _taken_up(self, run: Run) -> bool:
         """Return whether a run of an earlier time can go on; otherwise it waits and says why."""
         try:
-            self._take_up(run)
+            works.take_up(run, self.bounds)
         except EngineError as fault:
             message = f"Paused where it was: {fault}. Choose its data again, then resume."
             with self._changed:
@@ -301,52 +297,11 @@ class Scheduler:
                 break
 
     def _note_step(self, run: Run, work: Work, event: StepFinished) -> None:
-        run.progress = replace(
-            run.progress,
-            step=event.step,
-            epoch=event.epoch,
-            loss=event.loss,
-            accuracy=event.accuracy,
-            images=run.progress.images + event.images,
-        )
+        works.note_step(run, event)
         if work.steps_due:
             work.steps_due -= 1
             if event.step >= run.progress.total_steps:
                 self._turn(run, "paused", "running")  # nothing is left but the last evaluation
-
-    def _account(self, run: Run, work: Work) -> None:
-        """Bring the clock, the speed and the time left up to date."""
-        now = self._clock()
-        seconds = run.progress.seconds
-        if work.resumed_s is not None:
-            seconds += now - work.resumed_s
-        work.resumed_s = now if run.state == "running" else None
-        window = work.window
-        window.append((seconds, run.progress.images))
-        while len(window) > 2 and seconds - window[0][0] > SPEED_WINDOW_S:
-            window.popleft()
-        took, done = seconds - window[0][0], run.progress.images - window[0][1]
-        speed = done / took if took > 0 and done else run.progress.images_per_s
-        left = work.total_images - run.progress.images
-        run.progress = replace(
-            run.progress,
-            seconds=seconds,
-            images_per_s=speed,
-            seconds_left=max(left, 0) / speed if speed and not run.ended else None,
-        )
-
-    def _publish(self, run: Run, work: Work) -> None:
-        """Replace what pages see, when it is due: the copies must not eat the training."""
-        now = self._clock()
-        pause = max(PUBLISH_S, work.publish_cost_s / PUBLISH_SHARE)
-        if run.state == "running" and now - work.published_s < pause:
-            return
-        run.snapshot = work.network.snapshot()
-        # The last word on a step replaces an earlier one, so an end is copied in any case.
-        if run.ended or len(work.history) != len(run.history):
-            run.history = work.history.copy()
-        work.published_s = self._clock()
-        work.publish_cost_s = work.published_s - now
 
     def _let_go(self, run: Run, work: Work) -> None:
         """Keep what pages show; free the optimizer's memory and the data."""
@@ -356,24 +311,17 @@ class Scheduler:
         except Exception:
             log.exception("run %s did not close cleanly", run.name)
         done = run.progress
-        self.pace.note(run.recipe, run.sizes, done.images, done.step, done.busy_s)
+        self.pace.note(run.recipe, cost_of(run.snapshot), done.images, done.step, done.busy_s)
         run.work = None
         with self._changed:
             self._active.remove(run)
 
     def _fail(self, run: Run, fault: Exception) -> None:
-        if isinstance(fault, EngineError):
-            message = str(fault)
-        elif isinstance(fault, MemoryError):
-            message = (
-                f"{HERE.capitalize()} ran out of memory: try a smaller network or smaller batches."
-            )
-        elif "new futures after" in str(fault):  # the process is ending under this thread
-            self._closed, message = True, "The server was shut down."
-        else:
+        if "new futures after" in str(fault):  # the process is ending under this thread
+            self._closed = True
+        elif not isinstance(fault, EngineError | MemoryError):
             log.error("run %s failed", run.name, exc_info=fault)
-            message = f"A fault of ours ended this run ({type(fault).__name__}: {fault})."
-        self._end(run, "failed", message)
+        self._end(run, "failed", works.in_words(fault))
 
     def _end(self, run: Run, state: str, message: str) -> None:
         with self._changed:
@@ -388,18 +336,27 @@ class Scheduler:
                 run.state = after
 
     def _reap(self) -> None:
-        """Every few seconds: pause runs nobody looks at, and do the chores."""
+        """Every few seconds: pause runs nobody looks at, set those aside, and do the chores."""
         now = self._clock()
         if now - self._reaped_s < REAP_EVERY_S:
             return
         self._reaped_s = now
         patience = self.bounds.unseen_pause_s
+        message = f"Paused by itself: nobody had looked for {in_words(patience)}."
         for run in self.active():
-            if run.state in LIVE and now - run.beat > patience:
-                message = f"Paused by itself: nobody had looked for {in_words(patience)}."
+            if now - run.beat > patience:
                 self._command(run, LIVE, "paused", message, wait=False)
+                self._set_aside(run, patience)
         for chore in self.chores:
             chore(now)
+
+    def _set_aside(self, run: Run, patience: float) -> None:
+        """Let a paused run hold no more than it needs to go on, unless somebody has come back."""
+        with self._changed:
+            work = run.work
+            rests = run.state == "paused" and not _called(run)
+            if work and rests and self._clock() - run.beat > patience:
+                works.set_aside(run, work)
 
     def _command(
         self, run: Run, states: tuple[str, ...], state: str, message: str = "", wait: bool = True
@@ -410,7 +367,7 @@ class Scheduler:
             run.state, run.message = state, message
             if run.work is None:  # of an earlier time, and not gone on with
                 if state in ENDED:
-                    run.reached = run.data = None
+                    run.forget_place()
                     self._active.remove(run)
                 return
             run.work.touched = True
@@ -418,50 +375,17 @@ class Scheduler:
                 run.work.steps_due = 0
             self._changed.notify_all()
             if wait and self.threaded and self.warm:
-                self._changed.wait_for(lambda: _settled(run), SETTLE_S)
+                self._changed.wait_for(lambda: works.settled(run), SETTLE_S)
         if wait and not self.threaded:
             # A command need not wait until the kernels are measured.
-            while not _settled(run) and self._give_turns(self._clock() + SLICE_S):
+            while not works.settled(run) and self._give_turns(self._clock() + SLICE_S):
                 pass
 
-    def _check_room(self, owner: str, but: Run | None = None) -> None:
-        live = [r for r in self._active if not r.ended and r is not but and r.state in LIVE]
-        mine = sum(r.owner == owner for r in live)
-        if mine >= self.bounds.active_per_visit:
-            raise ConfigError(
-                f"{mine} of your runs are training already, as many as "
-                f"{HERE} allows one visitor: pause or stop one first"
-            )
-        if len(live) >= self.bounds.active_runs:
-            raise ConfigError(
-                f"{len(live)} runs are training here, all that {HERE} has room for: "
-                "try again in a few minutes"
-            )
 
-
-def _work(
-    recipe: Recipe,
-    network: Network,
-    reached: TrainingState,
-    history: History,
-    dataset: Dataset,
-    validation: Dataset | None,
-) -> Work:
-    """Return what the engine holds of a run that begins, or goes on where `reached` says."""
-    config = recipe.config(dataset.count)
-    return Work(
-        network=network,
-        events=training(network, dataset, config, validation, reached),
-        history=history,
-        reached=reached,
-        total_images=config.total_steps(dataset.count)
-        * min(config.batch_size or dataset.count, dataset.count),
-    )
-
-
-def _settled(run: Run) -> bool:
+def _called(run: Run) -> bool:
+    """Return whether a command waits for its effect."""
     work = run.work
-    return work is None or not (work.touched or (run.state == "paused" and work.steps_due))
+    return bool(work and (work.touched or work.steps_due))
 
 
 def in_background(work: Callable[[], Any], name: str) -> None:
@@ -475,11 +399,3 @@ def in_background(work: Callable[[], Any], name: str) -> None:
 def new_id() -> str:
     """Return an id nobody can guess (128 bits), fit for a URL."""
     return secrets.token_urlsafe(16)
-
-
-def _one_blas_thread() -> None:
-    try:
-        from threadpoolctl import threadpool_limits
-    except ImportError:  # then the variable that app.py sets has to do
-        return
-    threadpool_limits(1, user_api="blas")

@@ -46,12 +46,19 @@ def invitation(blank: bool) -> str:
 def cannot_read(network: Network) -> None:
     """Say which networks can read drawings, and that this one cannot."""
     h, w = network.image_shape
+    if network.channels > 1:
+        st.warning("This network looks at images in colour: a drawing has none.")
+    else:
+        _of_another_shape(network, h, w)
+    st.page_link("views/models.py", label="Choose another network", icon=":material/folder_open:")
+
+
+def _of_another_shape(network: Network, h: int, w: int) -> None:
     st.warning(
         f"This network takes {network.inputs:,} numbers in images of {h} × {w}: a drawing cannot "
         "be put into that shape. Networks trained on images between 8 and 64 pixels a side read "
         "drawings; those of 28 × 28, such as MNIST's, read them best."
     )
-    st.page_link("views/models.py", label="Choose another network", icon=":material/folder_open:")
 
 
 def reading(held: Entry, framed: np.ndarray | None, blank: bool) -> None:

@@ -7,9 +7,11 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.components.tiles import tiles
+from dashboard.host.tab import IN_TAB
 from dashboard.present import pictures
 from dashboard.present.samples import choose
 from dashboard.runs.amounts import AMOUNTS, AS_THEY_ARE, CHOICES
+from nnengine import kernels
 from nnengine.data.augment import NONE, Augmentation, augmented
 from nnengine.data.dataset import Dataset
 from nnengine.training.settings import SETTINGS
@@ -31,7 +33,10 @@ def augment_form(data: Dataset) -> None:
         now = chosen()
         anew = f"{now.in_words().capitalize()}, anew each time an image is shown."
         st.caption(anew if now else "The same images in every epoch.")
-        _preview(data)
+        if _can_show():
+            _preview(data)
+        else:
+            st.fragment(_await_kernels, run_every=1.0)()
         if state.widget_value("train.images") == OWN:
             _sliders()
 
@@ -79,6 +84,22 @@ def _sliders() -> None:
 
 
 # The preview -----------------------------------------------------------------------------
+
+
+def _can_show() -> bool:
+    """Return whether the preview can be drawn at once.
+
+    What changes images is compiled too. Whoever asks before it is waits for all of the compiler's
+    work, and with him his page: a click on Start did nothing meanwhile.
+    """
+    return IN_TAB or kernels.name != "numba" or state.scheduler().warm
+
+
+def _await_kernels() -> None:
+    """Say why there is no preview yet, and draw the page anew once there can be one."""
+    if _can_show():
+        st.rerun()
+    st.caption("Examples come as soon as the kernels are compiled.")
 
 
 def _preview(data: Dataset) -> None:

@@ -6,7 +6,8 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.host.tab import IN_TAB
-from dashboard.present import units, words
+from dashboard.present import words
+from dashboard.present.outside import plain
 from dashboard.sections import live
 from nnengine.data import catalogue
 from nnengine.data.catalogue import Entry
@@ -23,19 +24,19 @@ def chooser() -> str:
         wanted = None
     titles = state.sources()
     shown = wanted or state.source()
-    state.set_widget("data.source", shown)
+    key = state.choice("data.source", shown)
     st.segmented_control(
-        "Data set", list(titles), key=state.widget("data.source"), format_func=titles.get,
-        label_visibility="collapsed", on_change=_chosen,
+        "Data set", list(titles), default=shown, key=key, format_func=titles.get,
+        label_visibility="collapsed", on_change=_chosen, args=(key,),
     )  # fmt: skip
     if refused := state.get("data.refused"):
-        st.error(units.plain(refused))
+        st.error(plain(refused))
     return shown
 
 
-def _chosen() -> None:
-    name = state.widget_value("data.source")
-    if name is None:  # pressed again: it stays
+def _chosen(key: str) -> None:
+    name = state.chosen("data.source", key)
+    if name is None:
         return
     state.put("data.fetch", None)
     state.put("data.refused", None)
@@ -68,19 +69,19 @@ def in_hand(name: str) -> None:
         return
     entry = catalogue.describe(name)
     st.markdown(entry.summary)
-    st.caption(units.plain(credit(entry)))
+    st.caption(plain(credit(entry)))
 
 
 def not_here(name: str) -> None:
     """Offer to fetch a set, show how far that is, and what to do meanwhile."""
     entry = catalogue.describe(name)
     with st.container(border=True):
-        st.markdown(f"## {units.plain(entry.title)}")
+        st.markdown(f"## {plain(entry.title)}")
         st.markdown(entry.summary)
         train, test = entry.images
         st.caption(
-            units.plain(f"{train:,} images to learn from, {test:,} to be examined on")
-            + f"  \n{units.plain(credit(entry))}"
+            plain(f"{train:,} images to learn from, {test:,} to be examined on")
+            + f"  \n{plain(credit(entry))}"
         )
         fetch = state.get("data.fetch")
         if IN_TAB:
@@ -89,7 +90,7 @@ def not_here(name: str) -> None:
             _offer(entry, fetch)
         else:
             live.part(_follow, TICK_S)(entry, fetch)
-    st.markdown(f"In hand meanwhile: **{units.plain(state.sources()[state.source()])}**.")
+    st.markdown(f"In hand meanwhile: **{plain(state.sources()[state.source()])}**.")
 
 
 def _by_hand(entry: Entry) -> None:
@@ -104,9 +105,9 @@ def _by_hand(entry: Entry) -> None:
 
 def _offer(entry: Entry, fetch) -> None:
     if fetch is not None and fetch.error:
-        st.error(units.plain(_failure(entry, fetch)))
+        st.error(plain(_failure(entry, fetch)))
         with st.expander("What was tried"):
-            st.markdown(units.plain(fetch.error))
+            st.markdown(plain(fetch.error))
     elif fetch is not None and fetch.cancelled:
         st.info("Stopped. What has come is kept: fetching goes on from there.")
     else:
@@ -143,5 +144,5 @@ def _follow(entry: Entry, fetch) -> None:
     now = fetch.progress
     share = min(now.done / now.total, 1.0) if now.total else 0.0
     came = f"{words.size(now.done)} of {words.size(now.total or entry.size_bytes)}"
-    st.progress(share, text=units.plain(f"{came} · {now.file}") if now.file else "Connecting")
+    st.progress(share, text=plain(f"{came} · {now.file}") if now.file else "Connecting")
     st.button("Stop", key="data.stop", on_click=state.cancel_fetch, args=(fetch,))

@@ -7,10 +7,10 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.components.drawing_pad import Sheet, drawing_pad
-from dashboard.present import units
+from dashboard.present.outside import plain
 from dashboard.store.picturefile import read_picture
 from nnengine.data import framing
-from nnengine.errors import FormatError
+from nnengine.errors import EngineError
 
 PAD = "drawing-pad"
 PEN_PX = 18  # on a pad of 280: digits that fill most of it are about as bold as MNIST's
@@ -60,20 +60,21 @@ def from_file() -> np.ndarray | None:
         help="Dark on light or light on dark. Crop it to the digit and plain paper around it.",
     )  # fmt: skip
     if upload is not None:
-        raw = upload.getvalue()
-        state.release_upload(upload)
         try:
-            state.put("draw.picture", (upload.name, read_picture(upload.name, raw), None))
-        except FormatError as fault:
-            state.put("draw.picture", (upload.name, None, str(fault)))
+            with state.taken_up(upload) as (raw, _):
+                state.put("draw.picture", (upload.name, read_picture(upload.name, raw), None))
+        except EngineError as fault:
+            text = str(fault)
+            text = text if text.startswith(upload.name) else f"{upload.name}: {text}"
+            state.put("draw.picture", (upload.name, None, text))
         state.put("draw.turn", turn + 1)
         st.rerun()
     name, pixels, fault = state.get("draw.picture") or ("", None, None)
     if fault:
-        st.error(units.plain(fault))
+        st.error(plain(fault))
     if pixels is not None:
         # st.image has no alternative text, and its caption serves as one.
-        st.image(pixels, caption=units.plain(name), width=280)
+        st.image(pixels, caption=plain(name), width=280)
         st.button("Remove picture", on_click=state.put, args=("draw.picture", None))
     return pixels
 

@@ -8,8 +8,10 @@ from dashboard import state
 from dashboard.components.live_plot import live_plot
 from dashboard.components.table import table
 from dashboard.components.tiles import tiles
-from dashboard.present import figures, judging, pictures, units
+from dashboard.present import figures, judging, pictures
 from dashboard.present.judging import Judgement
+from dashboard.present.outside import plain, shown
+from dashboard.store.budget import of_result
 from dashboard.store.networks import Entry
 from nnengine.core.metrics import evaluate
 from nnengine.core.network import Network
@@ -37,7 +39,7 @@ def judge(held: Entry) -> None:
         asked = st.button("Evaluate", type="primary", key="models.evaluate")
     if asked and not _evaluate(held.network, sets[source], source):
         return
-    judged = state.get("models.judged")
+    judged = state.pinned("models.judged")
     if judged:
         _verdict(held, judged)
 
@@ -48,9 +50,10 @@ def _evaluate(network: Network, data: Dataset, source: str) -> bool:
         with st.spinner("Evaluating"):
             found = evaluate(network, data)
     except EngineError as fault:
-        st.error(units.plain(str(fault)))
+        st.error(plain(fault))
         return False
-    state.put("models.judged", judging.Judgement(network, data, source, found))
+    judged = judging.Judgement(network, data, source, found)
+    state.pin("models.judged", judged, of_result(network, data))
     return True
 
 
@@ -85,7 +88,7 @@ def _square(judged: Judgement) -> tuple[int, int]:
         options = [clicked, *options]
     return st.selectbox(
         "Square", options, index=options.index(clicked) if clicked in options else 0, width=400,
-        format_func=lambda cell: judging.cell_words(cell, confusion, judged.names),
+        format_func=lambda cell: shown(judging.cell_words(cell, confusion, judged.names)),
         key=f"models.square.{clicks}",
     )  # fmt: skip
 

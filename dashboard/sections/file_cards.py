@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
 import streamlit as st
 
 from dashboard import state
-from dashboard.components.tiles import tiles
-from dashboard.present import anatomy, pictures, units, words
-from dashboard.sections import from_link
-from nnengine.data.readers import FORMATS, turned
-from nnengine.errors import EngineError
+from dashboard.present import anatomy, words
+from dashboard.present.outside import plain
+from dashboard.sections import from_link, kept_here, questions
+from nnengine.data.readers import FORMATS
 
 WANTED = (
     ("train-images-idx3-ubyte.gz", "60,000 images to learn from", "9.9 MB, 47 MB unpacked"),
@@ -19,7 +17,6 @@ WANTED = (
     ("t10k-labels-idx1-ubyte.gz", "what each of those shows", "5 kB"),
 )
 OTHERS = tuple(offer for known in FORMATS for offer in known.offers)
-ASKED_ABOUT = 8  # images shown beside the question whether they are turned
 
 
 def drop() -> None:
@@ -30,7 +27,8 @@ def drop() -> None:
         key=f"data.files.{turn}",
         help="Under any name, packed with gzip or not: files are recognised by content.",
     )  # fmt: skip
-    st.caption("IDX, CSV, .npz, or a zip of pictures")
+    st.caption("IDX, CSV, .npz, .mat, Parquet, or a zip of pictures")
+    kept_here.room()
     from_link.form()
     if uploads:
         with st.spinner("Reading"):
@@ -70,8 +68,7 @@ def train() -> None:
 def files_and_pairs() -> None:
     """Show every file with what concerns it, and what was paired beside the drop area."""
     files, sentences = state.files(), state.pairing()
-    for index in state.seem_turned():
-        ask_turned(index, files[index])
+    questions.ask_all()
     left, right = st.columns([2, 3], gap="large")
     with right:
         for index, file in enumerate(files):
@@ -81,9 +78,11 @@ def files_and_pairs() -> None:
     with left:
         drop()
         for sentence in sentences:
-            st.markdown(units.plain(sentence))
+            st.markdown(plain(sentence))
         if state.training_set() is not None:
             train()
+        elif state.to_be_chosen():
+            st.write("Nothing is read yet of a file that holds several sets.")
         elif not any(file.good for file in files):
             st.write("None of these files can be used yet: each says why, and what to do.")
         else:
@@ -91,79 +90,38 @@ def files_and_pairs() -> None:
         st.button("Remove all files", on_click=state.clear_files, key="data.clear", type="tertiary")
 
 
-def ask_turned(index: int, file) -> None:
-    """Ask whether images should be put right, and show them both ways."""
-    images = _images(file)
-    with st.container(border=True):
-        st.markdown(f"## {units.plain(file.name)}: these look turned. Turn them?")
-        st.write(
-            "Rows and columns seem to be exchanged, as in EMNIST's files. A network learns them "
-            "either way, but what you draw would look strange to it."
-        )
-        for column, way, shown in zip(
-            st.columns(2), ("As they are", "Turned"), (images, turned(images)), strict=True
-        ):
-            with column:
-                st.markdown(way)
-                tiles(
-                    pictures.png(pictures.mosaic(shown, columns=len(shown), gap=0)),
-                    columns=len(shown), shape=shown.shape[1:], captions=[""] * len(shown),
-                    labels=[f"Image {i}, {way.lower()}" for i in range(len(shown))],
-                    label=way, key=f"data.turned.{way}.{index}", tile_px=48,
-                )  # fmt: skip
-        with st.container(horizontal=True):
-            st.button(
-                "Turn them", type="primary", on_click=turn, args=(index,), key=f"data.turn.{index}"
-            )
-            st.button(
-                "Leave them as they are", on_click=state.leave_upright, args=(index,),
-                key=f"data.upright.{index}",
-            )  # fmt: skip
-
-
-def _images(file) -> np.ndarray:
-    images = file.array if file.contents.train is None else file.contents.train.images
-    step = max(1, len(images) // ASKED_ABOUT)
-    return images[::step][:ASKED_ABOUT]
-
-
-def turn(index: int) -> None:
-    """Turn a file's images; what the server refuses is shown on the page."""
-    try:
-        state.turn_file(index)
-    except EngineError as fault:
-        state.put("data.refused", str(fault))
-
-
 def file_card(index: int, file, sentences: list[str]) -> None:
     """Show one file: what it is, its header byte by byte, and what is wrong with it."""
     with st.container(border=True, gap="small"):
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(
-                f"**{units.plain(file.name)}**  \n{units.plain(summary(file))}", width="stretch"
-            )
+            st.markdown(f"**{plain(file.name)}**  \n{plain(summary(file))}", width="stretch")
             if file.header is not None:
                 with st.popover("Header", help="What the first bytes of this file say"):
                     header(file)
             st.button(
-                "Remove", key=f"data.remove.{file.digest}", type="tertiary",
-                on_click=state.remove_file, args=(index,), help=f"Remove {units.plain(file.name)}",
+                "Remove", key=f"data.remove.{index}.{file.digest}", type="tertiary",
+                on_click=state.remove_file, args=(index,), help=f"Remove {plain(file.name)}",
             )  # fmt: skip
-        if file.error:
+        if file.contents.choices:
+            st.caption("Choose one of its sets above.")
+        elif file.error:
             # The engine names its own argument as the way out; here it is the button beneath.
-            st.error(units.plain(file.error.replace(" (keep_whole=True)", "")))
+            st.error(plain(file.error.replace(" (keep_whole=True)", "")))
         if file.rescued is not None:
             what = "rows" if file.kind == "set" else file.kind
             st.button(
                 f"Keep the {file.whole_items:,} whole {what}", on_click=state.keep_whole,
-                args=(index,), key=f"data.keep.{file.digest}",
+                args=(index,), key=f"data.keep.{index}.{file.digest}",
             )  # fmt: skip
-        if file.turned:
-            st.button("Turn back", on_click=turn, args=(index,), key=f"data.back.{file.digest}")
+        for question in questions.undoing(file):
+            st.button(
+                question.undo, on_click=questions.change, args=(question, index),
+                key=f"data.back.{question.key}.{index}.{file.digest}",
+            )  # fmt: skip
         for note in file.notes:
-            st.caption(units.plain(note))
+            st.caption(plain(note))
         for sentence in sentences:
-            st.warning(units.plain(sentence))
+            st.warning(plain(sentence))
 
 
 def header(file) -> None:
@@ -181,11 +139,13 @@ def header(file) -> None:
 def summary(file) -> str:
     """Say in one line what a file holds and how large it is."""
     size = words.size(file.size)
+    if file.contents.choices:
+        return f"{len(file.contents.choices)} sets · {size}"
     if not file.good:
         return f"Not used · {size}"
     cut = " · cut short, whole items kept" if file.whole_items else ""
-    turned_ = " · turned" if file.turned else ""
-    return f"{_what(file)} · {_packed(file, size)}{cut}{turned_}"
+    changed = " · inverted" * file.inverted + " · turned" * file.turned
+    return f"{_what(file)} · {_packed(file, size)}{cut}{changed}"
 
 
 def _what(file) -> str:

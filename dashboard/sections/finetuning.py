@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from dashboard import state
 from dashboard.present import answers
 from dashboard.sections import temperature
-from dashboard.store.networks import Entry
+from dashboard.store.networks import Entry, looks_at
 from nnengine import kernels
-from nnengine.analysis.finetuning import Lesson, teaching
+from nnengine.analysis.finetuning import FineTuning, fine_tuning
 from nnengine.core.network import Network
 from nnengine.data.dataset import Dataset
 from nnengine.errors import ConfigError
@@ -65,7 +65,7 @@ def _training_sets(held: Entry) -> list[Dataset]:
 
 
 def _fits(network: Network, data: Dataset) -> bool:
-    return (network.inputs, network.class_names) == (data.inputs, data.class_names)
+    return looks_at(network, data) and network.class_names == data.class_names
 
 
 def _reads(network: Network, data: Dataset) -> bool:
@@ -96,10 +96,10 @@ def finetune(held: Entry, tell: Callable[[float, str], None], reason: int | None
     reminder = memory(held)
     tell(0.0, "Waiting for a turn")
     with state.finetuning_turn():
-        for event in teaching(
+        for event in fine_tuning(
             held.network, data, reminder.train, test=reminder.test, budget_s=BUDGET_S
         ):
-            if isinstance(event, Lesson):
+            if isinstance(event, FineTuning):
                 state.keep_network(held.tuned(event, reason, reminder.tested))
                 return
             share = max(event.step / event.steps, event.right / len(data) / 2)

@@ -6,7 +6,8 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.host.tab import IN_TAB
-from dashboard.present import units, words
+from dashboard.present import words
+from dashboard.present.outside import plain
 from dashboard.sections import live
 from dashboard.store import links
 from nnengine.errors import EngineError
@@ -20,7 +21,7 @@ def follow() -> None:
     if asked := state.asked_data():
         ask(asked)
     if refused := state.get(_REFUSED):
-        st.error(units.plain(refused))
+        st.error(plain(refused))
         state.put(_REFUSED, None)
     pull = state.get(_PULL)
     if pull is None:
@@ -45,7 +46,7 @@ def ask(text: str) -> None:
 def _take_in(pull: links.Pull) -> None:
     state.put(_PULL, None)
     if pull.error:
-        st.error(units.plain(pull.error))
+        st.error(plain(pull.error))
         return
     with st.spinner("Reading"):
         state.add_files(pull.files)
@@ -57,7 +58,7 @@ def _progress(pull: links.Pull) -> None:
     if pull.ended:
         st.rerun()
     share = min(pull.done / pull.total, 1.0) if pull.total else 0.0
-    st.progress(share, text=units.plain(f"Fetching {pull.file} · {words.size(pull.done)}"))
+    st.progress(share, text=plain(f"Fetching {pull.file} · {words.size(pull.done)}"))
 
 
 def form() -> None:
@@ -74,7 +75,7 @@ def form() -> None:
             pressed = st.form_submit_button("Fetch", type="primary")
         also = f" and from {', '.join(hosts)}" if hosts else ""
         st.caption(
-            f"From this site's own host{units.plain(also)}, and nowhere else: what lies elsewhere, "
+            f"From this site's own host{plain(also)}, and nowhere else: what lies elsewhere, "
             "download and drop here. An address may also stand in this page's own, as "
             "`?data=sets/mnist/`."
         )

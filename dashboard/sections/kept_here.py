@@ -5,8 +5,10 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import state
+from dashboard.components.table import table
 from dashboard.host.tab import IN_TAB
 from dashboard.present import words
+from dashboard.present.outside import plain
 
 
 def welcome_back() -> None:
@@ -54,11 +56,28 @@ def line() -> None:
                 )
 
 
+def room() -> None:
+    """Say how much of what the visitor may have kept in memory is taken, and by what."""
+    held, most = state.holdings()
+    held = [one for one in held if one.bytes]
+    if not held:
+        return
+    taken = sum(one.bytes for one in held)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(f"{words.size(taken)} of {words.size(most)} kept for you", width="content")
+        with st.popover("What", type="tertiary"):
+            table(
+                ("", "Name", "Size"),
+                [(one.kind, one.name, words.size(one.bytes)) for one in held],
+                "What is kept for you",
+            )
+
+
 def sentence(kept) -> str:
     """Return what is kept where, in one sentence or two."""
     if kept.fault:
         return (
-            f"Nothing is kept when this tab is closed: {kept.fault}. "
+            f"Nothing is kept when this tab is closed: {plain(kept.fault)}. "
             "Download what you want to have for good."
         )
     if kept.nothing:

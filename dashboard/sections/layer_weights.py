@@ -10,39 +10,44 @@ from dashboard.present import figures, units
 from nnengine.core.network import Network
 
 
-def matrix(network: Network, layer: int, dark: bool) -> None:
-    """Show a layer's weights, and its biases beneath, as labelled heatmaps."""
-    here = network.layers[layer]
+def matrix(network: Network, layer: int, number: int, dark: bool) -> None:
+    """Show a layer's weights, and its biases beneath, as labelled heatmaps.
+
+    number: what the page calls the layer.
+    """
+    weights = units.flat_weights(network, layer)
     before, after = units.source_names(network, layer), units.unit_names(network, layer)
     small = len(before) <= 40 and len(after) <= 40
-    last = layer == len(network.layers) - 1
+    kind, source = units.kind_of_units(network, layer), before[0].partition(" ")[0].lower()
     live_plot(
         figures.heatmap(
-            here.weights, dark=dark, x_title="To class" if last else "To unit",
-            y_title="From unit" if layer else "From input",
+            weights, dark=dark, x_title=f"To {kind.lower()}",
+            y_title="From unit" if source not in ("input", "number") else f"From {source}",
             x_names=[n.removeprefix("Unit ") for n in after] if small else None,
             y_names=[n.removeprefix("Unit ") for n in before] if small else None,
         ),
         key=f"weights.matrix.{layer}",
-        label=f"Weights of layer {layer + 1}: {len(before)} by {len(after)},"
-        f" from {here.weights.min():.2f} to {here.weights.max():.2f}",
+        label=f"Weights of layer {number}: {len(before)} by {len(after)},"
+        f" from {weights.min():.2f} to {weights.max():.2f}",
     )  # fmt: skip
-    biases(network, layer, dark)
+    tall, wide = figures.cells(*weights.shape)
+    if tall * wide > 1:
+        st.caption(f"A cell stands for {tall} × {wide} weights: the strongest of them.")
+    biases(network, layer, number, dark)
 
 
-def biases(network: Network, layer: int, dark: bool) -> None:
+def biases(network: Network, layer: int, number: int, dark: bool) -> None:
     """Show one layer's biases as a strip."""
-    values = network.layers[layer].biases
-    names = [n.removeprefix("Unit ") for n in units.unit_names(network, layer)]
-    last = layer == len(network.layers) - 1
+    values, kind = network.layers[layer].biases, units.kind_of_units(network, layer)
+    names = [n.removeprefix(f"{kind} ") for n in units.unit_names(network, layer)]
     st.markdown("## Biases")
     live_plot(
         figures.heatmap(
-            values[np.newaxis], x_title="Class" if last else "Unit", y_title="", y_names=["bias"],
+            values[np.newaxis], x_title=kind, y_title="", y_names=["bias"],
             x_names=names if len(names) <= 40 else None, dark=dark,
         ),
         key=f"weights.biases.{layer}",
-        label=f"Biases of layer {layer + 1}: {len(values)}, from {values.min():.2f}"
+        label=f"Biases of layer {number}: {len(values)}, from {values.min():.2f}"
         f" to {values.max():.2f}",
     )  # fmt: skip
 
@@ -50,8 +55,11 @@ def biases(network: Network, layer: int, dark: bool) -> None:
 def spread(network: Network) -> None:
     """Show how the weights of each layer are distributed."""
     st.markdown("## How large the weights are, layer by layer")
+    found = {
+        f"Layer {n}": network.layers[i].weights for n, i in enumerate(units.weighing(network), 1)
+    }
     live_plot(
-        figures.distribution({f"Layer {i + 1}": a.weights for i, a in enumerate(network.layers)}),
+        figures.distribution(found),
         key="weights.spread",
         height=260,
         label="Distribution of weights: " + units.spread_words(network),

@@ -21,7 +21,13 @@ from dashboard.components.ticker import ticker
 from dashboard.host.tab import IN_TAB
 from dashboard.runs.scheduler import SLICE_S, Scheduler
 from dashboard.sections import ready
+from dashboard.sections.guard import guarded
 
+# On a server, from one drawing to the next, while up to so many visitors train: among more of them
+# a run has fewer turns, and a page that asks more often shows nothing new. A tick takes 5 ms of the
+# interpreter, nearly all of them Streamlit's: at two a second 50 pages had the engine stand still.
+PACES = ((12, 0.5), (24, 1.0), (10**9, 1.5))
+STEADY = 0.75  # of a bound, that others leaving does not draw every page anew
 # Between two slices, so that all of what a click sets in motion can have its turn.
 REST_S = 0.008
 # After a page is drawn, so that the browser has it before training goes on: its parts are sent one
@@ -30,7 +36,7 @@ GIVE_WAY_S = 0.25
 # From one drawing to asking for the next: a drawing costs training 0.1 s.
 UNHURRIED_MS = 250
 log = logging.getLogger(__name__)
-_BEAT, _TICKS = "live.beat", "live.ticks"
+_BEAT, _TICKS, _PACE = "live.beat", "live.ticks", "live.pace"
 _driver: asyncio.Task | None = None
 _readying: asyncio.Task | None = None
 _given_way_until_s = 0.0
@@ -41,12 +47,34 @@ def part(draw: Callable[..., Any], every_s: float | None) -> Callable[..., Any]:
 
     None: only when something inside is used. In a tab, as often as it can be beside training.
     """
+    draw = guarded(draw, f"{draw.__module__}.{draw.__name__}")
     if not IN_TAB:
-        return st.fragment(draw, run_every=every_s)
+        return st.fragment(lambda *given: _draw_in_turn(draw, *given), run_every=every_s)
     if every_s is None:
         return st.fragment(lambda *given: _draw_and_keep(draw, *given))
     state.put(_TICKS, True)
     return st.fragment(lambda *given: _draw_and_go_on(draw, *given))
+
+
+def every_s() -> float:
+    """Return how often the parts that tick are drawn on a server, with this many at work."""
+    visitors, _ = state.scheduler().sharers("")  # whoever trains is another than nobody
+    pace = pace_for(visitors, state.get(_PACE, 0.0))
+    state.put(_PACE, pace)
+    return pace
+
+
+def pace_for(visitors: int, before_s: float) -> float:
+    """Return a pace for so many visitors; a slower one before is left some way below its bound."""
+    for most, pace in PACES:
+        if visitors <= (most if pace >= before_s else STEADY * most):
+            return pace
+    raise AssertionError("the last pace is for any number")
+
+
+def _draw_in_turn(draw: Callable[..., Any], *given: Any) -> None:
+    state.take_turn(part=True)
+    draw(*given)
 
 
 def _draw_and_keep(draw: Callable[..., Any], *given: Any) -> None:

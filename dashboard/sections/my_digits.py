@@ -8,8 +8,9 @@ import streamlit as st
 from dashboard import state
 from dashboard.components.pager import pager
 from dashboard.components.tiles import tiles
-from dashboard.present import answers, pictures, units
+from dashboard.present import answers, pictures
 from dashboard.present.marks import Mark, score
+from dashboard.present.outside import SHORT, plain
 from dashboard.sections import finetuning, tell
 from dashboard.store.networks import Entry
 from nnengine.data import readers
@@ -41,7 +42,7 @@ def my_digits(held: Entry) -> None:
             "to download, and to train on."
         )
         return
-    st.caption(f"{score(found).capitalize()} by {units.plain(held.name)}, newest first.")
+    st.caption(f"{score(found).capitalize()} by {plain(held.name)}, newest first.")
     shown = [found[i] for i in pager("Drawings", len(found), PER_PAGE, key="draw.page")]
     chosen = state.get("draw.chosen")
     columns = min(12, len(shown))
@@ -63,7 +64,7 @@ def _actions(held: Entry, found: list[Mark], chosen: Mark | None) -> None:
         if finetuning.mine(held.network) is not None:
             st.button("Teach all of them", on_click=tell.again, icon=":material/school:")
         st.button(
-            f"Delete this {units.plain(chosen.name)}" if chosen else "Delete one",
+            f"Delete this {plain(chosen.name, SHORT)}" if chosen else "Delete one",
             on_click=state.delete_kept, args=(chosen.id,) if chosen else (),
             disabled=chosen is None, icon=":material/delete:", key="draw.delete",
             help=None if chosen else "Choose one above first.",

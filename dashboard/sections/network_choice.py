@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import state
+from dashboard.present.outside import apart, shown
 from dashboard.store.networks import Entry
 
 _KINDS = {"file": "file", "link": "from a link", "finetuned": "yours", "shipped": "built in"}
@@ -13,12 +14,13 @@ _KINDS = {"file": "file", "link": "from a link", "finetuned": "yours", "shipped"
 def named(entry: Entry) -> str:
     """Return a network's name for a list, with what kind it is of."""
     run = state.run_of(entry)
-    return f"{entry.name} ({f'run, {run.state}' if run else _KINDS.get(entry.kind, 'run')})"
+    kind = f"run, {run.state}" if run else _KINDS.get(entry.kind, "run")
+    return f"{shown(entry.name)} ({kind})"
 
 
 def names(entries: dict[str, Entry]) -> dict[str, str]:
     """Return what a list calls each of these networks."""
-    return {key: named(one) for key, one in entries.items()}
+    return dict(zip(entries, apart([named(one) for one in entries.values()]), strict=True))
 
 
 def choose(

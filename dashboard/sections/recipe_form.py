@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
-from typing import Any
 
 import streamlit as st
 
 from dashboard import state
-from dashboard.host.tab import HERE
-from dashboard.present.units import plain
+from dashboard.present import network_picture, run_words
+from dashboard.present.outside import plain
 from dashboard.runs.amounts import together
 from dashboard.runs.estimate import in_words
-from dashboard.runs.fields import BENEATH, SWITCHES, VALIDATION_SHARES, group, rows, validation
-from dashboard.runs.recipe import PRESETS, Recipe, most_shift, parameter_count
-from dashboard.sections import augment_form
+from dashboard.runs.recipe import ABOUT, PRESETS, Recipe, most_shift, shape_of
+from dashboard.runs.run import LIVE
+from dashboard.sections import augment_form, rate_finder, recipe_fields
+from dashboard.sections.recipe_fields import OWN
 from nnengine.data.augment import Augmentation
 from nnengine.data.dataset import Dataset
 from nnengine.errors import ConfigError
-from nnengine.training.kinds import Choice, Number, Whole
-from nnengine.training.settings import Row
 
-OWN = "My own settings"
 _ORIGINAL, _QUICK = (next(n for n in PRESETS if n.startswith(w)) for w in ("The orig", "Quick"))
-_NO_PRESETS = ("validation", "augmentation")  # what a preset leaves as it is
-_ITERATIONS = 1000  # what the form begins with where iterations are counted
 
 
 def recipe_form(data: Dataset | None) -> None:
@@ -41,17 +35,26 @@ def recipe_form(data: Dataset | None) -> None:
         if state.widget_value("train.preset") is None:
             # Seconds to a good network for who comes to look; who brings files follows the original
             first = _ORIGINAL if state.source() == state.FILES else _QUICK
-            _fill(PRESETS[first])
+            recipe_fields.fill(PRESETS[first])
             state.set_widget("train.preset", first)
         if not state.hides("presets"):
-            st.selectbox(
-                "Start from", [*PRESETS, OWN], key=state.widget("train.preset"),
-                on_change=_preset_chosen,
-            )  # fmt: skip
+            # A box of its own: what comes below stays in its place, and the field that somebody is
+            # in is not drawn as a new one, when the line about a preset goes.
+            with st.container():
+                names, name = [*PRESETS, OWN], state.widget_value("train.preset")
+                key = state.choice("train.preset", name)
+                st.selectbox(
+                    "Start from", names, index=names.index(name), key=key,
+                    on_change=_preset_chosen, args=(key,),
+                )  # fmt: skip
+                if about := ABOUT.get(name):
+                    st.caption(about)
         top = st.container()  # what it costs and Start stand above the settings they follow from
         if not state.hides("settings"):
             with st.expander("Settings", expanded=state.widget_value("train.preset") == OWN):
-                _settings()
+                recipe_fields.settings()
+            if not state.hides("rate"):
+                rate_finder.rate_finder(recipe_or_none())
         with top:
             _offer(data)
     if not state.hides("images"):
@@ -65,9 +68,9 @@ def fill(recipe: Recipe) -> None:
 
 
 def _fill_all_but_images(recipe: Recipe) -> None:
-    _fill(recipe)
+    recipe_fields.fill(recipe)
     state.set_widget("train.validation", recipe.validation)
-    rest = {name: getattr(recipe, name) for name in _NO_PRESETS}
+    rest = {name: getattr(recipe, name) for name in recipe_fields.NO_PRESETS}
     same = (name for name, preset in PRESETS.items() if replace(preset, **rest) == recipe)
     state.set_widget("train.preset", next(same, OWN))
 
@@ -87,20 +90,20 @@ def _offer(data: Dataset) -> None:
         recipe.check(data, state.bounds())
         _cost(recipe, data)
     except ConfigError as fault:
-        st.error(str(fault))
+        st.error(plain(fault))
         recipe = None
     st.button(
         "Start training", type="primary", disabled=recipe is None, width="stretch",
         key="start", on_click=_start,
     )  # fmt: skip
     if refused := state.get("train.start_refused"):
-        st.warning(refused)
+        st.warning(plain(refused))
         state.put("train.start_refused", None)
 
 
 def chosen_recipe() -> Recipe:
-    """Return what the form says now; raises ConfigError for hidden layers that are no numbers."""
-    values = {row.name: _chosen(row) for row in _fields().values()}
+    """Return what the form says now; raises TextError for hidden layers that cannot be read."""
+    values = {row.name: recipe_fields.chosen(row) for row in recipe_fields.table().values()}
     return Recipe(**values, augmentation=augment_form.chosen())
 
 
@@ -145,134 +148,32 @@ def remedy() -> None:
             )  # fmt: skip
 
 
-# The fields ------------------------------------------------------------------------------
-
-
-def _fields() -> dict[str, Row]:
-    """Return the rows of the fields; images have a form of their own."""
-    table = rows(state.bounds())
-    del table["augmentation"]
-    # What can be judged on depends on the data in hand; of shares the usual one comes first.
-    shares = sorted(VALIDATION_SHARES, key=lambda share: share != 0.1)
-    tests = ["test"] if state.test_set() else []
-    return table | {"validation": validation([*tests, *shares, "none"])}
-
-
-def _chosen(row: Row) -> Any:
-    """Return what the form says of a setting now; None where another of its group acts."""
-    if not _acts(row):
-        return None
-    said = state.widget_value(f"train.{row.key}")
-    match row.kind:
-        case Choice(labels):
-            return said if row.kind.holds(said) else next(iter(labels))
-        case Whole():
-            return int(said)
-        case Number():
-            return float(said)
-    return row.read(said or "")
-
-
-def _acts(row: Row) -> bool:
-    name = group(row)
-    if name not in SWITCHES:
-        return True
-    return SWITCHES[name].options.get(state.widget_value(f"train.{name}_kind")) == row.name
-
-
-def _fill(recipe: Recipe) -> None:
-    """Put what a preset says into the form."""
-    for name, switch in SWITCHES.items():
-        state.set_widget(f"train.{name}_kind", switch.chosen_for(recipe.as_dict()))
-    for row in rows().values():
-        if row.name not in _NO_PRESETS:
-            state.set_widget(f"train.{row.key}", _shown(row, getattr(recipe, row.name)))
-
-
-def _shown(row: Row, value: Any) -> Any:
-    """Return what a field holds for a value; what is usual for one of which another acts."""
-    if value is None:
-        value = getattr(replace(Recipe(), iterations=_ITERATIONS), row.name)
-    return ", ".join(map(str, value)) if isinstance(value, tuple) else value
-
-
-def _preset_chosen() -> None:
-    preset = PRESETS.get(state.widget_value("train.preset"))
-    if preset:
-        _fill(preset)
-
-
-def _edited() -> None:
-    state.set_widget("train.preset", OWN)
-
-
-def _settings() -> None:
-    """Draw every field; one that does not act at present is not shown, but kept."""
-    table = _fields()
-    for row in table.values():
-        idle = row.when and state.widget_value(f"train.{table[row.when[0]].key}") != row.when[1]
-        if not idle and not state.hides(group(row)):
-            _switch(row)
-            if _acts(row):
-                _field(row)
-    if not state.hides("name"):
-        st.text_input(
-            BENEATH["name"], key=state.widget("train.name"), max_chars=60, placeholder="Run 1, …"
-        )
-
-
-def _switch(row: Row) -> None:
-    """Draw the choice of which of a group acts, above the first of them."""
-    name = group(row)
-    if name in SWITCHES and row.name == next(iter(SWITCHES[name].options.values())):
-        st.radio(
-            SWITCHES[name].label, list(SWITCHES[name].options), horizontal=True,
-            key=state.widget(f"train.{name}_kind"), on_change=_edited,
-        )  # fmt: skip
-
-
-def _field(row: Row) -> None:
-    key = state.widget(f"train.{row.key}")
-    changed = None if row.name in _NO_PRESETS else _edited
-    match row.kind:
-        case Choice(labels):
-            if not row.kind.holds(state.widget_value(f"train.{row.key}")):  # data have changed
-                state.set_widget(f"train.{row.key}", _chosen(row))
-            st.selectbox(
-                row.label, list(labels), format_func=row.say, key=key, on_change=changed,
-                help=row.help,
-            )  # fmt: skip
-        case Whole(least=least, most=most):
-            st.number_input(row.label, least, most, key=key, on_change=changed, help=row.help)
-        case Number(least=least, most=most):
-            st.number_input(
-                row.label, least, most if math.isfinite(most) else None, step=0.01, format="%g",
-                key=key, on_change=changed, help=row.help,
-            )  # fmt: skip
-        case _:
-            st.text_input(row.label, key=key, on_change=changed, placeholder="none", help=row.help)
-            try:
-                _chosen(row)
-            except ConfigError as fault:
-                st.error(str(fault))
+def _preset_chosen(key: str) -> None:
+    name = state.chosen("train.preset", key)
+    if name is None:
+        return
+    state.set_widget("train.preset", name)
+    if name in PRESETS:
+        recipe_fields.fill(PRESETS[name])
 
 
 def _cost(recipe: Recipe, data: Dataset) -> None:
-    """Say before the start how large and about how long."""
-    sizes = recipe.sizes(data)
+    """Say before the start what the network is, how large, and about how long it takes."""
     engine = state.scheduler()
     alone = engine.pace.estimate_s(recipe, data)
-    st.markdown(f"**{' → '.join(map(str, sizes))}**  \n{recipe.in_words()}")
+    st.html(network_picture.picture(recipe.specs(data), shape_of(data)))
     if alone is None:
         length = "The time is measured as soon as the kernels are ready."
     else:
-        busy = engine.busy()
-        length = f"About {in_words(alone * (busy + 1))}"
-        if busy:
-            others = "another run shares" if busy == 1 else f"{busy} other runs share"
-            length += f", while {others} {HERE}"
-        length += "."
-    st.caption(f"{parameter_count(sizes):,} parameters. {length}")
+        own = sum(run.state in LIVE for run in state.runs())
+        everybody, _ = engine.sharers("")  # whoever trains is another than nobody
+        others = everybody - bool(own)
+        length = f"About {in_words(alone * (others + 1) * (own + 1))}"
+        length += run_words.shared(others, own) + "."
+    cost = recipe.cost(data)
+    widths = [data.inputs, *(spec.units for spec in recipe.specs(data))]
+    shape = f"{' → '.join(map(str, widths))}  \n" * cost.dense
+    st.caption(f"{shape}{cost.parameters:,} parameters. {length}  \n{recipe.in_words()}")
 
 
 def _start() -> None:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from html import escape
-
 import streamlit as st
 
 from dashboard import state
 from dashboard.components.live_plot import live_plot
-from dashboard.present import figures, robustness, units, words
+from dashboard.present import figures, robustness, words
+from dashboard.present.outside import html, plain
 from dashboard.present.robustness import KINDS, Kind
 from dashboard.present.style import SERIES
 from dashboard.sections import network_choice, recipe_form
 from dashboard.store import robustness as measuring
-from dashboard.store.networks import Entry
+from dashboard.store.networks import Entry, looks_at
 from dashboard.store.robustness import Watch
 from nnengine.analysis.robustness import remedy
 from nnengine.core.network import Network
@@ -50,17 +49,21 @@ def examination(network: Network) -> tuple[Dataset, str] | None:
 
 def fits(network: Network, data: Dataset) -> bool:
     """Return whether these are images of the network's size and classes."""
-    return (network.inputs, network.class_names) == (data.inputs, tuple(data.class_names))
+    return looks_at(network, data) and network.class_names == tuple(data.class_names)
 
 
 def alike(held: Entry, among: dict[str, Entry]) -> list[str]:
     """Return the keys of networks that read the same images and know the same classes."""
-    mine = held.network.inputs, held.network.class_names
     return [
         key
         for key, one in among.items()
-        if key != held.key and mine == (one.network.inputs, one.network.class_names)
+        if key != held.key and _same_task(held.network, one.network)
     ]
+
+
+def _same_task(one: Network, other: Network) -> bool:
+    shapes = one.shape == other.shape or one.is_dense and other.is_dense
+    return shapes and (one.inputs, one.class_names) == (other.inputs, other.class_names)
 
 
 def first_others(held: Entry) -> list[str]:
@@ -88,8 +91,9 @@ def _others(held: Entry, options: dict[str, Entry]) -> list[str]:
         state.put("fragility.before", None)
     state.set_widget("fragility.others", [key for key in wanted if key in fitting][:OTHERS])
     return st.multiselect(
-        "Compare with", fitting, key=state.widget("fragility.others"), max_selections=OTHERS,
-        width=440, format_func=network_choice.names(options).__getitem__, disabled=not fitting,
+        "Compare with", fitting, key=state.widget("fragility.others", fitting),
+        max_selections=OTHERS, width=440, disabled=not fitting,
+        format_func=network_choice.names(options).__getitem__,
         placeholder="Choose up to two" if fitting else "No other network reads such images",
     )  # fmt: skip
 
@@ -101,7 +105,7 @@ def _legend(lines: list[tuple[str, dict]]) -> None:
         usual = found[KINDS[0]][KINDS[0].usual]
         read = "…" if usual != usual else words.share(usual)
         parts.append(
-            f'<span><i style="background:{colour}"></i>{escape(name)} reads <b>{read}</b> '
+            f'<span><i style="background:{colour}"></i>{html(name)} reads <b>{read}</b> '
             "of the images as they are</span>"
         )
     st.html(LEGEND.replace("{lines}", "".join(parts)))
@@ -177,11 +181,11 @@ def measured(everyone: list, data, part: str, watch: Watch) -> bool:
     try:
         measuring.measure(watch.follow(now, data), data, slice_s)
     except EngineError as fault:
-        st.error(units.plain(str(fault)))
+        st.error(plain(fault))
         return True  # it is left undone
     left = watch.follow(now, data)
     share = measuring.done([watch.measured(one) for one in now], data)
-    st.caption(units.plain(robustness.about(data, part, share=share, live=learning(now))))
+    st.caption(plain(robustness.about(data, part, share=share, live=learning(now))))
     lines = [(one.name, {kind: watch.line(one, data, kind) for kind in KINDS}) for one in now]
     _legend(lines)
     weakest = robustness.weakest(lines[0][1])

@@ -5,7 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import state
-from dashboard.present.units import file_name, plain
+from dashboard.present import units
+from dashboard.present.outside import file_name, plain
 from dashboard.runs.scheduler import Run
 from dashboard.sections.saving import nnm_refusal
 from nnengine.storage import modelfile
@@ -37,7 +38,7 @@ def _row(run: Run, is_current: bool) -> None:
 
 
 def _facts(run: Run) -> str:
-    shape = "-".join(map(str, run.sizes))
+    shape = units.layers_in_words(run.snapshot)
     judged = run.history.val_accuracy or run.history.train_accuracy
     known = judged and judged[-1] is not None and not run.live  # a live one is told above
     score = f"{100 * judged[-1]:.2f} %" if known else run.state
@@ -62,7 +63,7 @@ def _actions(run: Run) -> None:
     st.download_button(
         "Model (.nnm)", lambda: modelfile.to_bytes(run.snapshot, "nnm"), f"{name}.nnm",
         key=f"nnm.{run.id}", on_click="ignore", width="stretch", disabled=bool(refusal),
-        help=refusal or None,
+        help=plain(refusal) or None,
     )  # fmt: skip
     st.download_button(
         "Curves (.csv)", lambda: run.history.to_csv().encode(), f"{name}.csv", "text/csv",

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 
 from dashboard import state
+from dashboard.components.board import board
 from dashboard.host.tab import IN_TAB
 from dashboard.present import run_words
-from dashboard.present.units import plain
+from dashboard.present.outside import plain
 from dashboard.runs.estimate import compact, in_words
-from dashboard.runs.scheduler import Run
+from dashboard.runs.run import LIVE, Run
+from dashboard.sections import curves
 from nnengine import kernels
 
-TILE_PX = 156  # two in a row on a phone
 BADGES = {
     "waiting": ("Waiting", "gray"),
     "running": ("Running", "green"),
@@ -66,7 +67,7 @@ def act(command: Callable[[Run], None], run: Run) -> None:
 def messages(run: Run) -> None:
     """Say why the run is as it is, where that needs words."""
     if refused := state.get("train.refused"):
-        st.warning(refused)
+        st.warning(plain(refused))
         state.put("train.refused", None)
     if run.state == "waiting" and not state.scheduler().warm and not IN_TAB:
         st.info(
@@ -74,13 +75,36 @@ def messages(run: Run) -> None:
             "seconds; the run starts by itself."
         )
     elif run.state in ("diverged", "failed"):
-        st.error(f"{run.message} The last good weights are kept.")
+        st.error(f"{plain(run.message)} The last good weights are kept.")
     elif run.message:
-        st.info(run.message)
+        st.info(plain(run.message))
 
 
-def metrics(run: Run) -> None:
-    """Show accuracy, loss, speed and time left."""
+def numbers(run: Run, others: Sequence[Run]) -> None:
+    """Show what the run has reached, how far it is and what it costs, and the curves."""
+    board(
+        turns=_turns(run),
+        numbers=_metrics(run),
+        share=_share(run),
+        steps=_steps(run),
+        notes=_cost(run),
+        charts=curves.charts([run, *others]),
+        key="board",
+    )
+
+
+def _turns(run: Run) -> tuple[str, str] | None:
+    """Return a run's place in line, or that it has its turns, while there is a line."""
+    engine = state.scheduler()
+    if run.state not in LIVE or not engine.warm:
+        return None
+    others, own = engine.sharers(run.owner)
+    visitors, places = others + 1, state.bounds().active_runs
+    return run_words.turns(engine.waits(run), visitors=visitors, places=places, others=own - 1)
+
+
+def _metrics(run: Run) -> list[tuple[str, str]]:
+    """Return accuracy, loss, speed and time left."""
     history, now = run.history, run.progress
     side = "train" if run_words.last(history.val_accuracy) is None else "val"
     words = {"train": "training", "val": "validation"}[side]
@@ -92,37 +116,39 @@ def metrics(run: Run) -> None:
     else:
         time_label = "Time left"
         time_text = in_words(now.seconds_left) if now.seconds_left else "–"
-    with st.container(horizontal=True, gap="small", key="metrics"):
-        for label, value in (
-            (f"Accuracy, {words}", run_words.percent(accuracy)),
-            (f"Loss, {words}", "–" if loss is None else f"{loss:.4f}"),
-            ("Images a second", speed),
-            (time_label, time_text),
-        ):
-            st.metric(label, value, border=True, width=TILE_PX)
+    return [
+        (f"Accuracy, {words}", run_words.percent(accuracy)),
+        (f"Loss, {words}", "–" if loss is None else f"{loss:.4f}"),
+        ("Images a second", speed),
+        (time_label, time_text),
+    ]
 
 
-def progress(run: Run) -> None:
-    """Show how far the run is, in steps, epochs and time."""
+def _share(run: Run) -> float:
     now = run.progress
-    share = now.step / now.total_steps if now.total_steps else 0.0
+    return min(now.step / now.total_steps, 1.0) if now.total_steps else 0.0
+
+
+def _steps(run: Run) -> str:
+    """Return how far the run is, in steps, epochs and time."""
+    now = run.progress
     parts = [f"Step {now.step:,} of {now.total_steps:,}"]
     if run.recipe.batch_size is not None:  # in full batch every step is an epoch
         parts.append(f"epoch {now.epoch:.1f}")
     if now.seconds:
         parts.append(in_words(now.seconds))
-    st.progress(min(share, 1.0), text=" · ".join(parts))
+    return " · ".join(parts)
 
 
-def cost(run: Run) -> None:
-    """Say what the run costs: who computes, on how much, how the images are read."""
+def _cost(run: Run) -> list[str]:
+    """Return what the run costs: who computes, on how much, how the images are read."""
     record = run.snapshot.training[-1] if run.snapshot.training else {}
-    if "cost" in record and run.progress.step:
-        now = run.progress
-        share = min(now.busy_s / now.seconds, 1.0) if now.busy_s else None
-        st.caption(run_words.cost(record["cost"], record["data"], share))
-        if remark := kernels.remark():
-            st.caption(plain(remark))
+    if "cost" not in record or not run.progress.step:
+        return []
+    now = run.progress
+    share = min(now.busy_s / now.seconds, 1.0) if now.busy_s else None
+    cost = run_words.cost(record["cost"], record["data"], share)
+    return [text for text in (cost, kernels.remark()) if text]
 
 
 def preparing() -> None:
@@ -130,5 +156,5 @@ def preparing() -> None:
     if not state.scheduler().warm:
         st.info(
             "The kernels are being compiled in the background, some ten seconds the first time on "
-            "a machine. You can start a run now: it begins by itself."
+            "a machine. You can start a run now: it begins by itself. " + plain(kernels.remark())
         )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import streamlit as st
 
-from dashboard.present import units
+from dashboard.present.outside import file_name, plain
 from dashboard.sections import sharing
 from dashboard.store.networks import Entry
 from nnengine import demo
@@ -15,8 +17,12 @@ from nnengine.storage import modelfile
 
 def nnm_refusal(network: Network) -> str:
     """Return why this network has no .nnm, or nothing; the format knows one shape only."""
+    return _refusal(network, lambda one: modelfile.check_savable(one, "nnm"))
+
+
+def _refusal(network: Network, check: Callable[[Network], None]) -> str:
     try:
-        modelfile.check_savable(network, "nnm")
+        check(network)
     except EngineError as fault:
         return str(fault)
     return ""
@@ -24,7 +30,7 @@ def nnm_refusal(network: Network) -> str:
 
 def save(held: Entry) -> None:
     """Offer both formats, or the reason why one cannot hold this network."""
-    network, name = held.network, units.file_name(held.name.removesuffix(".npz"))
+    network, name = held.network, file_name(held.name.removesuffix(".npz"))
     reason = nnm_refusal(network)
     with st.container(horizontal=True):
         for kind in ("npz", "nnm"):
@@ -38,18 +44,21 @@ def save(held: Entry) -> None:
         _demo_page(held, name)
     formats = "Both formats hold this network; .npz also its history."
     if reason:
-        formats = f"{units.plain(reason)}."
-    st.caption(f"{formats} The demo is one web page that answers drawings, without a server.")
+        formats = f"{plain(reason)}."
+    demos = "The demo is one web page that answers drawings, without a server."
+    if refusal := _refusal(network, demo.check):
+        demos = f"No demo: {plain(refusal)}."
+    st.caption(f"{formats} {demos}")
 
 
 def _demo_page(held: Entry, name: str) -> None:
     """Offer the network as one HTML file that answers drawings."""
-    count, most = held.network.parameter_count, demo.MAX_PARAMETERS
+    refusal = _refusal(held.network, demo.check)
     st.download_button(
         "Download this demo", lambda: sharing.demo_page(held), file_name=f"{name}.html",
         mime="text/html", on_click="ignore", key="models.save.demo", icon=":material/draw:",
-        disabled=count > most,
-        help=f"{count:,} parameters: a page holds {most:,} at most." if count > most else
+        disabled=bool(refusal),
+        help=f"{plain(refusal)}." if refusal else
         "One web page with the curves, the weights and a sheet to draw on. It needs no server, "
         "no Python and no network: open it anywhere, send it to anybody.",
     )  # fmt: skip

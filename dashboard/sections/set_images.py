@@ -8,7 +8,8 @@ import streamlit as st
 from dashboard import state
 from dashboard.components.live_plot import live_plot
 from dashboard.components.tiles import tiles
-from dashboard.present import figures, pictures, samples, units
+from dashboard.present import figures, pictures, samples
+from dashboard.present.outside import apart, plain, shown
 from nnengine.data.dataset import Dataset
 
 NUMBERS = (20, 50, 100, 200)
@@ -22,25 +23,25 @@ def grid(dataset: Dataset) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         state.set_widget("data.number", NUMBERS[1], over=False)
         number = st.segmented_control("How many", NUMBERS, key=state.widget("data.number"))
-        names = ("All", *dataset.class_names)
+        names = ("All", *apart([shown(name) for name in dataset.class_names]))
         only = st.selectbox(
             "Class", range(EVERYTHING, dataset.classes), width=180,
             key=state.widget(f"data.class.{dataset.classes}"), format_func=lambda i: names[i + 1],
         )  # fmt: skip
         st.button("Reshuffle", on_click=_reshuffle, key="data.reshuffle", icon=":material/shuffle:")
-    shown = samples.choose(
+    picked = samples.choose(
         dataset.labels, number or NUMBERS[1], only=None if only == EVERYTHING else only,
         seed=state.get("data.seed", 0),
     )  # fmt: skip
-    if not shown.size:
-        st.write(f"No image of class {units.plain(names[only + 1])} is in this set.")
+    if not picked.size:
+        st.write(f"No image of class {plain(dataset.class_names[only])} is in this set.")
         return
-    captions = [dataset.class_names[label] for label in dataset.labels[shown]]
+    captions = [dataset.class_names[label] for label in dataset.labels[picked]]
     tiles(
-        _sheet(dataset.images[shown]), columns=_columns(len(shown)), shape=dataset.image_shape,
+        _sheet(dataset.images[picked]), columns=_columns(len(picked)), shape=dataset.image_shape,
         captions=captions,
-        labels=[f"Image {i:,}: {c}" for i, c in zip(shown, captions, strict=True)],
-        label=f"{len(shown)} samples with their labels", key="data.samples", tile_px=64,
+        labels=[f"Image {i:,}: {c}" for i, c in zip(picked, captions, strict=True)],
+        label=f"{len(picked)} samples with their labels", key="data.samples", tile_px=64,
     )  # fmt: skip
 
 

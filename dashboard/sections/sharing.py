@@ -12,11 +12,13 @@ from dashboard import state
 from dashboard.components.arrival import arrival
 from dashboard.components.link_box import link_box
 from dashboard.present import units
+from dashboard.present.outside import plain
 from dashboard.runs import address
 from dashboard.runs.fields import BENEATH, hideable
 from dashboard.runs.recipe import Recipe
 from dashboard.sections import recipe_form
-from dashboard.store.networks import Entry
+from dashboard.store.budget import of_network
+from dashboard.store.networks import Entry, for_pages, looks_at
 from nnengine import demo
 from nnengine.core.network import Network
 from nnengine.data.dataset import Dataset
@@ -83,13 +85,19 @@ def _open_network(text: str) -> None:
     """Hold a network that came in a link, or remember why that cannot be."""
     try:
         link = links.decode(text)
+        for_pages(link.network, state.bounds())
     except EngineError as fault:
         state.put(_FAULTS, [f"The network in this link cannot be opened. {_sentence(fault)}"])
         return
     state.put(_FAULTS, [])
     name = link.name or "Network from a link"
     id = f"{zlib.crc32(text.encode()):08x}"
-    gone = state.keep_network(Entry(link.network.snapshot(), name, "link", id, said=claims(link)))
+    entry = Entry(link.network.snapshot(), name, "link", id, said=claims(link))
+    try:
+        gone = state.keep_network(entry)
+    except EngineError as fault:
+        state.put(_FAULTS, [f"The network in this link is not kept. {_sentence(fault)}"])
+        return
     if gone:
         names = ", ".join(one.name for one in gone)
         state.put(_FAULTS, [f"Let go of an earlier network from a link, to make room: {names}."])
@@ -116,7 +124,7 @@ def _tell() -> None:
     if not faults:
         return
     with st.container(border=True):
-        st.warning("  \n".join(map(units.plain, faults)))
+        st.warning("  \n".join(map(plain, faults)))
         st.button("I have read this", key="link.read", on_click=state.put, args=(_FAULTS, []))
 
 
@@ -125,8 +133,8 @@ def network_card(held: Entry) -> None:
     if held.kind != "link":
         return
     with st.container(border=True, key="link-card"):
-        st.markdown(f"**{units.plain(held.name)}**, a network that was sent to you in a link")
-        st.caption(units.plain(f"{units.summary(held.network)}. {held.said}"))
+        st.markdown(f"**{plain(held.name)}**, a network that was sent to you in a link")
+        st.caption(plain(f"{units.summary(held.network)}. {held.said}"))
 
 
 # A recipe to send ------------------------------------------------------------------------
@@ -142,7 +150,7 @@ def share_recipe(recipe: Recipe | None) -> None:
             return
         labels = hideable()
         hidden = st.multiselect(
-            "Hide from whoever opens it", list(labels), key=state.widget("share.hide"),
+            "Hide from whoever opens it", list(labels), key=state.widget("share.hide", labels),
             format_func=labels.get, placeholder="Nothing: the whole form",
             help="For a class: what is hidden keeps the value it has now.",
         )  # fmt: skip
@@ -239,7 +247,7 @@ def judge_for(network: Network) -> tuple[str, Dataset] | None:
 
 
 def _fits(network: Network, data: Dataset) -> bool:
-    return network.inputs == data.inputs and network.classes >= data.classes
+    return looks_at(network, data) and network.classes >= data.classes
 
 
 def share_network(held: Entry) -> None:
@@ -247,13 +255,13 @@ def share_network(held: Entry) -> None:
     with st.container(border=True):
         st.header("Share this network")
         st.write("All of it in a link: whoever opens it can draw for it at once.")
-        network, prepared = state.get(_PREPARED) or (None, None)
+        network, prepared = state.pinned(_PREPARED) or (None, None)
         if network is not held.network:
             st.button(
                 "Prepare a link", key="share.prepare", on_click=_prepare, icon=":material/share:"
             )
         elif isinstance(prepared, str):
-            st.warning(units.plain(prepared))
+            st.warning(plain(prepared))
         else:
             _offer(prepared)
 
@@ -266,7 +274,7 @@ def _prepare() -> None:
         prepared = prepare(held, judge_for(held.network))
     except EngineError as fault:
         prepared = _sentence(fault)
-    state.put(_PREPARED, (held.network, prepared))
+    state.pin(_PREPARED, (held.network, prepared), of_network(held.network))
 
 
 def _offer(prepared: list[Prepared]) -> None:
@@ -277,7 +285,7 @@ def _offer(prepared: list[Prepared]) -> None:
     )  # fmt: skip
     chosen = next(one for one in prepared if one.bits == bits)
     link_box(f"draw#net={chosen.text}", key="share.network", label="Link to this network")
-    measured = f"Measured on {units.plain(chosen.judged_on)}. " if chosen.judged_on else ""
+    measured = f"Measured on {plain(chosen.judged_on)}. " if chosen.judged_on else ""
     st.caption(
         f"{measured}The network stands behind the #: in no server's log, and of no length that a "
         "server refuses. Some mail and chat programs cut long links: the shorter the surer."

@@ -8,6 +8,7 @@ import streamlit as st
 from dashboard import state
 from dashboard.present import units
 from dashboard.present.answers import bars, headline, readable, seen
+from dashboard.present.outside import plain
 from dashboard.sections import answers, network_choice
 from dashboard.store.networks import Entry
 
@@ -25,7 +26,7 @@ def side_by_side(framed: np.ndarray | None) -> None:
     known = [key for key in state.widget_value("draw.models") or [] if key in options]
     state.set_widget("draw.models", known)
     picked = st.multiselect(
-        "Networks to ask", list(options), key=state.widget("draw.models"),
+        "Networks to ask", list(options), key=state.widget("draw.models", options),
         max_selections=MOST, format_func=names.get,
         placeholder="Choose up to four networks",
     )  # fmt: skip
@@ -45,8 +46,8 @@ def add(key: str) -> None:
 
 def _card(held: Entry, framed: np.ndarray | None, place: int) -> None:
     """Show one network's answer, small."""
-    st.markdown(f"**{units.plain(held.name)}**")
-    st.caption(units.summary(held.network))
+    st.markdown(f"**{plain(held.name)}**")
+    st.caption(plain(units.summary(held.network)))
     found = None if framed is None else answers.ask(held, framed)
     with st.container(horizontal=True, gap="small"):
         if found:

@@ -6,8 +6,8 @@ import numpy as np
 import streamlit as st
 
 from dashboard import state
-from dashboard.present import units
 from dashboard.present.marks import forgotten
+from dashboard.present.outside import SHORT, plain, shown
 from dashboard.sections import answers, finetuning, side_by_side
 from dashboard.store.networks import Entry
 from nnengine.errors import EngineError
@@ -27,7 +27,7 @@ def say(name: str) -> None:
         return
     wrong = answers.ask(held, framed).name != name
     state.put("draw.pending", one.id if wrong else None)
-    text = "" if wrong else f"Kept among my digits as {units.plain(name)}: it is read rightly."
+    text = "" if wrong else f"Kept among my digits as {plain(name)}: it is read rightly."
     state.put("draw.said", (text, framed))
 
 
@@ -46,14 +46,15 @@ def tell(held: Entry, framed: np.ndarray) -> None:
             with st.container(horizontal=True, gap="xsmall", key="draw-tell"):
                 for i, name in enumerate(names):
                     st.button(
-                        units.plain(name), key=f"draw.tell.{i}", on_click=say, args=(name,),
+                        plain(name, SHORT), key=f"draw.tell.{i}", on_click=say, args=(name,),
                         type="primary" if i == found.first else "secondary",
                         shortcut=name if name in state.DIGITS else None,
                     )  # fmt: skip
                 _keep_button(found.name)
         else:
             with st.container(horizontal=True, vertical_alignment="bottom"):
-                name = st.selectbox("It is", names, index=found.first, key="draw.tell", width=240)
+                name = st.selectbox("It is", names, index=found.first, key="draw.tell", width=240,
+                                    format_func=shown)  # fmt: skip
                 st.button("Say so", on_click=say, args=(name,), key="draw.tell.list")
                 _keep_button(found.name)
         keys = " or its key" * (set(names) <= set(state.DIGITS))
@@ -67,7 +68,7 @@ def tell(held: Entry, framed: np.ndarray) -> None:
 def _keep_button(name: str) -> None:
     """Offer to keep the drawing as what it was answered to be."""
     st.button(
-        f"Keep this {units.plain(name)}", on_click=say, args=(name,), key="draw.keep",
+        f"Keep this {plain(name, SHORT)}", on_click=say, args=(name,), key="draw.keep",
         type="tertiary", icon=":material/bookmark_add:",
     )  # fmt: skip
 
@@ -98,7 +99,7 @@ def learn(held: Entry) -> None:
 def outcome(held: Entry) -> None:
     """Show what the last lesson of the network in hand brought, and what it cost."""
     if fault := state.get("draw.fault"):
-        st.error(units.plain(fault))
+        st.error(plain(fault))
         state.put("draw.fault", None)
     if held.tuning is None:
         return
@@ -120,7 +121,7 @@ def outcome(held: Entry) -> None:
         )  # fmt: skip
         if taught.remembered_after is not None:
             right.metric(
-                held.tuning.tested, f"{100 * taught.remembered_after:.2f} %",
+                plain(held.tuning.tested), f"{100 * taught.remembered_after:.2f} %",
                 f"{100 * taught.remembered_before:.2f} % before, {forgotten(taught)}",
                 delta_arrow="off", delta_color="off",
             )  # fmt: skip

@@ -71,8 +71,13 @@ def rename_network(key: str, name: str) -> None:
 
 
 def keep_network(entry: Entry) -> list[Entry]:
-    """Enter a network in the collection and take it in hand; return those that made room."""
-    return visit_or_new().networks.keep(entry)
+    """Enter a network in the collection and take it in hand; return those that made room.
+
+    Raises ConfigError, with the way out, where there is no room for its weights.
+    """
+    visit, wanted = visit_or_new(), entry.network.theta.nbytes
+    with registry().budget.taking(visit, wanted, entry.name):
+        return visit.networks.keep(entry)
 
 
 def let_go(key: str) -> None:

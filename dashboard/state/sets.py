@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import streamlit as st
 
 from dashboard.host.tab import IN_TAB
-from dashboard.store.files import MAX_VISIT_BYTES, LoadedFile, Pairing, pair
+from dashboard.store import budget as budget_module
+from dashboard.store.budget import Holding
+from dashboard.store.files import (
+    MAX_FILE_BYTES,
+    MOST_LETTERS,
+    LoadedFile,
+    Pairing,
+    pair,
+    refused_file,
+    without_images,
+)
 from dashboard.store.library import Fetch, Sets
 from dashboard.store.visits import Visit
 from nnengine.data import catalogue
 from nnengine.data.dataset import Dataset
-from nnengine.errors import EngineError
+from nnengine.data.pairing import LABELS
+from nnengine.errors import ConfigError, EngineError
 
 from .drawings import digits_of, my_digits
-from .session import registry, this_visit, visit_or_new
+from .session import registry, session_id, this_visit, visit_or_new
+
+LEFT_LIGHT = ":light"  # behind the digest of a file that is not to be asked about again
+MOST_FILES = 64  # of one visitor: each is a card on the page
 
 
 def files() -> list[LoadedFile]:
@@ -29,25 +44,106 @@ def add_files(dropped: Iterable[Any]) -> None:
     """Take in (name, bytes) pairs or Streamlit's UploadedFile objects.
 
     Streamlit's own copy of an UploadedFile is freed at once. A file dropped again replaces its
-    twin. Nothing is raised for bad files: each carries its own error.
+    twin. Nothing is raised for bad files, or where there is no room: each carries its own error.
     """
     visit = visit_or_new()
     for item in dropped:
-        name, raw = item if isinstance(item, tuple) else (item.name, item.getvalue())
-        file = registry().shelf.load(name, raw)
+        name = (item[0] if isinstance(item, tuple) else item.name)[-MOST_LETTERS:]
+        file, raw = _read(visit, name, item)
         if IN_TAB and (file.good or file.rescued is not None):
             visit.fresh[file.digest] = raw
-        if not isinstance(item, tuple):
-            release_upload(item)
-        others = [f for f in visit.files if f.digest != file.digest and f.name != file.name]
-        visit.files = others
-        if visit.bytes + file.nbytes > MAX_VISIT_BYTES:
-            file = file.refused(
-                f"{name}: together your files unpack to more than "
-                f"{MAX_VISIT_BYTES >> 20} MB: remove some first"
-            )
-        visit.files = [*others, file]
     visit.source, visit.named = FILES, None
+
+
+def _read(visit: Visit, name: str, item: Any, which: str | None = None) -> tuple[LoadedFile, bytes]:
+    """Enter a dropped file as far as there is room for it; return it, and its bytes.
+
+    Where there is none an earlier file of its name stays.
+    """
+    size = len(item[1]) if isinstance(item, tuple) else upload_size(item)
+    try:
+        if len(visit.files) >= MOST_FILES and which is None:
+            raise ConfigError(f"{MOST_FILES} files are the most that are kept: remove some first")
+        with taken_up(item) as (raw, most):
+            file = registry().shelf.load(name, raw, most, which)
+            if most >= MAX_FILE_BYTES or not file.contents.too_large:
+                return _enter(visit, file), raw
+        registry().budget.room(visit, most + 1, "what it unpacks to")
+        with taken_up((name, raw)) as (raw, most):  # others have been read, and there is by now
+            return _enter(visit, registry().shelf.load(name, raw, most, which)), raw
+    except ConfigError as fault:
+        refused = refused_file(name, size, f"{name}: {fault}")
+        visit.files = [*(f for f in visit.files if f.digest != refused.digest), refused]
+        return refused, b""
+
+
+def _enter(visit: Visit, file: LoadedFile) -> LoadedFile:
+    """Put a file in the place of its twin, by name or content.
+
+    Labels may be equal though they belong to other images: of sets sorted by class they are.
+    """
+    others = [
+        f for f in visit.files
+        if f.name != file.name and (f.digest != file.digest or file.kind == LABELS)
+    ]  # fmt: skip
+    visit.files = [*others, file]
+    return file
+
+
+@contextmanager
+def taken_up(item: Any) -> Iterator[tuple[bytes, int]]:
+    """Keep room while an upload, or a pair of name and bytes, is read.
+
+    Gives its bytes and how many may be made of them; Streamlit's own copy is freed. Raises
+    ConfigError, which says how that ends, where there is no room.
+    """
+    budget, visit = registry().budget, visit_or_new()
+    if isinstance(item, tuple):
+        raw = item[1]
+        with budget.reading(visit, len(raw), lambda: raw, arrived=False) as given:
+            yield given
+        return
+
+    def take() -> bytes:
+        raw = item.getvalue()
+        release_upload(item)
+        return raw
+
+    try:
+        if refused := registry().arrivals.refused(getattr(item, "file_id", "")):
+            raise ConfigError(refused.why)
+        counted = registry().arrivals.holds(getattr(item, "file_id", ""))
+        with budget.reading(visit, item.size, take, arrived=counted) as given:
+            yield given
+    finally:
+        release_upload(item)
+
+
+def upload_size(upload: Any) -> int:
+    """Return how large an upload is, or was where there is no room for it."""
+    refused = registry().arrivals.refused(getattr(upload, "file_id", ""))
+    return refused.size if refused else upload.size
+
+
+def holdings() -> tuple[list[Holding], int]:
+    """Return what this visitor has kept here, and how many bytes he may have kept."""
+    visit, budget = this_visit(), registry().budget
+    return (budget_module.holdings(visit) if visit else []), budget.visit_bytes
+
+
+def to_be_chosen() -> list[int]:
+    """Return which files hold several sets of which none was chosen: places in `files`."""
+    return [index for index, file in enumerate(files()) if file.contents.choices]
+
+
+def choose_set(index: int, which: str) -> None:
+    """Read one of the sets in a file; where there is no room for it, the file says so."""
+    visit = this_visit()
+    if visit is None or index >= len(visit.files):
+        return
+    file = visit.files[index]
+    if which in file.contents.choices and file.contents.unread is not None:
+        _read(visit, file.name, (file.name, file.contents.unread.tobytes()), which)
 
 
 def keep_whole(index: int) -> None:
@@ -62,9 +158,23 @@ def turn_file(index: int) -> None:
 
     Raises ConfigError where there is no room for a copy.
     """
+    _change(index, registry().shelf.turn, "a turned copy")
+
+
+def invert_file(index: int) -> None:
+    """Exchange light and dark of a file's images; twice changes nothing.
+
+    Raises ConfigError where there is no room for a copy.
+    """
+    _change(index, registry().shelf.invert, "an inverted copy")
+
+
+def _change(index: int, change: Callable[[LoadedFile], LoadedFile], what: str) -> None:
     visit = this_visit()
     if visit and index < len(visit.files):
-        visit.files[index] = registry().shelf.turn(visit.files[index])
+        file = visit.files[index]
+        with registry().budget.taking(visit, file.nbytes, what):
+            visit.files[index] = change(file)
 
 
 def leave_upright(index: int) -> None:
@@ -74,8 +184,31 @@ def leave_upright(index: int) -> None:
         visit.upright.add(visit.files[index].digest)
 
 
+def leave_light(index: int) -> None:
+    """Ask no more whether a file's images are to be inverted."""
+    visit = this_visit()
+    if visit and index < len(visit.files):
+        visit.upright.add(visit.files[index].digest + LEFT_LIGHT)
+
+
 def seem_turned() -> list[int]:
     """Return which files hold images whose rows and columns seem exchanged: places in `files`."""
+    shelf = registry().shelf
+    return _seem(
+        lambda data, file: shelf.looks_turned(data, file.name), lambda file: file.turned, ""
+    )
+
+
+def seem_light() -> list[int]:
+    """Return which files hold images that seem dark on light: places in `files`."""
+    shelf = registry().shelf
+    return _seem(lambda data, _: shelf.looks_light(data), lambda file: file.inverted, LEFT_LIGHT)
+
+
+def _seem(
+    looks: Callable[[Dataset, LoadedFile], bool], done: Callable[[LoadedFile], bool], left: str
+) -> list[int]:
+    """Return the files in use that look so, were not changed, and were not left as they are."""
     visit = this_visit()
     if visit is None or source() != FILES:
         return []
@@ -85,10 +218,8 @@ def seem_turned() -> list[int]:
         if couple is None or data is None:
             continue
         for index, file in enumerate(visit.files):
-            answered = file.turned or file.digest in visit.upright or index in asked
-            if file.name != couple.images.name or answered:
-                continue
-            if registry().shelf.looks_turned(data, file.name):
+            answered = done(file) or file.digest + left in visit.upright or index in asked
+            if file.name == couple.images.name and not answered and looks(data, file):
                 asked.append(index)
     return asked
 
@@ -110,14 +241,7 @@ def clear_files() -> None:
 
 def release_upload(upload: Any) -> None:
     """Free Streamlit's own copy of an upload, which it would keep as long as the session."""
-    try:  # undocumented: where it has moved, memory is freed when the session ends instead
-        from streamlit.runtime import get_instance
-        from streamlit.runtime.scriptrunner import get_script_run_ctx
-
-        session = get_script_run_ctx().session_id
-        get_instance().uploaded_file_mgr.remove_file(session, upload.file_id)
-    except Exception:
-        return
+    registry().arrivals.let_go(session_id(), getattr(upload, "file_id", ""))
 
 
 FILES, MINE = "files", "mine"  # sources beside the names of the catalogue
@@ -246,4 +370,6 @@ def _paired(dropped: list[LoadedFile]) -> Parts:
             sentences.append(f"{part} set: {fault}")
             made = None
         sets.append(made)
+    if sets[0] and (said := without_images(sets[0])):
+        sentences.append(said)
     return sets[0], sets[1], sentences

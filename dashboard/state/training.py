@@ -5,6 +5,7 @@ from __future__ import annotations
 from dashboard.host.tab import HERE
 from dashboard.runs.recipe import Recipe
 from dashboard.runs.scheduler import Run
+from dashboard.store.budget import new_run_bytes
 from dashboard.store.networks import MOST_LETTERS
 from nnengine.data.dataset import Dataset
 from nnengine.errors import ConfigError
@@ -33,16 +34,18 @@ def start_run(recipe: Recipe, *, name: str = "") -> Run:
             "visitor: delete one first"
         )
     dataset, validation = split_for(recipe)
-    run = scheduler().start(
-        recipe,
-        dataset,
-        validation,
-        owner=visit.owner,
-        name=name.strip()[:MOST_LETTERS] or f"Run {len(visit.runs) + 1}",
-        run_id=visit.reserved,
-    )
-    visit.run_sources[run.id] = source()
-    registry().add_run(visit, run)
+    data = (dataset,) if validation is None else (dataset, validation)
+    with registry().budget.taking(visit, new_run_bytes(recipe, data, visit), "this run"):
+        run = scheduler().start(
+            recipe,
+            dataset,
+            validation,
+            owner=visit.owner,
+            name=name.strip()[:MOST_LETTERS] or f"Run {len(visit.runs) + 1}",
+            run_id=visit.reserved,
+        )
+        visit.run_sources[run.id] = source()
+        registry().add_run(visit, run)
     visit.networks.chosen = None
     select(run.id)
     return run

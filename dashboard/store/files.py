@@ -1,4 +1,4 @@
-"""Files: what was dropped, read once for everybody, held while somebody uses it, and paired.
+"""Files: what was dropped, each visitor's own reading of it, equal arrays held once, and pairs.
 
 What a file holds is for `nnengine.data.readers` to say, and which files belong together for
 `nnengine.data.pairing`.
@@ -7,26 +7,30 @@ What a file holds is for `nnengine.data.readers` to say, and which files belong 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from dashboard.host.tab import IN_TAB
-from nnengine.data import pairing, readers
+from dashboard.store.memory import arrays
+from nnengine.data import catalogue, pairing, readers
 from nnengine.data.dataset import Dataset
-from nnengine.data.idxheader import IdxHeader
-from nnengine.data.readers import Contents
-from nnengine.errors import ConfigError
+from nnengine.data.idxheader import IdxHeader, encode_header
+from nnengine.data.readers import Contents, hints
 
 MAX_FILE_BYTES = 2**28  # one file, unpacked: five times MNIST's largest
-MAX_VISIT_BYTES = 2**28  # all files of one visitor
-MAX_SERVER_BYTES = 2**29  # all arrays this server holds, each counted once
+MOST_LETTERS = 255  # of a file's name: what file systems allow
+# Until a file is read. A zip of 70,000 pictures of 28 x 28 takes 17 s of a processor, one of
+# 131,600, EMNIST's largest even part, 27: three times that, as the server has more to do.
+MAX_SECONDS = 80
+READERS = 2  # files that are read at a time: pages have what is left of the processor
 
-TURNED = ":turned"  # what a digest ends in where rows and columns were exchanged
+# What stands in a digest where rows and columns were exchanged, or light and dark.
+TURNED, INVERTED = ":turned", ":inverted"
 _PARTS = ("Training", "Test")
 
 
@@ -34,13 +38,15 @@ _PARTS = ("Training", "Test")
 class LoadedFile:
     """One dropped file: what it holds where it could be read, or what is wrong with it.
 
-    Visitors who drop the same bytes share `contents`; the name is each one's own.
+    Visitors who drop the same bytes share the memory of arrays, and nothing else: names, notes and
+    classes are of their own reading, which `reading` numbers.
     """
 
     name: str
     size: int
     digest: str
     contents: Contents = field(repr=False)
+    reading: int = 0
 
     @property
     def kind(self) -> str:
@@ -88,7 +94,12 @@ class LoadedFile:
     @property
     def turned(self) -> bool:
         """Whether rows and columns of its images were exchanged."""
-        return self.digest.endswith(TURNED)
+        return TURNED in self.digest
+
+    @property
+    def inverted(self) -> bool:
+        """Whether light and dark of its images were exchanged."""
+        return INVERTED in self.digest
 
     @property
     def count(self) -> int:
@@ -116,6 +127,12 @@ class LoadedFile:
         """Return the file without its data, and with the reason for it."""
         header = self.contents.header
         return replace(self, contents=Contents(form="", header=header, fault=why))
+
+
+def refused_file(name: str, size: int, why: str) -> LoadedFile:
+    """Return a file for which there was no room: its name, its size and the reason."""
+    nothing = Contents(form="", fault=why)
+    return LoadedFile(name=name, size=size, digest=f"refused:{name}", contents=nothing)
 
 
 class Couple(NamedTuple):
@@ -155,62 +172,135 @@ class Pairing:
 
 
 class Shelf:
-    """Arrays and data sets that all sessions share by digest, held only while somebody uses them.
+    """What files hold, equal arrays held once, and only while somebody uses them.
 
-    References are weak: the last visitor to let go frees the memory, and nothing else does.
+    References are weak: the last visitor to let go frees the memory, and nothing else does. A file
+    is read for everybody who drops it, though it may be here: the time that takes tells nobody
+    what others have. For the same reason the lists that training makes of images are shared by
+    runs of one visit alone, unless the images are published ones.
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # held for moments, never while a file is read
+        self._readers = threading.BoundedSemaphore(READERS)
+        self._numbers = itertools.count(1)
         self._arrays: weakref.WeakValueDictionary[str, np.ndarray]
         self._arrays = weakref.WeakValueDictionary()
-        self._contents: weakref.WeakValueDictionary[str, Contents]
-        self._contents = weakref.WeakValueDictionary()
+        self._published: weakref.WeakValueDictionary[Hashable, np.ndarray]
+        self._published = weakref.WeakValueDictionary()
+        self._views: weakref.WeakValueDictionary[tuple, np.ndarray]
+        self._views = weakref.WeakValueDictionary()
         self._sets: weakref.WeakValueDictionary[tuple[object, ...], Dataset]
         self._sets = weakref.WeakValueDictionary()
+        self._splits: weakref.WeakValueDictionary[tuple[object, ...], Dataset]
+        self._splits = weakref.WeakValueDictionary()
+        # Which arrays of ours a data set is made of, and of which readings.
+        self._held: weakref.WeakKeyDictionary[Dataset, np.ndarray] = weakref.WeakKeyDictionary()
+        self._whose: weakref.WeakKeyDictionary[Dataset, Hashable] = weakref.WeakKeyDictionary()
         self._turned: weakref.WeakKeyDictionary[Dataset, bool] = weakref.WeakKeyDictionary()
+        self._light: weakref.WeakKeyDictionary[Dataset, bool] = weakref.WeakKeyDictionary()
 
     @property
     def bytes(self) -> int:
         """How much array memory is held, each array counted once."""
         return sum(array.nbytes for array in list(self._arrays.values()))
 
-    def load(self, name: str, raw: bytes) -> LoadedFile:
-        """Read `raw`, or find it read; never raises for a bad file.
+    def load(
+        self, name: str, raw: bytes, max_bytes: int = MAX_FILE_BYTES, which: str | None = None
+    ) -> LoadedFile:
+        """Read `raw`, beside the pages and a few at a time; never raises for a bad file.
 
-        One file at a time: ten visitors who drop MNIST at once unpack it once.
+        Where several sets lie in it and `which` chooses none, its bytes are kept until one does.
         """
+        name = name[-MOST_LETTERS:]
         digest = hashlib.blake2b(raw, digest_size=20).hexdigest()
+        with self._readers:
+            found = readers.inspect(
+                raw, name=name, max_bytes=min(max_bytes, MAX_FILE_BYTES), seconds=MAX_SECONDS,
+                which=which,
+            )  # fmt: skip
+            if found.choices:
+                found = replace(found, unread=np.frombuffer(raw, np.uint8))
+            digest += f":{which}" if which else ""
+            return LoadedFile(
+                name=name, size=len(raw), digest=digest, contents=self._kept(found),
+                reading=next(self._numbers),
+            )  # fmt: skip
+
+    def _kept(self, found: Contents) -> Contents:
+        """Return contents whose arrays are those that are here already, where any are equal."""
+        if found.kind == "nothing":
+            return found
+        alone = {
+            name: self._one(array)
+            for name, array in (("images", found.images), ("labels", found.labels))
+            if array is not None
+        }
+        parts = {
+            name: self._with_one(data)
+            for name, data in (("train", found.train), ("test", found.test))
+            if data is not None
+        }
+        return replace(found, **alone, **parts)
+
+    def _one(self, array: np.ndarray) -> np.ndarray:
+        """Return the one array with these values."""
+        digest = hashlib.sha256()
+        if array.dtype == np.uint8:  # as the digests of published files are
+            digest.update(encode_header(array))
+        else:
+            digest.update(repr((array.dtype, array.shape)).encode())
+        digest.update(np.ascontiguousarray(array).reshape(-1).data)
+        key = digest.hexdigest()
         with self._lock:
-            known = self._contents.get(digest)
-            if known is not None:
-                return LoadedFile(name=name, size=len(raw), digest=digest, contents=known)
-            found = readers.inspect(raw, name=name, max_bytes=MAX_FILE_BYTES)
-            return self._keep(LoadedFile(name=name, size=len(raw), digest=digest, contents=found))
+            one = self._arrays.setdefault(key, array)
+        if key in _PUBLISHED:
+            self._publish(one)
+        return one
 
-    def _keep(self, file: LoadedFile) -> LoadedFile:
-        """Remember what a file holds, or say that there is no room for it."""
-        if not file.good:
-            return file
-        try:
-            self.check_room(file.nbytes)
-        except ConfigError as fault:
-            return file.refused(f"{file.name}: {fault}")
-        self._contents[file.digest] = file.contents
-        alone = [] if file.array is None else [file.array]
-        for place, array in enumerate([data.images for data in file.contents.sets] + alone):
-            self._arrays[f"{file.digest}:{place}"] = array
-        return file
+    def _with_one(self, data: Dataset) -> Dataset:
+        """Return a data set of the one array with its images."""
+        one = self._one(data.images)
+        return self._holding(
+            one,
+            Dataset(
+                one, data.labels, classes=data.classes, class_names=data.class_names, name=data.name
+            ),
+        )
 
-    def check_room(self, wanted: int) -> None:
-        """Raise ConfigError where the server has no room for so many bytes more."""
-        if self.bytes + wanted > MAX_SERVER_BYTES:
-            raise ConfigError(_FULL)
+    def _holding(self, one: np.ndarray, data: Dataset) -> Dataset:
+        """Return a data set made of an array of ours, which stays known as long as it lives.
 
-    def adopt(self, key: str, *datasets: Dataset) -> None:
-        """Count the images of data sets that came another way; under `key`, while they live."""
-        for place, dataset in enumerate(datasets):
-            self._arrays[f"{key}:{place}"] = dataset.images
+        Published arrays are one view for everybody, too: by these the lists for training are known,
+        27 to 67 MB for MNIST and its like, and those for curves, 9 MB a run.
+        """
+        if self.is_published(next(iter(arrays([one])))):
+            data.images = self._view(data.images)
+            if self.is_published(next(iter(arrays([data.labels])))):
+                data.labels = self._view(data.labels)
+        self._held[data] = one
+        return data
+
+    def _view(self, array: np.ndarray) -> np.ndarray:
+        """Return the one view of what lies at this place."""
+        where = array.__array_interface__["data"][0], array.shape, array.dtype.str
+        with self._lock:
+            return self._views.setdefault(where, array)
+
+    def _publish(self, array: np.ndarray) -> None:
+        with self._lock:
+            self._published[next(iter(arrays([array])))] = array
+
+    def is_published(self, where: Any) -> bool:
+        """Return whether what lies at a place (`memory.arrays`) is known to everybody."""
+        lists = isinstance(where, tuple) and where[0] == "lists"
+        return (where[1] if lists else where) in self._published
+
+    def published(self, data: Dataset) -> Dataset:
+        """Return a published data set as it is held: once, whoever else drops its files."""
+        self._publish(self._one(data.images))
+        self._publish(data.labels)
+        return self._with_one(data)
 
     def dataset(
         self,
@@ -220,38 +310,44 @@ class Shelf:
         *,
         classes: int | None = None,
     ) -> Dataset:
-        """Return the one Dataset of a couple; raises FormatError when its files do not fit.
-
-        Its name is part of what makes it one: what a stranger called the same bytes is not told.
-        """
+        """Return the one Dataset of a couple; raises FormatError when its files do not fit."""
         x, y, names = images.array, labels.array, None
+        whose = images.reading, labels.reading
         if made is not None:
             if made.name == images.name and classes in (None, made.classes):
+                self._whose[made] = whose
                 return made
             x, y = made.images, made.labels
             names = made.class_names if classes in (None, made.classes) else None
         which = None if made is None else made.digest
-        key = (images.name, images.digest, labels.digest, which, names, classes)
-        with self._lock:
-            found = self._sets.get(key)
-            if found is None:
-                found = Dataset(x, y, classes=classes, class_names=names, name=images.name)
-                self._sets[key] = found
-            return found
+        key = (images.name, *whose, images.digest, labels.digest, which, names, classes)
+        found = self._sets.get(key)
+        if found is None:
+            found = Dataset(x, y, classes=classes, class_names=names, name=images.name)
+            found = self._holding(found.images if x is None else x, found)
+            with self._lock:
+                found = self._sets.setdefault(key, found)
+            self._whose[found] = whose
+        return found
 
     def split(self, dataset: Dataset, share: float) -> tuple[Dataset, Dataset]:
-        """Return (rest, held out), the same for everybody who asks for this share.
+        """Return (rest, held out), the same whenever this share of these data is asked for.
 
         The seed is fixed: runs with different seeds are then judged on the same images, and
         the 42 MB that 90 % of MNIST costs are paid once.
         """
-        base = dataset.digest, dataset.classes, dataset.name, share
-        with self._lock:
-            rest, held_out = self._sets.get((*base, "rest")), self._sets.get((*base, "held out"))
-            if rest is None or held_out is None:
-                rest, held_out = dataset.split(share, rng=0)
-                self._sets.update({(*base, "rest"): rest, (*base, "held out"): held_out})
-            return rest, held_out
+        whose = self._whose.get(dataset)
+        key = whose, dataset.digest, dataset.classes, dataset.name, share
+        rest, held_out = self._splits.get((*key, "rest")), self._splits.get((*key, "held out"))
+        if rest is None or held_out is None:
+            made = dataset.split(share, rng=0)
+            if self.is_published(next(iter(arrays([dataset.images])))):
+                made = self.published(made[0]), self.published(made[1])
+            rest, held_out = made
+            with self._lock:
+                rest = self._splits.setdefault((*key, "rest"), rest)
+                held_out = self._splits.setdefault((*key, "held out"), held_out)
+        return rest, held_out
 
     def looks_turned(self, dataset: Dataset, name: str) -> bool:
         """Return whether rows and columns of these images seem exchanged; worked out once."""
@@ -260,26 +356,41 @@ class Shelf:
             found = self._turned[dataset] = readers.looks_turned(dataset, name=name)
         return found
 
+    def looks_light(self, dataset: Dataset) -> bool:
+        """Return whether these images seem dark on light; worked out once."""
+        found = self._light.get(dataset)
+        if found is None:
+            found = self._light[dataset] = readers.looks_light(dataset.images)
+        return found
+
     def turn(self, file: LoadedFile) -> LoadedFile:
-        """Return a file of images with rows and columns exchanged; twice gives the first again.
+        """Return a file of images with rows and columns exchanged; twice gives the first again."""
+        return self._changed(file, TURNED, readers.turned_contents)
 
-        Raises ConfigError where there is no room for a copy.
-        """
-        digest = file.digest.removesuffix(TURNED) if file.turned else file.digest + TURNED
-        with self._lock:
-            known = self._contents.get(digest)
-            if known is None:
-                self.check_room(file.nbytes)
-                known = readers.turned_contents(file.contents)
-            return self._keep(replace(file, digest=digest, contents=known))
+    def invert(self, file: LoadedFile) -> LoadedFile:
+        """Return a file of images, light where they were dark; twice gives the first again."""
+        return self._changed(file, INVERTED, readers.inverted_contents)
+
+    def _changed(
+        self, file: LoadedFile, mark: str, change: Callable[[Contents], Contents]
+    ) -> LoadedFile:
+        digest = file.digest.replace(mark, "") if mark in file.digest else file.digest + mark
+        with self._readers:
+            changed = self._kept(change(file.contents))
+        return replace(file, digest=digest, contents=changed)
 
 
-_FULL = (
-    "this tab already holds as much data as it has room for: remove some files first"
-    if IN_TAB
-    else "this server already holds as much data as it has room for: "
-    "try again later, or run the dashboard on your own machine"
+_PUBLISHED = frozenset(
+    file.sha256
+    for name in catalogue.NAMES
+    for file in catalogue.describe(name).files
+    if file.sha256
 )
+
+
+def without_images(data: Dataset) -> str | None:
+    """Return a sentence about classes without an image, or None where each has one."""
+    return hints.without_images(data)
 
 
 def pair(files: Sequence[LoadedFile]) -> Pairing:

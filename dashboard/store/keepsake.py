@@ -20,9 +20,9 @@ import nnengine
 from dashboard.runs.recipe import Recipe
 from dashboard.runs.run import Progress, Run
 from dashboard.store.files import LoadedFile, Shelf
-from dashboard.store.networks import ORDER, Entry, Kind, Networks, Tuning, key_for
+from dashboard.store.networks import ORDER, Entry, Kind, Networks, Tuning, for_pages, key_for
 from dashboard.store.visits import Kept, Visit
-from nnengine.analysis.finetuning import Lesson
+from nnengine.analysis.finetuning import FineTuning
 from nnengine.core.network import Network
 from nnengine.storage import checkpoint, modelfile
 from nnengine.training import History
@@ -216,7 +216,10 @@ def _plain_digest(file: LoadedFile) -> str:
 
 def _file_about(file: LoadedFile) -> dict:
     whole = bool(file.whole_items) and file.error is None
-    return {"key": _plain_digest(file), "name": file.name, "whole": whole, "turned": file.turned}
+    return {
+        "key": _plain_digest(file), "name": file.name, "whole": whole, "turned": file.turned,
+        "inverted": file.inverted,
+    }  # fmt: skip
 
 
 def _stamp(run: Run) -> tuple:
@@ -251,7 +254,7 @@ def _mine(visit: Visit) -> bytes:
     return pack(about, b"".join(one.image.tobytes() for one in visit.mine))
 
 
-def _lesson_about(lesson: Lesson) -> dict:
+def _lesson_about(lesson: FineTuning) -> dict:
     return {
         "labels": lesson.labels.tolist(),
         "before": lesson.before.tolist(),
@@ -327,7 +330,8 @@ class Reader:
         kind, id = _kind(about), about["id"] or about["name"]
         if kind == "shipped":
             return Entry(nnengine.shipped(id), about["name"], kind, id)
-        network = modelfile.load(self._part(NETWORK + about["network"])[1]).snapshot()
+        raw = self._part(NETWORK + about["network"])[1]
+        network = for_pages(modelfile.load(raw)).snapshot()
         self._writer.name(network, about["network"])
         tuning = self._tuning(about, network) if "lesson" in about else None
         return Entry(network, about["name"], kind, id, tuning, about["said"])
@@ -348,7 +352,8 @@ class Reader:
         file = self._shelf.load(about["name"], self._part(FILE + about["key"])[1])
         if about["whole"] and file.rescued is not None:
             file = file.kept_whole()
-        return self._shelf.turn(file) if about["turned"] else file
+        file = self._shelf.turn(file) if about["turned"] else file
+        return self._shelf.invert(file) if about.get("inverted") else file
 
 
 def _in_one_collection(about: Any) -> Any:
@@ -385,9 +390,9 @@ def _read_mine(about: list, raw: bytes) -> list[Kept]:
     return [Kept(one["id"], image, one["name"]) for one, image in zip(about, images, strict=True)]
 
 
-def _read_lesson(about: dict, network: Network) -> Lesson:
+def _read_lesson(about: dict, network: Network) -> FineTuning:
     arrays = {name: np.array(about[name], np.int64) for name in ("labels", "before", "after")}
-    return Lesson(network=network, **{**about, **arrays})
+    return FineTuning(network=network, **{**about, **arrays})
 
 
 def _check(about: Any, kinds: dict[str, Any]) -> None:
@@ -409,7 +414,7 @@ def _read_run(about: dict, raw: bytes, owner: str, now: float) -> Run:
         sizes=tuple(about["sizes"]),
         data_name=about["data_name"],
         data_count=about["data_count"],
-        snapshot=network.snapshot(),
+        snapshot=for_pages(network).snapshot(),
         progress=Progress(**about["progress"]),
         beat=now,
         state=about["state"] if ended or about["state"] == "paused" else "waiting",

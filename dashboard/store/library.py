@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import weakref
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from dashboard.runs.scheduler import in_background
@@ -57,10 +58,11 @@ class Library:
     """The named sets of one server. Any thread may call; each set is loaded and fetched once.
 
     The built-in digits stay once they are made (11 MB); others are held while a visitor uses them.
+    `room` raises ConfigError where there is none for so many bytes more.
     """
 
-    def __init__(self, shelf: Shelf) -> None:
-        self._shelf = shelf
+    def __init__(self, shelf: Shelf, room: Callable[[int], None] = lambda wanted: None) -> None:
+        self._shelf, self._room = shelf, room
         self._lock = threading.Lock()
         self._built_in: Sets | None = None
         self._sets: weakref.WeakValueDictionary[str, Sets] = weakref.WeakValueDictionary()
@@ -91,9 +93,9 @@ class Library:
             found = self._sets.get(name)
             if found is None:
                 entry = catalogue.describe(name)
-                self._shelf.check_room(sum(entry.images) * MAX_PIXELS)
-                found = Sets(*(_titled(d, entry.title) for d in _parts(name)))
-                self._shelf.adopt(f"library:{name}", found.train, found.test)
+                self._room(sum(entry.images) * MAX_PIXELS)
+                parts = (_titled(data, entry.title) for data in _parts(name))
+                found = Sets(*map(self._shelf.published, parts))
                 self._sets[name] = found
             return found
 

@@ -8,9 +8,12 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import nnengine
+from dashboard.runs.bounds import Bounds
 from dashboard.runs.run import Run
-from nnengine.analysis.finetuning import Lesson
+from nnengine.analysis.finetuning import FineTuning
+from nnengine.analysis.parts import cost_of
 from nnengine.core.network import Network
+from nnengine.data.dataset import Dataset
 from nnengine.errors import EngineError
 
 Kind = Literal["shipped", "finetuned", "file", "link", "run"]
@@ -23,6 +26,18 @@ MOST_LETTERS = 60  # of a name that a visitor gives
 log = logging.getLogger(__name__)
 
 
+def for_pages(network: Network, bounds: Bounds | None = None) -> Network:
+    """Return a network of a file or a link; raises ConfigError where an image takes too much."""
+    (bounds or Bounds()).check_cost(cost_of(network))
+    return network
+
+
+def looks_at(network: Network, data: Dataset) -> bool:
+    """Return whether a network can be asked about these images."""
+    same = network.is_dense or network.shape == (*data.image_shape, data.channels)
+    return same and network.inputs == data.inputs
+
+
 @dataclass(frozen=True, eq=False)
 class Tuning:
     """How a network was fine-tuned.
@@ -31,7 +46,7 @@ class Tuning:
     the drawing that it was for. tested: what forgetting was measured on.
     """
 
-    lesson: Lesson
+    lesson: FineTuning
     origin: Entry | None = None
     reason: int | None = None
     tested: str = ""
@@ -57,7 +72,7 @@ class Entry:
         """What the collection knows it by."""
         return key_for(self.kind, self.id)
 
-    def tuned(self, lesson: Lesson, reason: int | None = None, tested: str = "") -> Entry:
+    def tuned(self, lesson: FineTuning, reason: int | None = None, tested: str = "") -> Entry:
         """Return what a fine-tuning made of it: an entry of its own, or the next state of one."""
         again = self.kind == "finetuned"
         return Entry(

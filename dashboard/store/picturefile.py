@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-import io
+from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
+from nnengine.data.readers import decoding
 from nnengine.errors import FormatError
 
 MAX_BYTES = 20 * 2**20
-MAX_PIXELS = 50_000_000  # a phone's largest ordinary photograph
+MAX_PIXELS = 50_000_000  # a phone's largest ordinary photograph, a JPEG, unpacked at a fraction
+MAX_UNPACKED = 100_000_000  # bytes that a picture takes as Pillow holds it
+_PIXEL_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2}  # all others have four
 LONGEST_PX = 1024  # fifty times what the network sees: nothing is lost by reading no more
-FORMATS = ("PNG", "JPEG")
+# As Exif counts them: what puts a picture upright.
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 def read_picture(name: str, raw: bytes) -> np.ndarray:
@@ -28,41 +40,27 @@ def read_picture(name: str, raw: bytes) -> np.ndarray:
             f"{name}: {len(raw) / 2**20:.0f} MB, more than the {MAX_BYTES >> 20} MB that are read: "
             "crop the picture or save it smaller"
         )
-    try:
-        with Image.open(io.BytesIO(raw), formats=FORMATS) as picture:
-            _check_size(name, picture)
-            return _pixels(picture)
-    except FormatError:
-        raise
-    except Image.DecompressionBombError:
-        raise FormatError(f"{name}: declares more pixels than are read: save it smaller") from None
-    except Image.UnidentifiedImageError:
-        raise FormatError(
-            f"{name}: not a PNG or JPEG picture: open it in a picture program and save it as PNG"
-        ) from None
-    except Exception as fault:  # Pillow raises many kinds for damaged files
-        raise FormatError(
-            f"{name}: the picture is damaged or cut short ({fault}): save or copy it again"
-        ) from fault
+    with decoding.opened(raw, name, most=MAX_PIXELS) as picture:
+        # A JPEG is then unpacked at a fraction of its size.
+        picture.draft("L", (LONGEST_PX, LONGEST_PX))
+        unpacked = picture.width * picture.height * _PIXEL_BYTES.get(picture.mode, 4)
+        if unpacked > MAX_UNPACKED:
+            raise FormatError(
+                f"{picture.width:,} x {picture.height:,} pixels take {unpacked / 1e6:.0f} MB "
+                f"unpacked, more than the {MAX_UNPACKED // 10**6} MB there are: crop the picture "
+                "or save it smaller"
+            )
+        return _pixels(picture, decoding.orientation(raw))
 
 
-def _check_size(name: str, picture: Image.Image) -> None:
-    width, height = picture.size
-    if width * height > MAX_PIXELS:
-        raise FormatError(
-            f"{name}: {width:,} x {height:,} pixels, more than the {MAX_PIXELS // 10**6} million "
-            "that are read: crop the picture or save it smaller"
-        )
-
-
-def _pixels(picture: Image.Image) -> np.ndarray:
-    # A JPEG is then unpacked at a fraction of its size.
-    picture.draft("L", (LONGEST_PX, LONGEST_PX))
-    picture = ImageOps.exif_transpose(picture)
-    if picture.mode.startswith("I"):  # 16 bits a pixel: the upper 8 are enough
-        wide = np.asarray(picture).astype(np.int64)
-        picture = Image.fromarray((wide // 257).clip(0, 255).astype(np.uint8))
+def _pixels(picture: Any, orientation: int) -> np.ndarray:
+    if picture.mode.startswith("I"):
+        picture = Image.fromarray(decoding.upper_bits(picture))
     clear = "A" in picture.getbands() or "transparency" in picture.info
-    picture = picture.convert("RGBA" if clear else "RGB")
+    mode = "RGBA" if clear else "RGB"
+    if clear or picture.mode != "L":  # grey takes a quarter: it is made smaller as it is
+        picture = picture if picture.mode == mode else picture.convert(mode)
     picture.thumbnail((LONGEST_PX, LONGEST_PX), reducing_gap=2.0)
-    return np.asarray(picture)
+    turn = _TURNS.get(orientation)
+    picture = picture if turn is None else picture.transpose(turn)
+    return np.asarray(picture.convert(mode))

@@ -11,7 +11,7 @@ import numpy as np
 
 from dashboard.present.robustness import KINDS, SAMPLE, Kind
 from dashboard.store.networks import Entry
-from nnengine.analysis.robustness import fragility
+from nnengine.analysis.robustness import robustness
 from nnengine.core.network import Network
 from nnengine.data.dataset import Dataset
 
@@ -63,7 +63,7 @@ def measure(
             rights = found.get((data.digest, kind.name, level), [])
             for i in range(len(rights), len(pieces(data))):
                 piece = pieces(data)[i]
-                one = fragility(network, piece, kind.name, levels=[level], sample=PIECE, seed=i)
+                one = robustness(network, piece, kind.name, levels=[level], sample=PIECE, seed=i)
                 rights = [*rights, one.accuracies[0] * len(piece)]
                 found[data.digest, kind.name, level] = rights  # whole: others read it meanwhile
                 if clock() >= deadline:

@@ -9,16 +9,22 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from dashboard.runs.scheduler import Run, Scheduler, new_id
+from dashboard.store.arrivals import Arrivals
+from dashboard.store.budget import Budget
 from dashboard.store.files import LoadedFile, Shelf
 from dashboard.store.library import Library, Sets
+from dashboard.store.memory import Parts
 from dashboard.store.networks import Networks
+from dashboard.store.turns import Pages, Turns
 from nnengine import kernels
 
+HERE_S = 70.0  # a page beats every 30 seconds, one in a hidden tab every 60
 _MMAP_THRESHOLD, _APART = -3, 4 << 20  # of glibc's allocator: a setting's number, and bytes
 
 
@@ -48,16 +54,13 @@ class Visit:
     run_sources: dict[str, str] = field(default_factory=dict)  # of their data, by the run's id
     mine: list[Kept] = field(default_factory=list)
     kept: int = 0  # drawings ever kept: the number of the next
+    # Results that pages look back on, with what they keep in memory, by name.
+    pinned: dict[str, tuple[Parts, Any]] = field(default_factory=dict)
 
     @property
     def runs(self) -> list[Run]:
         """The visitor's runs, oldest first."""
         return self.networks.runs
-
-    @property
-    def bytes(self) -> int:
-        """How much array memory the visitor's files stand for."""
-        return sum(file.nbytes for file in self.files)
 
 
 class Registry:
@@ -66,7 +69,11 @@ class Registry:
     def __init__(self, scheduler: Scheduler, clock: Callable[[], float] = time.monotonic) -> None:
         self.scheduler = scheduler
         self.shelf = Shelf()
-        self.library = Library(self.shelf)
+        self.arrivals = Arrivals(clock)
+        self.budget = Budget(self)
+        self.turns = Turns()
+        self.pages = Pages()
+        self.library = Library(self.shelf, partial(self.budget.room, None, what="this set"))
         self.finetuning = threading.Lock()  # one visitor's at a time
         self._clock = clock
         self._lock = threading.Lock()
@@ -123,21 +130,54 @@ class Registry:
     def reap(self, now: float) -> None:
         """Forget visits that nobody has come back to; the engine thread calls this."""
         patience = self.scheduler.bounds.unseen_forget_s
-        with self._lock:
-            visits = {id(v): v for v in self._by_token.values()}.values()
-            gone = [visit for visit in visits if now - visit.seen > patience]
-            for visit in gone:
-                for token in (visit.reserved, *(run.id for run in visit.runs)):
-                    self._by_token.pop(token, None)
+        gone = [visit for visit in self.visits() if now - visit.seen > patience]
         for visit in gone:
-            for run in visit.runs:
-                self.scheduler.abandon(run)
+            self._forget(visit)
         if self._gone:  # those of the last time: their runs have let go by now
             give_memory_back()
         self._gone = len(gone)
+        self.arrivals.prune()
+        self.turns.prune()
+
+    def _forget(self, visit: Visit) -> None:
+        with self._lock:
+            for token in (visit.reserved, *(run.id for run in visit.runs)):
+                self._by_token.pop(token, None)
+        for run in visit.runs:
+            self.scheduler.abandon(run)
+
+    def visits(self) -> list[Visit]:
+        """Return every visit."""
+        with self._lock:
+            return list({id(visit): visit for visit in self._by_token.values()}.values())
+
+    def forget_one(self, but: Visit | None) -> bool:
+        """Forget who was not seen for longest, where that is long enough to make room."""
+        others = [visit for visit in self.visits() if visit is not but and not _is_empty(visit)]
+        first = min(others, key=lambda visit: visit.seen, default=None)
+        patience = self.scheduler.bounds.unseen_yield_s
+        if first is None or self._clock() - first.seen <= patience:
+            return False
+        self._forget(first)
+        self._gone += 1
+        return True
+
+    def room_in_s(self) -> float:
+        """Return after how many seconds somebody who has left will make room, at the soonest.
+
+        Whoever was seen a minute ago is here: then it is the time from his leaving on.
+        """
+        patience, now = self.scheduler.bounds.unseen_yield_s, self._clock()
+        unseen = [now - visit.seen for visit in self.visits() if not _is_empty(visit)]
+        left = [seconds for seconds in unseen if seconds > HERE_S]
+        return max(patience - max(left, default=0.0), 1.0)
 
     def __len__(self) -> int:
         return len({id(visit) for visit in list(self._by_token.values())})
+
+
+def _is_empty(visit: Visit) -> bool:
+    return not (visit.files or visit.runs or visit.networks.kept or visit.named)
 
 
 def keep_big_blocks_apart() -> None:

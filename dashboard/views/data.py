@@ -7,7 +7,8 @@ from functools import partial
 import streamlit as st
 
 from dashboard import state
-from dashboard.present import units, words
+from dashboard.present import words
+from dashboard.present.outside import file_name
 from dashboard.sections import chooser, file_cards, set_images
 from nnengine.data import readers
 from nnengine.data.dataset import Dataset
@@ -45,7 +46,7 @@ def choose_part() -> str:
         return found[0]
     state.set_widget("data.look", found[0], over=state.widget_value("data.look") not in found)
     chosen = st.segmented_control(
-        "Look at", found, key=state.widget("data.look"), label_visibility="collapsed",
+        "Look at", found, key=state.widget("data.look", found), label_visibility="collapsed",
         width="content",
     )  # fmt: skip
     return chosen or found[0]
@@ -68,7 +69,7 @@ def facts(dataset: Dataset) -> None:
 
 def download(dataset: Dataset, part: str) -> None:
     """Offer a part of the data as a zip of an IDX pair, packed when it is asked for."""
-    name = units.file_name(dataset.name.partition(".")[0] or "data")
+    name = file_name(dataset.name.partition(".")[0] or "data")
     st.download_button(
         "Download as IDX", partial(export, dataset, part), f"{name}-{PARTS[part]}.zip",
         "application/zip", on_click="ignore", key=f"data.export.{PARTS[part]}",

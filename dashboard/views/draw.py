@@ -6,8 +6,9 @@ import numpy as np
 import streamlit as st
 
 from dashboard import state
-from dashboard.present import units
-from dashboard.present.answers import STYLE, readable
+from dashboard.present import maps, units
+from dashboard.present.answers import STYLE, readable, seen
+from dashboard.present.outside import plain
 from dashboard.sections import (
     answers,
     drawing,
@@ -17,7 +18,9 @@ from dashboard.sections import (
     sharing,
     side_by_side,
     tell,
+    way,
 )
+from nnengine.core.network import Network
 
 TICK_S = 1.0
 
@@ -30,15 +33,24 @@ def answer(held: state.Entry, framed: np.ndarray | None, blank: bool) -> None:
     def inside() -> None:
         now = state.network()
         steps = run.step if run and now.key == held.key else None
-        st.caption(units.plain(units.summary(now.network, steps)) + " · live" * learning)
+        st.caption(plain(units.summary(now.network, steps)) + " · live" * learning)
         if readable(now.network):
             answers.reading(now, framed, blank)
+            layers_of(now.network, framed)
         else:
             answers.cannot_read(now.network)
         if learning and not run.live:
             st.rerun()  # the last weights have answered: stop the clock
 
     live.part(inside, TICK_S if learning else None)()
+
+
+def layers_of(network: Network, framed: np.ndarray | None) -> None:
+    """Offer what the layers make of the drawing, where they have maps to show."""
+    if framed is None or not maps.stages(network):
+        return
+    with st.expander("What each layer makes of it"):
+        way.of_drawing(network, seen(network, framed), "draw.maps")
 
 
 def page() -> None:

@@ -6,8 +6,9 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.components.table import table
-from dashboard.present import units
-from dashboard.sections import evaluation, network_choice, restoring, saving, sharing
+from dashboard.present import network_picture, units
+from dashboard.present.outside import plain
+from dashboard.sections import evaluation, exporting, network_choice, restoring, saving, sharing
 from nnengine.core.network import Network
 
 
@@ -30,7 +31,8 @@ def forget(held: state.Entry) -> None:
 
 def describe(network: Network) -> None:
     """Say what the network is and how it came to be."""
-    table(("Layer", "From", "To", "Activation", "Parameters"), units.layer_rows(network), "Layers")
+    st.html(network_picture.picture(network.specs, network.shape))
+    table(("Layer", "Gives", "Activation", "Parameters"), units.layer_rows(network), "Layers")
     table((), units.facts(network), "Facts")
     if network.training:
         with st.expander(f"Training record ({len(network.training)})"):
@@ -59,8 +61,9 @@ def page() -> None:
             return
         choose(held)
         run = state.run_of(held)
-        st.caption(units.plain(units.summary(held.network, run.step if run else None)))
+        st.caption(plain(units.summary(held.network, run.step if run else None)))
         saving.save(held)
+        exporting.offer(held)
         forget(held)
     with st.expander("What this network is"):
         describe(held.network)

@@ -8,18 +8,21 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.host.tab import IN_TAB
-from dashboard.sections import curves, live, recipe_form, run_panel, sharing
+from dashboard.sections import live, recipe_form, run_panel, sharing
 from dashboard.sections.run_list import run_list
 
-TICK_S = 0.5
+# On a tablet a third of the page is too narrow for fields with buttons.
+WIDE_ENOUGH = "<style>.stColumn:has(.st-key-start) { min-width: 17rem }</style>"
+TICK_S = 0.5  # until the kernels are compiled
 NEWS_S = 0.15  # from drawing what ticks until the browser shows it
 _SEEN = "train.seen"  # the situation that was drawn last, and since when
 
 
 def situation() -> tuple:
     """Return what, when it changes, means that the whole page has to be drawn anew."""
-    run = state.current_run()
-    return (run and run.id, state.scheduler().warm, tuple(r.state for r in state.runs()))
+    run, runs = state.current_run(), state.runs()
+    pace = None if IN_TAB else live.every_s()
+    return (run and run.id, state.scheduler().warm, pace, tuple(r.state for r in runs))
 
 
 def live_panel(drawn: tuple, ticks: bool) -> None:
@@ -34,12 +37,17 @@ def live_panel(drawn: tuple, ticks: bool) -> None:
         st.rerun()
     run = state.current_run()
     others = [r for r in state.runs() if r is not run and state.get(f"train.over.{r.id}")]
-    run_panel.header(run)
+    if IN_TAB or not ticks:
+        run_panel.header(run)
     run_panel.messages(run)
-    run_panel.metrics(run)
-    run_panel.progress(run)
-    run_panel.cost(run)
-    curves.charts([run, *others])
+    run_panel.numbers(run, others)
+
+
+def header(drawn: tuple) -> None:
+    """The part above what ticks: on a server its buttons are not drawn twice a second."""
+    if situation() != drawn:
+        st.rerun()
+    run_panel.header(state.current_run())
 
 
 def _is_news(now: tuple) -> bool:
@@ -57,6 +65,8 @@ def main() -> None:
     if run is None and data is None:
         empty()
         return
+    drawn = situation()  # before anything is: what changes from here on draws the page anew
+    st.html(WIDE_ENOUGH)
     left, right = st.columns([5, 2], gap="medium")
     with left:
         if run is None:
@@ -65,7 +75,9 @@ def main() -> None:
             what_happens()
         else:
             learning = any(r.live for r in state.runs())
-            live.part(live_panel, TICK_S if learning else None)(situation(), learning)
+            if learning and not IN_TAB:
+                live.part(header, None)(drawn)
+            live.part(live_panel, live.every_s() if learning else None)(drawn, learning)
             run_list(run)
     with right:
         recipe_form.recipe_form(data)

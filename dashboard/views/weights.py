@@ -5,8 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import state
-from dashboard.present import units
-from dashboard.sections import layer_weights, live, network_choice, unit_weights
+from dashboard.present import maps, units
+from dashboard.present.outside import plain
+from dashboard.sections import layer_weights, live, network_choice, unit_weights, way
 from nnengine.core.network import Network
 
 TICK_S = 0.5
@@ -32,19 +33,33 @@ def choices(network: Network) -> tuple[int, str, bool]:
     return layer or 0, "own" if scale == "Own" else "common", order == "Strength"
 
 
-def layer_of(held: state.Entry, layer: int, scale: str, by_strength: bool) -> None:
+def layer_of(held: state.Entry, number: int, scale: str, by_strength: bool) -> None:
     """Show one layer: as images where its weights stand for pixels, else as numbers."""
     network, dark = held.network, st.context.theme.type == "dark"
-    if layer or min(network.image_shape) == 1:
-        layer_weights.matrix(network, layer, dark)
+    layer = units.weighing(network)[number]
+    if not units.is_pictured(network, layer):
+        layer_weights.matrix(network, layer, number + 1, dark)
         return
     left, right = st.columns([5, 2], gap="large")
     with left:
-        unit = unit_weights.unit_images(network, scale, by_strength, dark)
-        unit_weights.download(held, scale, by_strength, dark)
-        layer_weights.biases(network, 0, dark)
+        unit = unit_weights.unit_images(network, layer, scale, by_strength, dark)
+        unit_weights.download(held, layer, scale, by_strength, dark)
+        layer_weights.biases(network, layer, number + 1, dark)
     with right:
-        unit_weights.one_unit(network, unit, dark)
+        unit_weights.one_unit(network, layer, unit, dark)
+
+
+def way_of_an_image(network: Network) -> None:
+    """Show what the layers make of a chosen image, where they have maps to show."""
+    if not maps.stages(network):
+        return
+    st.markdown("## What the layers make of an image")
+    way.of_data(network, "maps")
+
+
+def alike(one: Network, other: Network) -> bool:
+    """Return whether two networks have the same layers for the same images."""
+    return (one.specs, one.shape) == (other.specs, other.shape)
 
 
 def page() -> None:
@@ -62,12 +77,13 @@ def page() -> None:
 
     def inside() -> None:
         now = state.network()
-        if now is None or now.network.sizes != held.network.sizes:
+        if now is None or not alike(now.network, held.network):
             st.rerun()
         steps = run.step if run and now.key == held.key else None
-        about = units.summary(now.network, steps)
-        st.caption(f"**{units.plain(now.name)}** · {about}{' · live' * learning}")
+        about = plain(units.summary(now.network, steps))
+        st.caption(f"**{plain(now.name)}** · {about}{' · live' * learning}")
         layer_of(now, *chosen)
+        way_of_an_image(now.network)
         layer_weights.spread(now.network)
         if learning and not (run and run.live):
             st.rerun()  # the last weights are drawn: stop the clock

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from pathlib import Path
 
 from dashboard.web import build, gather, serve
+from nnengine.cli import ends
 from nnengine.cli.options import Parser
 
 
@@ -17,7 +19,7 @@ def parser(name: str | None = None) -> Parser:
     )
     commands = top.add_subparsers(dest="command", required=True)
     made = commands.add_parser("build", help="collect the site into a folder", prog=name)
-    made.add_argument("--out", type=Path, default=Path("site"), help="the folder (site)")
+    made.add_argument("--out", type=_folder, default=Path("site"), help="the folder (site)")
     whence = made.add_mutually_exclusive_group()
     whence.add_argument(
         "--cdn", action="store_true", help="Python and wheels from the public CDN (as usual)"
@@ -41,7 +43,10 @@ def parser(name: str | None = None) -> Parser:
 
 def main(arguments: list[str] | None = None, name: str | None = None) -> int:
     """Run one command; return the exit status. name: as `parser` has it."""
-    given = parser(name).parse_args(arguments)
+    return ends.run(lambda: _command(parser(name).parse_args(arguments)))
+
+
+def _command(given: argparse.Namespace) -> int:
     try:
         if given.command == "gather":
             print(gather.gather(given.folder, print))
@@ -54,14 +59,17 @@ def main(arguments: list[str] | None = None, name: str | None = None) -> int:
             print(f"{given.out}: {site.files:,} files, {site.nbytes / 1e6:.1f} MB; "
                   f"a visitor fetches {site.fetched / 1e6:.1f} MB to open it")  # fmt: skip
             if site.slow:
-                print(f"It computes by NumPy alone, some ten times slower: {site.slow}",
-                      file=sys.stderr)  # fmt: skip
+                ends.note(f"It computes by NumPy alone, some ten times slower: {site.slow}")
     except (gather.GatherError, build.BuildError) as fault:
-        print("nnengine:", fault, file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
+        ends.note(f"nnengine: {fault}")
+        return ends.FAULT
     return 0
+
+
+def _folder(text: str) -> Path:
+    if not text:
+        raise argparse.ArgumentTypeError("it is empty: give the name of a folder")
+    return Path(text)
 
 
 if __name__ == "__main__":

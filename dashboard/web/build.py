@@ -46,12 +46,13 @@ class Site:
 
 
 def build(out: Path, vendored: Path | None = None, data_from: Sequence[str] = ()) -> Site:
-    """Make the site in the folder `out`, which is replaced as a whole if it held one before.
+    """Make the site in the folder `out`; one that was there before goes when the new one is whole.
 
     vendored: a gathered folder (see `gather`); without it, Python and wheels come from the CDN.
     data_from: other hosts whose data sets visitors may load by a link, as `data_host` has them.
     Raises BuildError for a folder that holds something else, or pieces that are missing.
     """
+    out = Path(os.path.realpath(out))  # a link to it stays
     _check_ours(out)
     hosts = [data_host(name) for name in data_from]
     slow = _compiled()
@@ -59,15 +60,27 @@ def build(out: Path, vendored: Path | None = None, data_from: Sequence[str] = ()
     place = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}-"))
     try:
         _fill(place, vendored, hosts)
-        if out.exists():
-            shutil.rmtree(out)
         place.chmod(0o755)  # mkdtemp makes folders that only their owner reads
-        place.rename(out)
+        _put(place, out)
     finally:
         shutil.rmtree(place, ignore_errors=True)
     files = [file for file in out.rglob("*") if file.is_file()]
     fetched = json.loads((out / MARK).read_text())["fetched"]
     return Site(len(files), sum(file.stat().st_size for file in files), fetched, slow)
+
+
+def _put(place: Path, out: Path) -> None:
+    """Give a new site its name, and the old one back where that cannot be done."""
+    old = place.with_name(f"{place.name}-old")
+    if out.exists():
+        out.rename(old)
+    try:
+        place.rename(out)
+    except BaseException:
+        if old.exists():
+            old.rename(out)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _module() -> Path:
@@ -78,8 +91,15 @@ def _module() -> Path:
 
 def _compiled() -> str | None:
     """Have the kernels for browsers compiled; return why they cannot be, or None."""
+    folder = _module().parent
     try:
-        _module().parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as fault:
+        raise BuildError(
+            f"{folder} cannot be made, where pieces of a site are kept ({fault.strerror}): name "
+            "another by NNENGINE_WEB"
+        ) from fault
+    try:
         ahead_of_time.make(_module())
     except ahead_of_time.CompileError as fault:
         return str(fault)
@@ -145,6 +165,7 @@ def _at_home(file: Path) -> bool:
     return "__pycache__" in file.parts or file.parts[:2] in (
         ("dashboard", "web"),
         ("dashboard", "static"),
+        ("dashboard", "server.py"),
     )
 
 

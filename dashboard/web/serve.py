@@ -5,8 +5,18 @@ from __future__ import annotations
 import functools
 import http.server
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 from dashboard.web.build import BuildError
+
+# The policy of the page stands in the page: what only a header can say is said here.
+HEADERS = {
+    "Content-Security-Policy": "frame-ancestors 'self'",
+    "X-Frame-Options": "SAMEORIGIN",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
@@ -26,7 +36,25 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         # A browser asks again for pages and scripts of ours, and keeps what has a version.
         kept = any(part in self.path for part in ("/pyodide/", "/stlite/", "/wheels/", "?v="))
         self.send_header("Cache-Control", "public, max-age=86400" if kept else "no-cache")
+        for name, value in HEADERS.items():
+            self.send_header(name, value)
         super().end_headers()
+
+    def send_head(self) -> Any:
+        """Answer with a file of the folder; with no list of one, and with nothing outside it."""
+        return super().send_head() if self._ours() else self.send_error(404)
+
+    def _ours(self) -> bool:
+        """Return whether a file of the folder is asked for: a link in it may lead anywhere."""
+        try:
+            home = Path(self.directory).resolve()
+            found = Path(self.translate_path(self.path))
+            if urlsplit(self.path).path.endswith("/"):  # a folder is its page
+                found /= "index.html"
+            found = found.resolve()
+            return home in found.parents and found.is_file()
+        except (OSError, ValueError, RuntimeError):  # no file's name: too long, a zero, a ring
+            return False
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None):
         """Answer with the site's own page where a path is not a file."""

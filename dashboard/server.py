@@ -1,0 +1,39 @@
+"""The server: the app behind its door, which `nnengine app` has Streamlit start."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+# As in app.py, which Streamlit runs beneath this: before NumPy is imported, and from any folder.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+ROOT = str(Path(__file__).resolve().parent.parent)
+if ROOT not in sys.path:
+    sys.path.insert(0, ROOT)
+
+import streamlit as st  # noqa: E402
+from starlette.middleware import Middleware  # noqa: E402
+
+from dashboard.host.door import Door  # noqa: E402
+from dashboard.host.gate import Gate  # noqa: E402
+
+# The page that Streamlit answers with: one small script stands in it.
+PAGE = Path(st.__file__).with_name("static") / "index.html"
+
+door = Middleware(
+    Door,
+    hosts=st.get_option("server.allowedHosts"),
+    origins=st.get_option("server.corsAllowedOrigins"),
+    page=PAGE.read_text(encoding="utf-8"),
+)
+
+
+def room():  # who uploads has seen a page, and by then all of this is there
+    """Return who knows whether there is room for an upload."""
+    from dashboard.state import registry
+
+    return registry().arrivals
+
+
+app = st.App(Path(__file__).with_name("app.py"), middleware=[door, Middleware(Gate, room=room)])
