@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
+import shutil
+import subprocess
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
@@ -13,9 +15,18 @@ import numpy as np
 import pytest
 
 import nnengine
-from nnengine import kernels
+from nnengine import cli, kernels
 
 ROOT = Path(__file__).resolve().parent.parent
+OURS = ("NNENGINE_", "NUMBA_")
+
+
+def our_settings() -> dict[str, str]:
+    """Return what the environment tells the engine and its compiler."""
+    return {name: value for name, value in os.environ.items() if name.startswith(OURS)}
+
+
+AT_FIRST = our_settings()  # before any test is imported
 
 
 def find_data() -> Path | None:
@@ -67,6 +78,15 @@ def nothing_ships(monkeypatch):
         raise FileNotFoundError(name)
 
     monkeypatch.setattr(nnengine, "shipped", missing)
+
+
+@pytest.fixture(params=kernels.BACK_ENDS)
+def k(request):
+    """One back end's kernels, or a skip that says why it cannot be had."""
+    reason = kernels.available()[request.param]
+    if reason:
+        pytest.skip(f"{request.param} kernels: {reason}")
+    return importlib.import_module(kernels._MODULES[request.param], kernels.__name__)
 
 
 @pytest.fixture(params=kernels.BACK_ENDS)
@@ -179,3 +199,41 @@ def turn(alone: bool) -> Iterator[None]:
         fcntl.flock(room, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
         fcntl.flock(door, fcntl.LOCK_UN)
         yield
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of 64 kB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(place)]
+    try:
+        done = subprocess.run(mount, capture_output=True)
+    except FileNotFoundError:
+        pytest.skip("there is no mount here, with which to make a small disk")
+    if done.returncode:
+        pytest.skip("only root may make a small disk")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+@pytest.fixture
+def run(capsys):
+    """Run one command; return (exit status, standard output, standard error)."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        status = cli.main([str(argument) for argument in arguments])
+        return status, *capsys.readouterr()
+
+    return run
+
+
+def without_rights() -> tuple[str, ...]:
+    """Return what comes before a command that is to mind who may write where: root does not."""
+    if not hasattr(os, "geteuid"):
+        pytest.skip("this system knows no such rights")
+    if os.geteuid():
+        return ()
+    if not shutil.which("setpriv"):
+        pytest.skip("root may write everywhere, and setpriv is not here")
+    return "setpriv", "--bounding-set=-all", "--inh-caps=-all"

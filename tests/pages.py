@@ -61,6 +61,15 @@ def component(at: AppTest, key: str) -> dict:
     raise AssertionError(f"no component {key!r} on the page")
 
 
+def on_the_screen(at: AppTest):
+    """Return what a browser has on the screen, to be put back as `at._tree`: it sends the values
+    of these widgets with whatever it asks for until it has drawn what comes next."""
+    fields = (*at.selectbox, *at.radio, *at.number_input, *at.text_input, *at.segmented_control)
+    for widget in fields:
+        widget.set_value(widget.value)
+    return at._tree
+
+
 def click(at: AppTest, label: str) -> AppTest:
     """Press the button of this label."""
     return next(button for button in at.button if button.label == label).click().run()

@@ -14,6 +14,7 @@ from dashboard.runs.bounds import Bounds
 from dashboard.runs.fields import VALIDATION_SHARES, rows
 from dashboard.runs.recipe import PRESETS, Recipe
 from nnengine.core.activations import ACTIVATIONS
+from nnengine.core.description import Spec
 from nnengine.core.network import INITIALIZERS
 from nnengine.core.optimizers import OPTIMIZERS
 from nnengine.data.augment import GENTLE, NONE, STRONG, Augmentation
@@ -60,7 +61,13 @@ recipes = st.builds(
         st.integers(1, BOUNDS.epochs).map(lambda n: {"epochs": n, "iterations": None}),
         st.integers(1, BOUNDS.iterations).map(lambda n: {"epochs": None, "iterations": n}),
     ),
-    hidden=st.lists(st.integers(1, BOUNDS.width), max_size=BOUNDS.hidden_layers).map(tuple),
+    hidden=st.lists(
+        st.integers(1, BOUNDS.width)
+        | st.sampled_from(
+            [Spec("conv", 3, (5, 4), 2, 1), Spec("norm"), Spec("dropout", share=0.3)]
+        ),
+        max_size=BOUNDS.hidden_layers,
+    ).map(tuple),
     activation=st.sampled_from(ACTIVATIONS),
     initializer=st.sampled_from(INITIALIZERS),
     optimizer=st.sampled_from(tuple(OPTIMIZERS)),
@@ -97,14 +104,16 @@ def test_every_recipe_of_the_form_comes_back_as_it_was(recipe):
         ("seed=-1", "from 0 to 2,147,483,647. Taken instead: seed=0"),
         ("seed=" + "9" * 5000, "whole number"),
         ("seed=٣", "whole number"),
-        ("hidden=ten", "not a number of units"),
-        ("hidden=5000", "at most 1,024 units"),
+        ("hidden=ten", "'ten' where there should be one of dense, conv"),
+        ("hidden=conv 8 5y5", "'5y5' where there should be a window"),
+        ("hidden=5000", "at most 6 hidden layers with weights, of at most 1,024 units"),
         ("hidden=1,1,1,1,1,1,1", "at most 6 hidden layers"),
-        ("hidden=" + "9" * 5000, "at most"),
+        ("hidden=" + "9" * 5000, "how many units, such as 16"),
+        ("hidden=" + ",".join(["norm"] * 25), "at most 6 hidden layers"),
         ("activation=step", "choose relu, leaky_relu"),
         ("initializer=", "choose he"),
         ("optimizer=lion", "choose sgd"),
-        ("schedule=never", "choose constant or cosine"),
+        ("schedule=never", "choose constant, cosine, step, one_cycle or plateau"),
         ("batch=0", "whole number from 1 to 8,192, or full"),
         ("batch=Full", "or full"),
         ("epochs=201", "from 1 to 200"),
@@ -133,6 +142,15 @@ def test_a_bad_value_does_not_spoil_the_good_ones():
     rate, data, hide = sorted(asked.faults, key=lambda f: ("rate=", "data=", "hide=").index(f[:5]))
     assert "choose digits or mnist" in data
     assert "hide=moon" in hide
+
+
+def test_layers_in_words_come_back_from_a_link():
+    text = "conv 8 5x5 pad 2,pool 2,dropout 0.25,norm,dense 64"
+    asked = read(f"hidden={text}")
+    assert () == asked.faults
+    link = address.link(asked.recipe)
+    assert "hidden=conv+8+5x5+pad+2,pool+2,dropout+0.25,norm,dense+64" in link
+    assert asked.recipe == read(link).recipe
 
 
 def test_an_unknown_key_is_named_with_those_that_are_known():
@@ -165,6 +183,6 @@ def test_any_address_gives_a_recipe_within_bounds_or_none(said):
     asked = address.read(said, SOURCES, BOUNDS)
     recipe = asked.recipe
     if recipe is not None:
-        assert all(1 <= width <= BOUNDS.width for width in recipe.hidden)
+        assert all(spec.units <= BOUNDS.width for spec in recipe.hidden)
         assert (recipe.epochs is None) != (recipe.iterations is None)
         assert recipe.batch_size is None or 1 <= recipe.batch_size <= BOUNDS.batch_size

@@ -30,6 +30,7 @@ import picture  # noqa: E402
 import roofline  # noqa: E402
 import rounds  # noqa: E402
 import table  # noqa: E402
+import windows  # noqa: E402
 
 # One case of each kind that ends within seconds on a few hundred images.
 SWIFT = "full-mnist,mini-64,dense,predict-1,to-98,cost,busy,roofline"
@@ -111,6 +112,22 @@ def test_adam_leaves_a_peer_with_our_weights(kind):
     assert furthest(task.start, mine.weights()) > 0.005
     tolerance = 2e-3 if kind is peers.ScikitLearn else 1e-5
     assert furthest(mine.weights(), theirs.weights()) < tolerance
+
+
+@pytest.mark.parametrize("batch", [None, 64])
+@pytest.mark.parametrize(
+    "kind",
+    [windows.WindowTorch, windows.WindowTorchLast, windows.WindowJax],
+    ids=lambda kind: kind.__name__,
+)
+def test_convolutions_leave_a_peer_with_our_weights(kind, batch):
+    layers = "conv 3 5x5 pad 2, pool 2, conv 4 3x3 stride 2, dense 9"
+    task = windows.WindowProblem(*some_images(330), (784, 10), batch, "sgd", 0.1, 3, layers=layers)
+    mine, theirs = windows.WindowEngine(task), present(kind)(task)
+    for learner in (mine, theirs):
+        learner.epochs(2)
+    assert furthest(task.start, mine.weights()) > 0.001
+    assert furthest(mine.weights(), theirs.weights()) < 1e-5
 
 
 @pytest.mark.parametrize("kind", [peers.Float32, peers.Torch, peers.TorchByHand, peers.Jax])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import zipfile
 
 import numpy as np
@@ -20,6 +21,7 @@ from nnengine import (
     training,
 )
 from nnengine.storage import checkpoint
+from nnengine.training.record import PARTS
 from nnengine.training.state import TrainingState
 
 TURNED = Augmentation(rotation=10, shift=1)
@@ -157,6 +159,81 @@ def test_a_zip_that_unpacks_to_more_than_it_is_is_refused():
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("course.json", bytes(10_000_000))
+    with pytest.raises(FormatError, match="no checkpoint"):
+        checkpoint.from_bytes(stream.getvalue())
+
+
+def changed(raw: bytes, **members) -> bytes:
+    """Return a checkpoint with members replaced or added."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(raw)) as before, zipfile.ZipFile(stream, "w") as after:
+        kept = {name: before.read(name) for name in before.namelist()}
+        for name, data in (kept | members).items():
+            after.writestr(name, data)
+    return stream.getvalue()
+
+
+def npy(shape: str) -> bytes:
+    text = f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({shape}), }}\n".encode()
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ("1," * 65, "claims 65 dimensions"),
+        (f"0, {10**17}, {10**17}", "which no array can have"),
+        (f"{10**17}, {10**17}", "which no array can have"),
+        ("9" * 30 + ",", "which no array can have"),
+        ("1000000, 1000000", "needs 4,000,000,000,000"),
+    ],
+)
+def test_an_array_of_a_shape_that_cannot_be_is_refused(easy, shape, message):
+    raw = broken_off(easy, TrainingConfig(epochs=1), 2)
+    with pytest.raises(FormatError, match=message):
+        checkpoint.from_bytes(changed(raw, **{"velocity.npy": npy(shape)}))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("seconds", "1", "course.json, cost, seconds: expected a number"),
+        ("parts", {"cooking": 1}, "course.json, cost, parts: expected a table of preparing"),
+        (
+            "parts",
+            dict.fromkeys(PARTS, 0.0) | {"steps": None},
+            "course.json, cost, parts, steps: expected a number",
+        ),
+        ("threads", None, "course.json, cost, threads: expected a whole number"),
+        ("kernels", "absent", "course.json, cost: expected a table with kernels"),
+    ],
+)
+def test_what_a_run_has_cost_is_whole_and_of_its_kinds(easy, name, value, message):
+    raw = broken_off(easy, TrainingConfig(epochs=1), 2)
+    with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+        course = json.loads(archive.read("course.json"))
+    course["cost"][name] = value
+    if value == "absent":
+        del course["cost"][name]
+    with pytest.raises(FormatError, match=message):
+        checkpoint.from_bytes(changed(raw, **{"course.json": json.dumps(course)}))
+
+
+def test_a_checkpoint_of_more_bytes_than_allowed_is_refused(easy):
+    raw = broken_off(easy, TrainingConfig(epochs=1), 2)
+    assert checkpoint.from_bytes(raw, max_bytes=len(raw))
+    with pytest.raises(FormatError, match="begin the run anew"):
+        checkpoint.from_bytes(raw, max_bytes=len(raw) - 1)
+
+
+def test_members_that_lie_over_each_other_are_refused(easy):
+    raw = broken_off(easy, TrainingConfig(epochs=1), 2)
+    with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+        largest = max(archive.infolist(), key=lambda info: info.file_size)
+        stream = io.BytesIO(raw)
+        with zipfile.ZipFile(stream, "a") as twice:
+            twice.filelist += [largest] * 3
+            twice._didModify = True
     with pytest.raises(FormatError, match="no checkpoint"):
         checkpoint.from_bytes(stream.getvalue())
 

@@ -213,14 +213,6 @@ print(*sorted({function.linkage.name for function in functions if not function.i
     assert "external internal" == copy(linkages)
 
 
-def test_without_a_place_to_write_kernels_are_compiled_all_the_same(copy):
-    nowhere = "from numba.core import caching; caching.CacheImpl._locator_classes = []\n"
-    remark = "; print(kernels.remark())"
-    told = copy(nowhere + STEP.rstrip() + remark).splitlines()
-    assert ["[0.5, 1.0] 0 1", False] == [told[0], copy.kept.exists()]
-    assert told[1].startswith("Nothing can be kept on disk (RuntimeError: cannot cache function")
-
-
 SHARED = """
 import sys
 from nnengine import kernels

@@ -154,5 +154,5 @@ def test_the_command_line_refuses_to_write_over_a_model(tmp_path, capsys):
     Network.build([64, 3]).save(model)
     before = model.read_bytes()
     assert 2 == main(["demo", str(model), str(model)])
-    assert "ends in .html" in capsys.readouterr().err
+    assert "which is read and would be lost" in capsys.readouterr().err
     assert before == model.read_bytes()

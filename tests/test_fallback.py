@@ -40,6 +40,9 @@ def work(stripes) -> list[np.ndarray]:
             )
             list(training(network, data, config, data))
             found += [network.predict_proba(data.images), network.predict_proba(data.images / 1.0)]
+    seen = Network.build("conv 3 3x3, pool 2, dense 6", image_shape=(8, 8), classes=3, rng=1)
+    list(training(seen, data, TrainingConfig(iterations=8, **settings), data))
+    found.append(seen.predict_proba(data.images))
     network = Network.build([64, 12, 3], rng=1)
     shifted = TrainingConfig(iterations=8, augmentation=Augmentation(shift=2.0), **settings)
     list(training(network, data, shifted))
@@ -56,7 +59,7 @@ def test_whichever_kernel_does_not_compile_a_run_goes_on_by_numpy(monkeypatch, s
     kernels.use("numpy")
     expected = work(stripes)
     module = kernels._module("numba")
-    at_the_step = kernel == "sparse_steps"
+    at_the_step = kernel.endswith("_steps")
     monkeypatch.setattr(module, kernel, (lambda *_: broken) if at_the_step else broken)
     kernels.use("auto")
     found = work(stripes)
@@ -182,7 +185,7 @@ insides._CHANGES = ((insides.CPUCodeLibrary, "_optimize_functions", lambda libra
 
 
 def test_a_numba_that_keeps_otherwise_compiles_in_every_process(say, tmp_path):
-    told = say("import numba.core.caching as c; del c.IndexDataCacheFile").splitlines()
+    told = say("import numba.core.caching as c; del c.CompileResultCacheImpl").splitlines()
     assert ["numba", HALVED] == told[:2]
     assert told[2].endswith("): every process compiles kernels anew.")
     assert [] == list(tmp_path.iterdir())
@@ -212,13 +215,3 @@ compiled.helpers._CODE = ""
 kernels.warm_up()
 """
     assert ["numpy", HALVED] == say(FAILS, code + STEP).splitlines()[:2]
-
-
-@pytest.mark.parametrize("end", ["nbi", "nbc"])
-def test_what_was_kept_and_is_damaged_is_compiled_and_kept_anew(say, tmp_path, end):
-    say("")
-    (kept,) = tmp_path.rglob(f"*sgd-*.{end}")
-    whole = kept.stat().st_size
-    kept.write_bytes(kept.read_bytes()[: whole // 2])
-    assert ["numba", HALVED] == say("").splitlines()
-    assert whole == pytest.approx(kept.stat().st_size, rel=0.05)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import os
 import tomllib
 from pathlib import Path
@@ -41,6 +42,27 @@ def contrast(a: str, b: str) -> float:
 
 
 # Curves
+
+
+def _plain(value):
+    """Return a chart's JSON with arrays as lists of short floats, and nothing that is unset."""
+    if isinstance(value, dict):
+        if "bdata" in value:
+            numbers = np.frombuffer(base64.b64decode(value["bdata"]), value["dtype"])
+            return _plain(numbers.tolist())
+        return {name: _plain(part) for name, part in value.items() if part is not None}
+    if isinstance(value, list):
+        return [_plain(part) for part in value]
+    return np.float32(value).item() if isinstance(value, int | float) else value
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "loss"])
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_curve_that_is_sent_is_the_one_that_plotly_has_checked(metric, count):
+    runs = [("Run 1", history(5)), ("Run 2", history(9, validated=False))][:count]
+    checked = json.loads(figures.curves(runs, metric).to_json())
+    sent = json.loads(figures.curve_text(runs, metric))
+    assert _plain(checked) == _plain(sent)
 
 
 def test_one_run_draws_training_solid_and_validation_dashed_in_one_colour():
@@ -126,6 +148,7 @@ def test_class_balance_shows_each_count():
     bars = figures.class_balance(np.array([5, 0, 1200]), ["a", "b", "c"]).data[0]
     np.testing.assert_array_equal([5, 0, 1200], bars.x)
     assert ("5", "0", "1,200") == tuple(bars.text)
+    assert 0 == bars.textangle  # not turned upright, as Plotly does in a thin bar
 
 
 def test_classes_of_one_name_keep_their_own_bars():
@@ -184,6 +207,25 @@ def test_a_symmetric_heatmap_puts_zero_in_the_middle_of_its_range():
     drawn = figures.heatmap([[1, -3], [0, 2]], x_title="To", y_title="From").data[0]
     np.testing.assert_array_equal([[1, -3], [0, 2]], drawn.z)
     assert (-3, 3) == (drawn.zmin, drawn.zmax)
+
+
+def test_a_large_heatmap_shows_the_strongest_of_every_few_and_keeps_its_places():
+    matrix = np.random.default_rng(0).normal(0, 0.1, (1024, 1024)).astype(np.float32)
+    matrix[1000, 3] = -4
+    figure = figures.heatmap(matrix, x_title="To", y_title="From")
+    drawn = figure.data[0]
+    assert len(figure.to_json()) < 200_000
+    assert -4 == np.min(drawn.z)
+    row, column = np.unravel_index(np.argmin(drawn.z), drawn.z.shape)
+    assert abs(drawn.y[row] - 1000) < 6
+    assert abs(drawn.x[column] - 3) < 6
+    assert (-0.5, 1023.5) == tuple(figure.layout.xaxis.range)
+
+
+def test_a_heatmap_with_a_single_row_of_many_columns_is_thinned_along_it_alone():
+    drawn = figures.heatmap(np.ones((1, 30_000)), x_title="Unit", y_title="").data[0]
+    assert (1, 10_000) == drawn.z.shape
+    assert (1, 3) == figures.cells(1, 30_000)
 
 
 def test_an_asymmetric_heatmap_spans_its_values():

@@ -14,7 +14,7 @@ from nnengine import (
     TrainingConfig,
     training,
 )
-from nnengine.analysis.robustness import DISTORTIONS, distort, fragility, remedy
+from nnengine.analysis.robustness import DISTORTIONS, distort, remedy, robustness
 
 
 def crosses_and_bars(n=600, seed=1):
@@ -141,33 +141,33 @@ def test_what_cannot_be_shown_is_refused(digits, name, level, message):
 
 @pytest.mark.parametrize("name", DISTORTIONS)
 def test_undistorted_images_are_read_as_ever(digits, plain, name):
-    found = fragility(plain, digits, name)
+    found = robustness(plain, digits, name)
     at = found.levels.index(DISTORTIONS[name].undistorted)
     assert (name, DISTORTIONS[name].levels, 600) == (found.name, found.levels, found.count)
     assert plain.accuracy(digits) == found.accuracies[at]
 
 
 def test_accuracies_are_those_of_the_distorted_images(digits, plain):
-    found = fragility(plain, digits, "inversion")
+    found = robustness(plain, digits, "inversion")
     expected = plain.accuracy(255 - digits.images, digits.labels)
     assert expected == found.accuracies[1]
 
 
 def test_levels_and_sample_are_as_asked_and_the_seed_decides(digits, plain):
-    found = fragility(plain, digits, "shift", levels=[3], sample=50, seed=4)
+    found = robustness(plain, digits, "shift", levels=[3], sample=50, seed=4)
     assert ((3.0,), 1, 50) == (found.levels, len(found.accuracies), found.count)
-    assert found == fragility(plain, digits, "shift", levels=[3], sample=50, seed=4)
+    assert found == robustness(plain, digits, "shift", levels=[3], sample=50, seed=4)
 
 
 @pytest.mark.parametrize("sample", [0, -1, 1.5, True])
 def test_samples_that_cannot_be_are_refused(digits, plain, sample):
     with pytest.raises(ConfigError, match="give a whole number of images"):
-        fragility(plain, digits, "shift", sample=sample)
+        robustness(plain, digits, "shift", sample=sample)
 
 
 def test_images_that_do_not_fit_the_network_are_refused(plain):
     with pytest.raises(FormatError, match="do not fit a network with 196 inputs"):
-        fragility(plain, Dataset(np.ones((4, 3, 3), np.uint8), [0, 1, 2, 0]), "shift")
+        robustness(plain, Dataset(np.ones((4, 3, 3), np.uint8), [0, 1, 2, 0]), "shift")
 
 
 # the remedy
@@ -196,7 +196,7 @@ def test_a_network_trained_with_the_remedy_stands_where_the_plain_one_falls(
     augmentation = Augmentation(shift=4) if name == "shift" else remedy(name)
     hardened = trained(digits, augmentation)
     fallen, standing = (
-        fragility(network, fresh, name, levels=(0, level)).accuracies
+        robustness(network, fresh, name, levels=(0, level)).accuracies
         for network in (plain, hardened)
     )
     assert fallen[0] > 0.99 and fallen[1] < 0.7

@@ -19,7 +19,7 @@ from dashboard.store import keepsake
 from dashboard.store.keepsake import Damaged, Reader, Writer, pack, unpack
 from dashboard.store.networks import Entry
 from dashboard.store.visits import Kept, Registry
-from nnengine.analysis.finetuning import Lesson
+from nnengine.analysis.finetuning import FineTuning
 from nnengine.data.augment import GENTLE
 from nnengine.data.dataset import Dataset
 from tests.pages import idx
@@ -198,7 +198,7 @@ def test_drawings_taught_networks_and_their_lessons_come_back(shelf):
     origin = Entry(nnengine.shipped("original"), "The original", "shipped", "original")
     network = nnengine.Network.build([784, 6, 10], rng=3).snapshot()
     labels = np.array([7, 2])
-    lesson = Lesson(
+    lesson = FineTuning(
         network=network, labels=labels, before=labels[::-1], after=labels,
         remembered_before=0.9, remembered_after=None, steps=5, seconds=1.5,
     )  # fmt: skip
@@ -225,14 +225,14 @@ def test_drawings_taught_networks_and_their_lessons_come_back(shelf):
     assert 1 == sum(key.startswith("network:") for key in shelf.records)  # equal weights are one
 
 
-def test_files_come_back_turned_and_cut_as_they_were(shelf):
+def test_files_come_back_turned_inverted_and_cut_as_they_were(shelf):
     first = page()
     visit = first.create()
     images = np.random.default_rng(0).integers(0, 256, (4, 5, 6)).astype(np.uint8)
     cut = idx(images)[:-40]
     loaded = first.shelf.load("cut", cut)
     visit.fresh[loaded.digest] = cut
-    visit.files = [first.shelf.turn(loaded.kept_whole())]
+    visit.files = [first.shelf.invert(first.shelf.turn(loaded.kept_whole()))]
     Keeper(first, shelf).keep(visit, None)
     assert {} == visit.fresh  # not held a second time
     visit.fresh[loaded.digest] = cut
@@ -241,8 +241,8 @@ def test_files_come_back_turned_and_cut_as_they_were(shelf):
 
     _, keeper = reopened(shelf)
     (back,) = keeper.visit.files
-    assert ("cut", True, True) == (back.name, back.good, back.turned)
-    np.testing.assert_array_equal(images[:2].transpose(0, 2, 1), back.array)
+    assert ("cut", True, True, True) == (back.name, back.good, back.turned, back.inverted)
+    np.testing.assert_array_equal(255 - images[:2].transpose(0, 2, 1), back.array)
 
 
 def test_only_what_changed_is_written_again(shelf, easy):
@@ -382,3 +382,17 @@ def test_a_network_that_came_in_a_link_comes_back_with_what_came_with_it(shelf):
     back = reopened(shelf)[1].visit.networks.in_hand(None)
     assert ("link:abc", "sent", "hello") == (back.key, back.name, back.said)
     np.testing.assert_array_equal(network.theta, back.network.theta)
+
+
+def test_a_network_with_maps_is_kept_and_one_that_takes_too_much_left_out(shelf):
+    first = page()
+    visit = first.create()
+    small = nnengine.Network.build("conv 2 5x5, pool 2", image_shape=(28, 28), classes=10)
+    visit.networks.keep(Entry(small.snapshot(), "small", "finetuned", "small"))
+    layers = "conv 2 3x3 pad 999, pool 99"
+    network = nnengine.Network.build(layers, image_shape=(28, 28), classes=10).snapshot()
+    visit.networks.keep(Entry(network, layers, "file", layers))
+    Keeper(first, shelf).keep(visit, None)
+    _, keeper = reopened(shelf)
+    kept = [one.network.description for one in keeper.visit.networks.kept]
+    assert (["conv 2 5x5, pool 2"], 1) == (kept, keeper.lost)

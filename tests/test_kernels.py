@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import subprocess
 import sys
@@ -19,15 +18,6 @@ from nnengine.fast.groups import slice_images as group
 from nnengine.kernels import numpy_
 
 WIDTHS = [1, 10, 16, 17, 64, 128]  # below, at and above the vectors' sixteen lanes
-
-
-@pytest.fixture(params=kernels.BACK_ENDS)
-def k(request):
-    """One back end's kernels, or a skip that says why it cannot be had."""
-    reason = kernels.available()[request.param]
-    if reason:
-        pytest.skip(f"{request.param} kernels: {reason}")
-    return importlib.import_module(kernels._MODULES[request.param], kernels.__name__)
 
 
 @pytest.fixture(params=[np.float32, np.float64])
@@ -742,3 +732,15 @@ def test_without_numba_asking_for_it_fails_loudly():
 def test_asking_for_numpy_takes_numpy():
     code = "from nnengine import kernels; print(kernels.name)"
     assert "numpy\n" == run(code, NNENGINE_KERNELS="numpy").stdout
+
+
+@pytest.mark.parametrize(
+    ("ours", "bound", "expected"),
+    [("", "1", 1), ("", "1,4", 1), ("", "64", 3), ("", "", 3), ("", "0", 3), ("2", "1", 2)],
+    ids=["one", "on two levels", "more than there are", "unsaid", "none", "ours said"],
+)
+def test_threads_keep_to_what_a_worker_of_others_was_told(monkeypatch, ours, bound, expected):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2}, raising=False)
+    monkeypatch.setenv("NNENGINE_THREADS", ours)
+    monkeypatch.setenv("OMP_NUM_THREADS", bound)
+    assert expected == kernels.workers.threads()

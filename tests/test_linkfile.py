@@ -83,6 +83,42 @@ def test_all_that_is_said_of_a_network_travels_with_it():
     assert 42 == link.network.trained_steps
 
 
+def test_a_network_with_maps_comes_back_and_answers_alike():
+    for text, channels in (("conv 3 3x3 pad 1, norm, pool 2, dropout 0.25, dense 5", 1),
+                           ("dense 4", 3), ("average 2, conv 2 2x3 stride 2", 3)):  # fmt: skip
+        network = Network.build(
+            text, image_shape=(8, 6), channels=channels, classes=3, rng=4, activation="tanh"
+        )
+        rng = np.random.default_rng(2)
+        for array in network.parameters().values():
+            array += rng.uniform(0, 0.5, array.shape).astype(np.float32)
+        found = links.decode(links.encode(network)).network
+        for name in ("specs", "shape", "activations", "sizes", "class_names"):
+            assert getattr(network, name) == getattr(found, name)
+        images = rng.integers(0, 256, (5, 8 * 6 * channels), np.uint8)
+        np.testing.assert_allclose(
+            network.predict_proba(images), found.predict_proba(images), atol=0.02
+        )
+
+
+def test_a_convolution_s_weights_of_whole_steps_come_back_exactly():
+    network = Network.build("conv 2 2x2, norm", image_shape=(3, 3), channels=3, classes=2)
+    for name, array in network.parameters().items():
+        top = 127 if name.startswith("weights") else 0.125
+        array[:] = np.linspace(-top, top, array.size).round(3).reshape(array.shape)
+        if name.startswith("weights"):
+            array[:] = array.round()
+        if name.startswith("variances"):
+            array[:] = (0.5, 3.25)
+    found = links.decode(links.encode(network)).network
+    np.testing.assert_array_equal(network.theta, found.theta)
+
+
+def test_a_dense_network_is_written_as_earlier_versions_read_it():
+    raw = base64.urlsafe_b64decode(links.encode(Network.build([4, 2])) + "==")
+    assert (1, b"sizes") == (raw[2], zlib.decompress(raw[12:])[4:9])
+
+
 def test_the_original_fits_into_10_000_characters():
     for bits, most in ((8, 10_000), (4, 6_000)):
         assert most > len(links.encode(nnengine.shipped("original"), bits, name="The original"))
@@ -139,7 +175,7 @@ def test_white_space_and_signs_of_a_chat_do_not_matter():
         (lambda t: t[:5], "cut short"),
         (lambda t: t[:60] + ("A" if t[60] != "A" else "B") + t[61:], "damaged"),
         (lambda t: t + "AAAA", "damaged"),
-        (lambda t: "bm4C" + t[4:], "newer"),
+        (lambda t: "bm4D" + t[4:], "newer"),
         (lambda t: "https://example.org/?q=1", "signs"),
         (lambda t: "iVBORw0KGgo", "does not begin"),
         (lambda t: "", "signs"),
@@ -172,6 +208,9 @@ def test_a_body_made_by_hand_is_read():
         {**GOOD, "sizes": None},
         {**GOOD, "activations": ["relu"]},
         {**GOOD, "activations": ["exec"]},
+        {**GOOD, "layers": "conv 1 3x3"},
+        {**GOOD, "channels": 2},
+        {**GOOD, "channels": 3},
         {**GOOD, "scale": 0},
         {**GOOD, "scale": 10**400},
         {**GOOD, "scale": float("nan")},
@@ -189,6 +228,25 @@ def test_a_body_made_by_hand_is_read():
 def test_a_header_that_cannot_be_is_refused(fields):
     with pytest.raises(FormatError):
         links.decode(link_of(body_of(fields, REST)))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"layers": "conv 1 9x9"},
+        {"layers": "conv 1 2x2, nrom"},
+        {"layers": "4-3-2"},
+        {"layers": "conv 9999999 9999x9999"},
+        {"layers": "conv 1 1x1 pad 9999"},
+        {"layers": "norm, " * 300 + "norm"},
+        {"layers": "norm, " * 120 + "norm"},
+        {"layers": 5},
+        {},
+    ],
+)
+def test_layers_that_cannot_be_are_refused(fields):
+    with pytest.raises(FormatError):
+        links.decode(link_of(body_of({"sizes": [4, 3], **fields}, REST), version=2))
 
 
 def test_weights_that_are_not_finite_are_refused():

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pickle
+import tracemalloc
 import zipfile
 
 import numpy as np
@@ -373,7 +374,7 @@ def test_a_bad_npz_is_told_what_is_wrong_with_it(data, message):
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        ("version", 2, "version 2, and this nnengine reads version 1"),
+        ("version", 3, "version 3, and this nnengine reads version 1 to 2"),
         ("version", True, "version True"),
         ("format", "other", "does not say"),
         ("sizes", "absent", "sizes: expected 2 to 1,000 whole numbers above 0, found None"),
@@ -406,6 +407,110 @@ def test_a_bad_npz_is_told_what_is_wrong_with_it(data, message):
 def test_a_bad_header_field_is_named(field, value, message):
     with pytest.raises(FormatError, match=message):
         load(with_header(small(), **{field: value}))
+
+
+HISTORY = {"step": [0, 5], "train_loss": [2.3, None]}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "wanted"),
+    [
+        ("steps", "5", "steps: expected a whole number from 0, found '5'"),
+        ("steps", None, "steps: expected a whole number"),
+        ("steps", True, "steps: expected a whole number"),
+        ("steps", -1, "steps: expected a whole number"),
+        ("steps", 2**60, "steps: expected a whole number"),
+        ("config", [1], r"config: expected a table of settings, found \[1\]"),
+        ("config", None, "config: expected a table"),
+        ("config", {"batch_size": "64"}, "config, batch_size: found '64'"),
+        ("config", {"learning_rate": True}, "config, learning_rate: found True"),
+        ("config", {"learning_rate": 10**40}, None),
+        ("config", {"optimizer": ["adam"]}, "config, optimizer: found"),
+        ("config", {"optimiser": 3}, "config, optimizer: found 3"),
+        ("config", {"augmentation": {"shift": "far"}}, "config, augmentation: found"),
+        ("config", {"something": ["x" * 2000]}, "config, something: expected a short value"),
+        ("config", {"something": {"new": [1, 2]}}, None),
+        ("history", 3, "history: expected a table of curves, found 3"),
+        ("history", {"step": 3}, "history, step: expected lists of one length"),
+        ("history", HISTORY | {"epoch": [1]}, "history, epoch: expected lists of one length"),
+        ("history", HISTORY | {"epoch": [1, "2"]}, "history, epoch: expected a number, found '2'"),
+        ("history", HISTORY | {"step": [0, None]}, "history, step: expected a whole number"),
+        ("data_digest", {"a": 1}, "data_digest: expected a digest in text or null"),
+        ("validation_digest", [], "validation_digest: expected a digest"),
+        ("seed", "one", "seed: expected a whole number"),
+        ("seed", 2**128 - 1, None),
+        ("outcome", ["finished"], "outcome: expected text"),
+        ("kernels", 1, "kernels: expected text"),
+        ("data", {"path": 3}, "data, path: expected text"),
+        ("cost", {"threads": 1}, "cost: expected a table with images"),
+        ("of_another_version", [{"any": "thing"}], None),
+    ],
+)
+def test_each_field_of_a_training_record_is_of_its_kind_or_the_file_is_refused(name, value, wanted):
+    data = with_header(small(), training=[RECORD, RECORD | {name: value}])
+    if wanted is None:
+        assert value == load(data).training[1][name]
+        return
+    with pytest.raises(FormatError, match=f"header.npy, training 2, {wanted}"):
+        load(data)
+
+
+def test_a_record_that_could_not_be_read_again_is_not_saved():
+    network = small()
+    network.training = ({"steps": "many"},)
+    with pytest.raises(ConfigError, match="training 1, steps: expected.*mend network.training"):
+        to_bytes(network)
+
+
+def test_a_record_may_lack_any_of_its_fields():
+    for missing in RECORD:
+        record = {name: value for name, value in RECORD.items() if name != missing}
+        assert (record,) == load(with_header(small(), training=[record])).training
+
+
+@pytest.mark.parametrize("number", [b"1e999", b"-Infinity", b"NaN"])
+def test_a_number_beyond_all_bounds_becomes_null(number):
+    members = members_of(with_header(small(), training=[{"note": 123456}]))
+    text = np.load(io.BytesIO(members["header.npy"])).tobytes().replace(b"123456", number)
+    members["header.npy"] = saved_by_numpy(np.frombuffer(text, np.uint8))
+    assert ({"note": None},) == load(zipped(members)).training
+
+
+def test_a_header_of_countless_values_is_not_parsed(monkeypatch):
+    text = b'{"format": "nnengine-model", "a": [' + b"[]," * 700_000 + b"0]}"
+    data = changed(header=saved_by_numpy(np.frombuffer(text, np.uint8)))
+    monkeypatch.setattr(modelheader.json, "loads", None)
+    monkeypatch.setattr(modelheader, "MAX_HEADER_VALUES", 1_000_000)
+    with pytest.raises(FormatError, match="holds 1,400,00. values; at most 1,000,000 are read"):
+        load(data)
+
+
+def test_an_input_scale_that_the_numbers_cannot_hold_is_refused():
+    for scale in (1e-60, 1e60):
+        with pytest.raises(FormatError, match="input_scale: expected a number that float32"):
+            load(with_header(small(), input_scale=scale))
+        assert scale == load(with_header(small(dtype=np.float64), input_scale=scale)).input_scale
+
+
+def test_more_bytes_than_allowed_are_refused_packed_and_unpacked():
+    network = Network.build([300, 100, 10])
+    network.theta[:] = 0.5
+    packed = zipped(members_of(to_bytes(network)), zipfile.ZIP_DEFLATED)
+    assert len(packed) < 20_000 < network.theta.nbytes
+    with pytest.raises(FormatError, match="nothing was unpacked"):
+        load(packed, max_bytes=network.theta.nbytes - 1)
+    assert network.sizes == load(packed, max_bytes=network.theta.nbytes).sizes
+
+
+def test_a_model_is_read_into_its_place_without_a_second_copy():
+    data = to_bytes(Network.build([1000, 1000, 10]))
+    tracemalloc.start()
+    try:
+        network = load(data)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert network.theta.nbytes <= peak < 1.4 * network.theta.nbytes + len(data)
 
 
 def test_a_number_of_absurd_length_is_not_json():
@@ -621,3 +726,16 @@ def test_a_description_is_json_and_says_what_the_file_holds(tmp_path):
         "training": [RECORD],
     }
     assert expected == {name: facts[name] for name in expected}
+
+
+def test_a_few_weights_that_make_huge_images_between_layers_are_neither_read_nor_saved(monkeypatch):
+    text = "conv 1 1x1 pad 2050, pool 2064"  # 4,128 x 4,128 numbers, and four of them go on
+    network = Network.build(text, image_shape=(28, 28), classes=3, rng=0)
+    fault = "'conv 1 1x1 pad 2050' makes 17,040,384 numbers of an image"
+    with pytest.raises(ConfigError, match=fault):
+        to_bytes(network)
+    with monkeypatch.context() as lax:
+        lax.setattr(modelheader, "MAX_MADE", 2**25)
+        raw = to_bytes(network)
+    with pytest.raises(FormatError, match=f"header.npy, layers: {fault}"):
+        load(io.BytesIO(raw))

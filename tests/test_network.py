@@ -282,3 +282,9 @@ def test_parameters_that_do_not_fit_are_named_with_both_shapes():
 def test_the_repr_tells_sizes_and_training():
     expected = "<Network 784-10-10 (relu), 7,960 parameters, untrained>"
     assert expected == repr(Network.build([784, 10, 10]))
+
+
+def test_where_an_image_makes_very_much_few_are_taken_at_once():
+    made = 1_028 * 1_028
+    network = Network.build("conv 1 1x1 pad 500, pool 512", image_shape=(28, 28), classes=3, rng=0)
+    assert (1 << 26) // (made + 4 + 3) == network.piece_images

@@ -12,7 +12,7 @@ from dashboard import state
 from dashboard.store.keepsake import NETWORK, VISIT, Reader, Writer, pack
 from dashboard.store.networks import MOST, UNDOS, Entry, Networks
 from nnengine import Network
-from nnengine.analysis.finetuning import Lesson
+from nnengine.analysis.finetuning import FineTuning
 from nnengine.storage import modelfile
 from tests.pages import click, new_visit, open_page
 
@@ -32,9 +32,9 @@ def a_run(id="abc", name="Run 1"):
     return SimpleNamespace(id=id, name=name, snapshot=Network.build([784, 10], rng=5).snapshot())
 
 
-def lesson() -> Lesson:
+def lesson() -> FineTuning:
     labels = np.array([3])
-    return Lesson(
+    return FineTuning(
         network=Network.build([784, 6, 10], rng=9).snapshot(), labels=labels, before=labels - 1,
         after=labels, remembered_before=0.9, remembered_after=0.9, steps=1, seconds=0.1,
     )  # fmt: skip

@@ -37,6 +37,15 @@ def test_every_module_is_found_where_it_once_was(old):
     assert found is there and there.__spec__.name == there.__name__
 
 
+@pytest.mark.parametrize(
+    "old", [old for old, new in renamed.MODULES.items() if new in renamed.NAMES]
+)
+def test_a_module_asked_for_by_its_old_name_knows_its_old_names(old):
+    found = importlib.import_module(f"nnengine.{old}")
+    for name, new in renamed.NAMES[renamed.MODULES[old]].items():
+        assert getattr(found, new) is getattr(found, name)
+
+
 def test_what_was_an_attribute_of_the_package_is_one_in_a_new_process():
     code = (
         "import nnengine, nnengine.forms.table\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import replace
 
@@ -12,17 +13,24 @@ from dashboard.present.units import record_rows
 from dashboard.runs import estimate
 from dashboard.runs.bounds import Bounds
 from dashboard.runs.estimate import Pace
-from dashboard.runs.fields import parse_hidden
-from dashboard.runs.recipe import Recipe, parameter_count
+from dashboard.runs.fields import dense, rows
+from dashboard.runs.recipe import Recipe
 from dashboard.runs.run import LIVE
 from dashboard.runs.scheduler import Scheduler
 from nnengine.data.augment import GENTLE, STRONG, Augmentation
 from nnengine.data.dataset import Dataset
-from nnengine.errors import ConfigError
+from nnengine.errors import ConfigError, TextError
 from nnengine.training.events import Evaluated, Progressed, StepFinished
 
 SMALL = Recipe(hidden=(8,), epochs=3, batch_size=32, learning_rate=0.01, validation="none")
-LONG = Recipe(hidden=(8,), epochs=200, batch_size=16, learning_rate=0.001, validation="none")
+LONG = Recipe(
+    hidden=(8,),
+    epochs=None,
+    iterations=37_000,
+    batch_size=16,
+    learning_rate=1e-4,
+    validation="none",
+)
 
 
 class Clock:
@@ -217,6 +225,7 @@ def test_a_run_nobody_watches_pauses_itself_and_says_so(digits):
     assert ["running", "paused"] == [run.state for run in runs]
     assert "nobody had looked" in runs[1].message
     scheduler.resume(runs[1])
+    runs[1].work.events = idle(runs[1].work.events, clock)
     scheduler.advance(0)
     assert ("running", "") == (runs[1].state, runs[1].message)
 
@@ -261,19 +270,86 @@ def test_the_server_refuses_what_its_bounds_forbid(scheduler, digits, changes, w
     assert not scheduler.active()
 
 
-def test_one_visitor_and_one_server_have_room_for_so_many_runs(digits):
-    bounds = Bounds(active_per_visit=2, active_runs=3)
+def test_nobody_is_refused_while_waiting_will_do_and_who_is_hears_why(digits):
+    bounds = Bounds(active_per_visit=1, waiting_per_visit=1, active_runs=1, waiting_visits=1)
     scheduler = Scheduler(bounds, threaded=False, warm_up=lambda: None)
     mine = [scheduler.start(LONG, digits, owner="me") for _ in range(2)]
-    with pytest.raises(ConfigError, match="2 of your runs"):
+    with pytest.raises(ConfigError, match="2 of your runs are training or waiting"):
         scheduler.start(LONG, digits, owner="me")
     scheduler.start(LONG, digits, owner="you")
-    with pytest.raises(ConfigError, match="all that this server has room for"):
+    with pytest.raises(ConfigError, match="2 visitors train here or wait in line"):
         scheduler.start(LONG, digits, owner="them")
     scheduler.pause(mine[0])
+    assert (1, 1) == scheduler.sharers("me")
+    scheduler.pause(mine[1])
     scheduler.start(LONG, digits, owner="them")
-    with pytest.raises(ConfigError, match="all that this server has room for"):
+    with pytest.raises(ConfigError, match="wait in line"):
         scheduler.resume(mine[0])
+
+
+def test_a_run_in_line_says_so_until_its_turn_comes_and_begins_by_itself(digits):
+    scheduler = Scheduler(
+        Bounds(active_runs=1), threaded=False, clock=Clock(0.001), warm_up=lambda: None
+    )
+    first, second = (scheduler.start(LONG, digits, owner=name) for name in "ab")
+    scheduler.advance(0)
+    assert ("running", None) == (first.state, scheduler.waits(first))
+    place, seconds = scheduler.waits(second)
+    assert ("waiting", 1) == (second.state, place)
+    assert 0 < seconds < 20
+    advance_until(scheduler, lambda: second.step, 10)
+    assert ("running", None) == (second.state, scheduler.waits(second))
+    assert 1 == scheduler.waits(first)[0]
+
+
+def test_a_command_to_a_run_in_line_is_obeyed_at_once_and_trains_out_of_turn_by_no_step(digits):
+    scheduler = Scheduler(
+        Bounds(active_runs=1), threaded=False, clock=Clock(0.001), warm_up=lambda: None
+    )
+    first, second = (scheduler.start(LONG, digits, owner=name) for name in "ab")
+    scheduler.advance(0)
+    scheduler.pause(second)
+    scheduler.resume(second)
+    assert ("running", 0) == (second.state, second.step)
+    scheduler.pause(second)
+    scheduler.step(second)
+    assert ("paused", 1) == (second.state, second.step)
+    assert "running" == first.state
+
+
+def test_a_resumed_run_queues_behind_the_others_of_its_visitor(digits):
+    bounds = Bounds(active_per_visit=1)
+    scheduler = Scheduler(bounds, threaded=False, warm_up=lambda: None)
+    first, second = (scheduler.start(LONG, digits) for _ in range(2))
+    scheduler.advance(0)
+    assert (1, None) == scheduler.waits(second)
+    scheduler.pause(first)
+    scheduler.resume(first)
+    scheduler.advance(0)
+    assert ("running", None) == (second.state, scheduler.waits(second))
+    assert (1, None) == scheduler.waits(first)
+
+
+def test_a_paused_run_nobody_returns_to_is_set_aside_and_goes_on_to_the_same_bits(digits):
+    clock = Clock()
+    scheduler = Scheduler(threaded=False, clock=clock, warm_up=lambda: None)
+    recipe = replace(SMALL, epochs=6)
+    whole, run = (scheduler.start(recipe, digits, digits, owner=name) for name in "ab")
+    advance_until(scheduler, lambda: whole.ended)
+    again = scheduler.start(recipe, digits, digits, owner="c")
+    again.work.events = idle(again.work.events, clock)
+    advance_until(scheduler, lambda: again.step >= 20)
+    scheduler.pause(again)
+    assert again.work is not None
+    clock.now += 200
+    scheduler.advance(0)
+    assert (None, "paused") == (again.work, again.state)
+    assert again.reached.step == again.step
+    scheduler.resume(again)
+    advance_until(scheduler, lambda: again.ended)
+    assert "finished" == again.state
+    np.testing.assert_array_equal(whole.snapshot.theta, again.snapshot.theta)
+    assert whole.history == again.history
 
 
 def test_an_operator_sets_bounds_through_the_environment(monkeypatch):
@@ -326,25 +402,79 @@ def test_a_command_does_not_wait_until_the_kernels_are_measured(digits):
 
 
 def test_parameters_are_counted_as_the_network_has_them(digits):
-    assert SMALL.build(digits).parameter_count == parameter_count(SMALL.sizes(digits))
+    assert SMALL.build(digits).parameter_count == SMALL.cost(digits).parameters
+
+
+def read_layers(text, ends=None):
+    return rows(ends=ends)["hidden"].read(text)
 
 
 @pytest.mark.parametrize(
-    ("text", "widths"), [("128, 64", (128, 64)), ("10", (10,)), ("", ()), ("64-32", (64, 32))]
+    ("text", "widths"),
+    [("128, 64", (128, 64)), ("10", (10,)), ("", ()), ("64-32", (64, 32)), ("9 8;7", (9, 8, 7))],
 )
 def test_hidden_layers_are_read_as_people_write_them(text, widths):
-    assert widths == parse_hidden(text)
+    assert dense(widths) == read_layers(text)
 
 
-@pytest.mark.parametrize("text", ["a", "12, b", "-5", "0", "1.5", "1e3"])
-def test_hidden_layers_that_are_no_numbers_are_shown_with_an_example(text):
-    with pytest.raises(ConfigError, match="128, 64"):
-        parse_hidden(text)
+def test_numbers_that_begin_and_end_as_the_data_do_have_both_ends():
+    for text in ("784,128,10", "784-128-10", "784 - 128 - 10"):
+        assert dense((128,)) == read_layers(text, ends=(784, 10))
+        assert dense((784, 128, 10)) == read_layers(text)  # a link knows no data
+
+
+def test_hidden_layers_that_are_as_wide_as_both_ends_are_shown_so_that_they_are_read_again():
+    row, layers = rows(ends=(784, 10))["hidden"], dense((784, 10))
+    assert "dense 784, dense 10" == row.say(layers)
+    assert layers == row.read(row.say(layers))
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [("a", "a"), ("12, b", "b"), ("-5", "-"), ("0", "0"), ("1.5", "1.5"), ("1e3", "1e3"),
+     ("12, -5", "-"), ("conv 8 5y5, pool 2", "5y5")],
+)  # fmt: skip
+def test_hidden_layers_that_cannot_be_read_are_pointed_at(text, word):
+    with pytest.raises(TextError, match="where there should be") as fault:
+        read_layers(text)
+    found = fault.value
+    assert word == found.text[found.at : found.at + found.length]
+
+
+def test_a_network_that_makes_too_much_of_an_image_is_refused(digits):
+    for layers, what in (
+        ("conv 4 3x3 pad 9999, pool 999, dense 4", "numbers in its layers"),
+        ("conv 300 3x3 pad 1, conv 300 3x3 pad 1", "multiplications"),
+    ):
+        recipe = replace(SMALL, hidden=read_layers(layers))
+        with pytest.raises(ConfigError, match=what):
+            recipe.check(digits, Bounds())
+
+
+def test_a_window_that_does_not_fit_is_pointed_at_before_the_start(digits):
+    recipe = replace(SMALL, hidden=read_layers("conv 2 31x31, dense 4"))
+    with pytest.raises(TextError, match="make it smaller"):
+        recipe.check(digits, Bounds())
+
+
+def test_layers_in_words_train_and_are_kept_with_the_recipe(digits, scheduler):
+    layers = read_layers("conv 2 3x3, norm, pool 2, dropout 0.25, 8")
+    recipe = replace(SMALL, hidden=layers)
+    assert recipe == Recipe.from_dict(json.loads(json.dumps(recipe.as_dict())))
+    run = scheduler.start(recipe, digits)
+    advance_until(scheduler, lambda: run.ended)
+    assert "finished" == run.state
+    assert "conv 2 3x3, norm, pool 2, dropout 0.25, dense 8" == run.snapshot.description
+    assert recipe.cost(digits).parameters == run.snapshot.parameter_count
+
+
+def test_what_earlier_versions_kept_of_hidden_layers_is_read():
+    assert dense((8, 5)) == Recipe.from_dict({"hidden": [8, 5]}).hidden
 
 
 def test_an_estimate_follows_what_was_measured(scheduler, digits):
     assert scheduler.pace.estimate_s(SMALL, digits) is None
-    scheduler.pace.note(SMALL, SMALL.sizes(digits), 900, 30, 6.0)
+    scheduler.pace.note(SMALL, SMALL.cost(digits), 900, 30, 6.0)
     assert scheduler.pace.estimate_s(SMALL, digits) == pytest.approx(6.4, rel=0.1)
 
 
@@ -358,9 +488,9 @@ def test_live_means_that_numbers_change_by_themselves(scheduler, digits):
 
 def test_an_estimate_for_changed_images_is_learnt_apart(scheduler, digits):
     changed = replace(SMALL, augmentation=GENTLE)
-    scheduler.pace.note(SMALL, SMALL.sizes(digits), 900, 30, 6.0)
+    scheduler.pace.note(SMALL, SMALL.cost(digits), 900, 30, 6.0)
     assert scheduler.pace.estimate_s(changed, digits) is None
-    scheduler.pace.note(changed, SMALL.sizes(digits), 900, 30, 9.0)
+    scheduler.pace.note(changed, SMALL.cost(digits), 900, 30, 9.0)
     assert scheduler.pace.estimate_s(changed, digits) == pytest.approx(9.6, rel=0.1)
     assert scheduler.pace.estimate_s(SMALL, digits) == pytest.approx(6.4, rel=0.1)
 
@@ -375,6 +505,7 @@ def test_every_kind_of_run_has_an_estimate_once_the_machine_is_measured(digits):
         full,
         replace(SMALL, augmentation=GENTLE),
         replace(full, schedule="cosine", augmentation=STRONG),
+        replace(SMALL, hidden=read_layers("conv 2 3x3, pool 2")),
     ):
         assert measured.estimate_s(recipe, digits) > 0
 
@@ -395,7 +526,8 @@ def test_what_is_prepared_before_the_first_step_is_no_part_of_the_measured_speed
     for _ in measured.calibrate(clock):
         clock.now += 1000  # of others, between two pieces
     full = Recipe(hidden=(10,), optimizer="sgd", batch_size=None, epochs=None, iterations=10)
-    expected.note(full, (784, 10, 10), 4096, 1, 1.0)
+    data = Dataset(np.zeros((10, 28, 28), np.uint8), np.arange(10))
+    expected.note(full, full.cost(data), 4096, 1, 1.0)
     assert expected.estimate_s(full, digits) == measured.estimate_s(full, digits)
 
 
@@ -409,6 +541,14 @@ def test_a_recipe_says_how_images_are_changed_and_how_the_rate_falls():
     assert strong.endswith("5 epochs, images strongly changed")
     own = replace(Recipe(), augmentation=Augmentation(shift=2, rotation=10)).in_words()
     assert own.endswith("images moved by up to 2 px, turned by up to 10°")
+
+
+def test_a_recipe_says_what_else_acts_on_the_weights():
+    said = replace(Recipe(), optimizer="adamw", schedule="step", l2=1e-4, early_stopping=3)
+    assert (
+        "ReLU, AdamW at rate 0.001 that falls in stages, batches of 64, 5 epochs, "
+        "L2 penalty 0.0001, early stopping 3"
+    ) == said.in_words()
 
 
 def test_the_engine_is_given_the_images_and_the_rate_of_the_recipe():

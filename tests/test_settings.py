@@ -16,9 +16,9 @@ from streamlit.testing.v1 import AppTest
 from dashboard.present.units import record_rows
 from dashboard.runs import address
 from dashboard.runs.bounds import Bounds
-from dashboard.runs.fields import SWITCHES, group, hideable, rows
+from dashboard.runs.fields import SWITCHES, dense, group, hideable, rows
 from dashboard.runs.recipe import Recipe
-from dashboard.sections import recipe_form
+from dashboard.sections import recipe_fields, recipe_form
 from nnengine import Augmentation, ConfigError, Network, TrainingConfig
 from nnengine.cli import train
 from nnengine.training.kinds import Number
@@ -27,13 +27,24 @@ from tests.pages import APP, component
 
 # A value of each setting that is not the usual one.
 OTHER = {
-    "hidden": (24, 12),
+    "hidden": dense((24, 12)),
     "activation": "tanh",
     "initializer": "glorot",
     "dtype": "float64",
     "optimizer": "momentum",
     "learning_rate": 0.25,
     "schedule": "cosine",
+    "warmup": 0.1,
+    "stages": 4,
+    "drop": 0.5,
+    "patience": 2,
+    "weight_decay": 0.05,
+    "clip_norm": 1.5,
+    "l1": 0.0001,
+    "l2": 0.0005,
+    "label_smoothing": 0.1,
+    "class_weights": "balanced",
+    "early_stopping": 6,
     "momentum": 0.75,
     "batch_size": 48,
     "epochs": 3,
@@ -119,6 +130,21 @@ def test_every_field_comes_back_from_json(name):
     assert recipe == Recipe.from_dict(json.loads(json.dumps(recipe.as_dict())))
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.1, "0.1"), (0.1 + 0.2, "0.30000000000000004"), (2**63, "9.2233"), (1, "1")],
+)
+def test_a_number_is_written_so_that_it_is_read_again(value, text):
+    kind = Number()
+    assert value == kind.read(kind.write(value)) and kind.write(value).startswith(text)
+
+
+def test_a_number_of_too_many_digits_is_refused_and_not_cut():
+    text = "1" + 50 * "0" + "e-50"  # which is one, and 10^47 where it is cut
+    with pytest.raises(ConfigError, match="write a number"):
+        Number().read(text)
+
+
 @pytest.mark.parametrize("name", [name for name, row in SETTINGS.items() if row.options])
 def test_every_option_takes_what_its_row_writes(name):
     row = SETTINGS[name]
@@ -169,42 +195,42 @@ def test_links_by_the_names_of_earlier_versions_are_read():
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Decaying(Recipe):
+class Warmer(Recipe):
     """A recipe with one setting more."""
 
-    weight_decay: float = 0.0
+    warmth: float = 0.0
 
 
 @pytest.fixture
-def decay(monkeypatch):
+def warmth(monkeypatch):
     """A setting that nobody has heard of but its row and the recipe."""
     row = Row(
-        name="weight_decay", key="decay", options=("--weight-decay",), label="Weight decay",
-        help="How much of every weight a step takes away.", kind=Number(most=1.0, below=True),
+        name="warmth", key="warmth", options=("--warmth",), label="Warmth",
+        help="How warm the room is.", kind=Number(most=1.0, below=True),
     )  # fmt: skip
     monkeypatch.setitem(SETTINGS, row.name, row)
-    for module in (address, recipe_form):
-        monkeypatch.setattr(module, "Recipe", Decaying)
-    monkeypatch.setattr(address, "_USUAL", Decaying())
+    for module in (address, recipe_fields, recipe_form):
+        monkeypatch.setattr(module, "Recipe", Warmer)
+    monkeypatch.setattr(address, "_USUAL", Warmer())
     return row
 
 
-def test_a_new_row_is_in_links_and_can_be_hidden(decay):
-    recipe = Decaying(weight_decay=0.01)
-    assert "decay=0.01" in address.link(recipe)
+def test_a_new_row_is_in_links_and_can_be_hidden(warmth):
+    recipe = Warmer(warmth=0.01)
+    assert "warmth=0.01" in address.link(recipe)
     assert recipe == read(address.link(recipe)).recipe
-    assert "Weight decay" == hideable()["decay"]
-    (fault,) = read("decay=1").faults
-    assert "decay=1: write a number from 0 to below 1. Taken instead: decay=0." == fault
+    assert "Warmth" == hideable()["warmth"]
+    (fault,) = read("warmth=1").faults
+    assert "warmth=1: write a number from 0 to below 1. Taken instead: warmth=0." == fault
 
 
-def test_a_new_row_is_an_option_and_is_explained(decay):
-    assert 0.01 == parsed("--weight-decay", "0.01").weight_decay
-    assert "--weight-decay X how much of every weight a step takes away" in help_text()
+def test_a_new_row_is_an_option_and_is_explained(warmth):
+    assert 0.01 == parsed("--warmth", "0.01").warmth
+    assert "--warmth X how warm the room is" in help_text()
 
 
-def test_a_new_row_is_on_the_record(decay):
-    assert [("Weight decay", "0.01")] == record_rows({"config": {"weight_decay": 0.01}})
+def test_a_new_row_is_on_the_record(warmth):
+    assert [("Warmth", "0.01")] == record_rows({"config": {"warmth": 0.01}})
 
 
 def form_alone() -> None:
@@ -212,22 +238,22 @@ def form_alone() -> None:
     import streamlit as st
 
     from dashboard import state
-    from dashboard.sections import recipe_form
+    from dashboard.sections import recipe_fields, recipe_form
 
     state.begin()
-    if not state.in_page(state.widget("train.preset")):
+    if state.widget_value("train.preset") is None:
         recipe_form.fill(recipe_form.Recipe())
-    recipe_form._settings()
+    recipe_fields.settings()
     st.write(repr(recipe_form.chosen_recipe()))
 
 
-def test_a_new_row_is_a_field_of_the_form(decay):
+def test_a_new_row_is_a_field_of_the_form(warmth):
     at = AppTest.from_function(form_alone, default_timeout=60).run()
     assert not at.exception
-    field = next(one for one in at.number_input if one.label == "Weight decay")
-    assert (decay.help, 0.0) == (field.help, field.value)
+    field = next(one for one in at.number_input if one.label == "Warmth")
+    assert (warmth.help, 0.0) == (field.help, field.value)
     field.set_value(0.25).run()
-    assert "weight_decay=0.25" in at.markdown[-1].value
+    assert "warmth=0.25" in at.markdown[-1].value
 
 
 def test_a_row_that_says_otherwise_is_followed_by_all(monkeypatch):

@@ -138,9 +138,20 @@ HIDDEN = {
     "activation": {"Activation"},
     "initializer": {"Initializer"},
     "optimizer": {"Optimizer"},
-    "rate": {"Learning rate"},
+    "rate": {"Learning rate", "Find a learning rate"},
     "schedule": {"Rate over the run"},
+    "warmup": {"Warm-up"},
+    "stages": {"Stages"},
+    "drop": {"Drop"},
+    "patience": {"Patience of the rate"},
     "momentum": {"Momentum"},
+    "decay": {"Weight decay"},
+    "clip": {"Longest gradient"},
+    "l1": {"L1 penalty"},
+    "l2": {"L2 penalty"},
+    "smoothing": {"Label smoothing"},
+    "classes": {"Class weights"},
+    "stop": {"Early stopping"},
     "batch": {"Each step sees", "Images in a batch"},
     "length": {"Length", "Epochs"},
     "validation": {"Judge on"},
@@ -150,6 +161,13 @@ HIDDEN = {
     "share": {"Share this recipe"},
     "data": {"**Built\\-in digits**, 12,000 images"},
 }
+
+
+# What has to be chosen for these to be shown.
+CHOSEN = {
+    "warmup": "schedule=cosine", "stages": "schedule=step", "drop": "schedule=step",
+    "patience": "schedule=plateau", "decay": "optimizer=adamw",
+}  # fmt: skip
 
 
 def test_every_name_that_can_be_hidden_is_tested():
@@ -163,7 +181,11 @@ def whole():
 
 @pytest.mark.parametrize("name", HIDDEN)
 def test_each_name_hides_what_it_says_and_nothing_else(name, whole):
-    at = follow(f"{SHOWN}&hide={name}")
+    shown = SHOWN
+    if name in CHOSEN:
+        shown = f"hidden=12&epochs=3&{CHOSEN[name]}"
+        whole = labels(follow(shown))
+    at = follow(f"{shown}&hide={name}")
     assert HIDDEN[name] <= whole
     gone = whole - labels(at)
     assert HIDDEN[name] <= gone

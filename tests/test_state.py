@@ -12,14 +12,17 @@ import sys
 import threading
 import time
 import weakref
+from functools import partial
 
 import numpy as np
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from dashboard.runs.bounds import Bounds
 from dashboard.runs.recipe import Recipe
 from dashboard.runs.scheduler import Scheduler
-from dashboard.store import files as files_module
+from dashboard.state import registry as state_registry
 from dashboard.store.files import Shelf, pair
 from dashboard.store.library import Library
 from dashboard.store.visits import Registry
@@ -88,9 +91,9 @@ def test_one_data_set_is_made_of_one_pair_of_files(shelf):
 
 
 def test_kinds_are_told_by_content(shelf):
-    found = load(shelf, a=images(3), b=labels(3), c=np.zeros((3, 2), np.float32))
+    found = load(shelf, a=images(3), b=labels(3), c=np.full((3, 2), -5, np.float32))
     assert ["images", "labels", "other"] == [file.kind for file in found]
-    assert found[2].error.startswith("c: holds float32 numbers of shape 3 x 2")
+    assert found[2].error.startswith("c: the range of c goes from -5 to -5")
     assert not found[2].good
 
 
@@ -106,15 +109,6 @@ def test_a_truncated_file_offers_what_is_whole(shelf):
     assert ("images", 18, None) == (file.kind, file.whole_items, file.array)
     assert 18 == len(file.rescued)
     assert file.error.startswith("cut: ")
-
-
-def test_a_server_that_is_full_says_so(shelf, monkeypatch):
-    monkeypatch.setattr(files_module, "MAX_SERVER_BYTES", 1000)
-    kept = shelf.load("small", idx(images(20)))
-    full = shelf.load("large", idx(images(20, seed=1)))
-    assert kept.good
-    assert not full.good
-    assert "large: this server already holds as much data" in full.error
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 2, 1, 0), (1, 3, 0, 2)])
@@ -211,21 +205,15 @@ def test_an_array_that_stands_alone_finds_its_partner_among_idx_files(shelf):
     assert np.array_equal(images(9), shelf.dataset(*result.training).images)
 
 
-def test_the_same_table_is_one_set_for_everybody_and_leaves_with_the_last(shelf):
+def test_the_same_table_is_one_array_for_everybody_and_leaves_with_the_last(shelf):
     raw = csv(images(9), labels(9))
     one, other = shelf.load("a.csv", raw), shelf.load("b.csv", raw)
-    assert one.contents is other.contents
-    assert (9 * 36, "b.csv") == (shelf.bytes, other.name)
+    assert one.contents is not other.contents
+    assert ("a.csv", "b.csv") == (one.contents.train.name, other.contents.train.name)
+    assert 9 * 36 == shelf.bytes
     del one, other
     gc.collect()
     assert 0 == shelf.bytes
-
-
-def test_a_table_for_which_there_is_no_room_is_refused(shelf, monkeypatch):
-    monkeypatch.setattr(files_module, "MAX_SERVER_BYTES", 100)
-    file = shelf.load("a.csv", csv(images(9), labels(9)))
-    assert not file.good
-    assert file.error.startswith("a.csv: this server already holds as much data")
 
 
 def test_a_table_that_was_cut_short_offers_its_whole_rows(shelf):
@@ -242,6 +230,15 @@ def test_images_are_turned_and_turned_back_without_a_second_copy(shelf):
     assert (True, (9, 4, 6)) == (turned.turned, turned.array.shape)
     assert np.array_equal(tall, turned.array.transpose(0, 2, 1))
     back = shelf.turn(turned)
+    assert (file.digest, True) == (back.digest, back.array is file.array)
+
+
+def test_images_are_inverted_and_inverted_back_in_any_order_with_turning(shelf):
+    file = load(shelf, x=images(9))[0]
+    both = shelf.turn(shelf.invert(file))
+    assert (True, True) == (both.turned, both.inverted)
+    assert np.array_equal(255 - images(9).transpose(0, 2, 1), both.array)
+    back = shelf.turn(shelf.invert(both))
     assert (file.digest, True) == (back.digest, back.array is file.array)
 
 
@@ -283,10 +280,10 @@ def test_idx_files_of_two_dimensions_are_images_that_can_be_turned(shelf):
     assert np.array_equal(images(9).transpose(0, 2, 1), shelf.turn(file).array)
 
 
-def test_an_empty_file_of_images_is_said_to_have_no_partner(shelf):
+def test_an_empty_file_of_images_is_told_what_is_the_least(shelf):
     file = load(shelf, x=images(0))[0]
-    assert (True, None) == (file.good, file.error)
-    assert "x holds 0 images" in pair([file]).sentences[0]
+    assert not file.good
+    assert "is the least" in file.error
 
 
 # Named sets ------------------------------------------------------------------------------
@@ -317,10 +314,10 @@ def test_a_named_set_is_held_once_under_its_title_while_somebody_uses_it(library
     assert 0 == shelf.bytes
 
 
-def test_a_named_set_for_which_there_is_no_room_is_refused(library, monkeypatch):
-    monkeypatch.setattr(files_module, "MAX_SERVER_BYTES", 10**6)
-    with pytest.raises(ConfigError, match="already holds as much data"):
-        library.load("mnist")
+def test_a_named_set_for_which_there_is_no_room_is_refused(library, registry):
+    registry.scheduler.bounds = Bounds(server_mb=1)
+    with pytest.raises(ConfigError, match="already holds as much as it has room for"):
+        Library(registry.shelf, partial(registry.budget.room, None, what="this set")).load("mnist")
 
 
 def test_the_built_in_digits_are_made_once_and_stay(library):
@@ -588,3 +585,14 @@ def test_a_server_with_compiled_kernels_keeps_no_big_block_that_is_free(back_end
         timeout=60,
     )
     assert ("", apart) == (done.stderr, int(done.stdout) < 10)
+
+
+def test_clearing_streamlits_caches_takes_nothing_that_outlives_a_page():
+    registry = state_registry()
+    visit = registry.create()
+    visit.files += load(registry.shelf, x=images(30), y=labels(30))
+    for cache in (st.cache_resource, st.cache_data):
+        cache.clear()
+    assert state_registry() is registry
+    assert registry.find(visit.reserved) is visit
+    assert "2 files" in session(visit.reserved).run().markdown[0].value

@@ -31,7 +31,7 @@ from nnengine import (
 from nnengine.fast import groups, sliced
 from nnengine.fast.gathered import Gathered
 from nnengine.fast.reference import Reference
-from nnengine.training import TrainingState, loop
+from nnengine.training import TrainingState, measuring
 from nnengine.training import events as facts
 from nnengine.training.batches import Part
 
@@ -255,7 +255,7 @@ def test_labels_beyond_the_outputs_are_refused_before_the_run(easy):
         ({"train_sample": 99.5}, "train_sample is 99.5"),
         ({"optimizer": "sdg"}, "optimizer 'sdg' is not known"),
         ({"seed": -1}, "seed is -1"),
-        ({"schedule": "linear"}, "schedule 'linear' is not known: choose constant or cosine"),
+        ({"schedule": "linear"}, "schedule 'linear' is not known: choose constant, cosine"),
         ({"augmentation": {"shift": 2}}, "augmentation is {'shift': 2}: give an Augmentation"),
     ],
 )
@@ -601,7 +601,7 @@ def test_runs_on_one_data_set_share_the_lists_they_are_measured_on(many, groupin
 
 
 def test_runs_are_measured_on_the_sample_of_their_own_seed(many, grouping, monkeypatch):
-    monkeypatch.setattr(loop, "SAMPLE", 1000)
+    monkeypatch.setattr(measuring, "SAMPLE", 1000)
     (one, first), (other, second), (third, last) = (begun(many, seed) for seed in (0, 1, 0))
     assert first == last
     assert first.train_loss != second.train_loss

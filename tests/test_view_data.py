@@ -6,6 +6,7 @@ import gzip
 import threading
 import time
 import weakref
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,13 +14,15 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import state
 from dashboard.present import anatomy, samples
+from dashboard.state import sets
 from dashboard.store.visits import Kept
 from nnengine.data import catalogue, readers
 from nnengine.data.dataset import Dataset
 from nnengine.data.idx import describe
 from nnengine.data.synthetic import digits
 from nnengine.errors import FetchError
-from tests.pages import APP, click, component, idx, new_visit, open_page, words
+from tests.files import zipped
+from tests.pages import APP, click, component, idx, new_visit, on_the_screen, open_page, words
 
 
 @pytest.fixture
@@ -46,7 +49,12 @@ def elsewhere(monkeypatch):
 
 def choose(at, name: str):
     """Choose a source by its title."""
-    return at.segmented_control(key="keep.data.source").set_value(SOURCES[name]).run()
+    return sources(at).set_value(SOURCES[name]).run()
+
+
+def sources(at):
+    """Return the control that offers the sources."""
+    return next(one for one in at.segmented_control if one.label == "Data set")
 
 
 SOURCES = {
@@ -159,7 +167,23 @@ def test_files_dropped_while_a_set_is_looked_at_are_in_hand(elsewhere, pair):
     dropped = [(name, raw, "application/octet-stream") for name, raw in pair.items()]
     at.file_uploader[0].set_value(dropped).run()
     assert "Training set: train-images with train-labels, 90 images." in words(at)
-    assert "files" == at.segmented_control(key="keep.data.source").value
+    assert "files" == sources(at).value
+
+
+def test_what_a_browser_showed_before_files_came_is_not_taken_for_a_choice(pair):
+    """Whoever presses something before the page has followed sends the source as it was."""
+    at = open_page("data")
+    before = on_the_screen(at)
+    dropped = [(name, raw, "application/octet-stream") for name, raw in pair.items()]
+    at.file_uploader[0].set_value(dropped).run()
+    assert "files" == sources(at).value
+    at._tree = before
+    at.run()
+    assert "files" == sources(at).value
+    choose(at, "Built-in digits")
+    assert "digits" == sources(at).value
+    sources(at).set_value(None).run()  # pressed again
+    assert "digits" == sources(at).value
 
 
 def test_kept_drawings_are_a_source(pair):
@@ -194,6 +218,71 @@ def test_turned_images_are_asked_about_and_put_right():
     assert "these look turned" in words(at)
     click(at, "Leave them as they are")
     assert "these look turned" not in words(at)
+
+
+def test_of_several_sets_in_one_file_one_is_asked_for_and_read():
+    one, other = digits(60, seed=5), digits(90, seed=6)
+    files = {}
+    for name, data in (("letters", one), ("mnist", other)):
+        files[f"emnist-{name}-train-images-idx3-ubyte"] = idx(data.images)
+        files[f"emnist-{name}-train-labels-idx1-ubyte"] = idx(data.labels)
+    visit = new_visit({"gzip.zip": zipped(files)})
+    at = open_page("data", visit)
+    assert not at.exception
+    assert "gzip.zip holds 2 sets. Which one?" in words(at)
+    assert "Choose one of its sets above." in words(at)
+    assert "--set" not in words(at)  # which a page has not
+    assert visit.files[0].nbytes == visit.files[0].size  # kept, and counted, until it is chosen
+    next(box for box in at.selectbox if box.label == "Set").set_value("emnist-mnist").run()
+    click(at, "Read it")
+    assert not at.exception and "Which one?" not in words(at)
+    assert np.array_equal(other.images, visit.files[0].contents.train.images)
+    assert visit.files[0].contents.unread is None
+
+
+def test_dark_images_on_light_are_asked_about_and_inverted():
+    good = digits(300, seed=5)
+    files = {"x": idx(255 - good.images), "y": idx(good.labels)}
+    at = open_page("data", new_visit(files))
+    assert not at.exception
+    assert "x: these look dark on light. Invert them?" in words(at)
+    click(at, "Invert them")
+    assert "dark on light" not in words(at)
+    assert "300 images of 28 × 28 · 235 kB · inverted" in words(at)
+    click(at, "Invert back")
+    assert "these look dark on light" in words(at)
+    click(at, "Leave them as they are")
+    assert "these look dark on light" not in words(at)
+
+
+def test_images_that_are_turned_and_inverted_are_asked_about_both():
+    good = digits(300, seed=5)
+    files = {"x": idx(readers.turned(255 - good.images)), "y": idx(good.labels)}
+    visit = new_visit(files)
+    at = open_page("data", visit)
+    click(at, "Invert them")
+    click(at, "Turn them")
+    assert "300 images of 28 × 28 · 235 kB · inverted · turned" in words(at)
+    assert np.array_equal(good.images, visit.files[0].array)
+
+
+def test_equal_labels_of_two_sets_are_kept_both(pair):
+    images = np.random.default_rng(4).integers(0, 256, (90, 12, 10)).astype(np.uint8)
+    test = {"t10k-images": idx(images), "t10k-labels": pair["train-labels"]}
+    at = drop(open_page("data"), *pair.items(), *test.items())
+    assert not at.exception
+    assert "Training set: train-images with train-labels, 90 images." in words(at)
+    assert "Test set: t10k-images with t10k-labels, 90 images." in words(at)
+    again = drop(at, ("t10k-images (1)", idx(images)))  # the same images twice are one file
+    assert "t10k-images (1) with t10k-labels" in words(again)
+    assert "no file holds as many" not in words(again)
+
+
+def test_a_class_without_images_is_said():
+    good = digits(100, seed=5)
+    labels = np.where(good.labels == 0, 10, good.labels).astype(np.uint8)
+    at = open_page("data", new_visit({"x": idx(good.images), "y": idx(labels)}))
+    assert "Labels begin at 1: class 0 has no image, and cannot be learnt." in words(at)
 
 
 def test_the_set_looked_at_is_exported_as_an_idx_pair(pair):
@@ -313,3 +402,36 @@ def test_a_header_is_taken_apart_for_any_number_of_dimensions():
 def test_nothing_in_a_table_is_markup():
     html = anatomy.table(["<b>"], [["<script>", '"&']], label='"><img>')
     assert "<b>" not in html and "<script>" not in html and "<img>" not in html
+
+
+def drop(at, *files):
+    """Drop files in the area for them."""
+    return at.file_uploader[0].set_value([(name, raw, "") for name, raw in files]).run()
+
+
+def test_the_page_says_how_much_is_kept_and_by_what(pair):
+    at = open_page("data", new_visit(pair))
+    assert "10.9 kB of 256 MB kept for you" in words(at)
+    assert "train-images" in words(at)
+
+
+def test_a_file_without_room_says_what_takes_it_and_what_was_there_stays(pair, monkeypatch):
+    visit = new_visit(pair)
+    monkeypatch.setattr(state.scheduler(), "bounds", replace(state.bounds(), visit_mb=1))
+    noise = np.random.default_rng(0).integers(0, 256, (1500, 28, 28)).astype(np.uint8)
+    packed = gzip.compress(idx(0 * noise))
+    at = drop(open_page("data", visit), ("large", idx(noise)), ("packed", packed))
+    assert not at.exception
+    assert "90" == at.metric[0].value
+    for part in ("large: it takes 1.2 MB", "train-images 10.8 kB", "let go of some of it first"):
+        assert part in words(at)
+    assert "packed: what it unpacks to takes" in words(at)
+    assert [True, True, False, False] == [file.good for file in visit.files]
+
+
+def test_more_files_than_a_page_can_show_are_refused(monkeypatch):
+    visit = new_visit({})
+    monkeypatch.setattr(sets, "MOST_FILES", 2)
+    some = [(f"f{n}", idx(np.arange(n + 1, dtype=np.uint8))) for n in range(3)]
+    at = drop(open_page("data", visit), *some)
+    assert "f2: 2 files are the most that are kept" in words(at)

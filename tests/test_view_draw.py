@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import time
+import tracemalloc
 import zipfile
 import zlib
 
@@ -15,6 +16,7 @@ from PIL import Image
 import nnengine
 from dashboard import state
 from dashboard.present import answers
+from dashboard.present.outside import plain
 from dashboard.present.words import share
 from dashboard.runs.recipe import Recipe
 from dashboard.store.networks import Entry
@@ -269,7 +271,7 @@ def test_a_run_is_calibrated_by_the_share_it_held_out_and_taught_with_the_rest()
     tell(at, wrong_for(run.snapshot))
     assert not at.exception
     assert "1 of 1" == at.metric[0].value
-    assert "2,000 test images (Built-in digits)" == at.metric[1].label
+    assert plain("2,000 test images (Built-in digits)") == at.metric[1].label
     assert "Run, taught (yours)" in at.selectbox[0].options
     assert parts[0].digest == visit.networks.in_hand(None).network.training[-1]["data_digest"]
 
@@ -459,3 +461,64 @@ def test_a_network_that_is_gone_leaves_its_place(network):
     at.run()
     assert not at.exception
     assert ["shipped:drawing", "shipped:original"] == at.multiselect[0].value
+
+
+def test_a_picture_of_sixteen_bits_is_brought_to_eight_in_strips():
+    """Whole, 25 million pixels were 200 MB as wide numbers beside what Pillow holds."""
+    wide = np.zeros((5000, 5000), np.uint16)
+    wide[1000:2000] = 65535
+    stream = io.BytesIO()
+    Image.fromarray(wide).save(stream, "PNG")
+    del wide
+    tracemalloc.start()
+    pixels = read_picture("wide.png", stream.getvalue())
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (1024, 1024, 3) == pixels.shape
+    assert (0, 255) == (pixels[0, 0, 0], pixels[300, 0, 0])
+    assert peak < 90 * 10**6
+
+
+def test_a_picture_that_unpacks_to_too_much_is_refused_before_it_is():
+    stream = io.BytesIO()
+    Image.new("RGBA", (6000, 6000)).save(stream, "PNG")
+    with pytest.raises(FormatError, match="take 144 MB unpacked, more than the 100 MB"):
+        read_picture("large.png", stream.getvalue())
+
+
+@pytest.fixture
+def looking() -> Network:
+    return Network.build(
+        "conv 3 5x5, norm, pool 2, dense 8", rng=4, image_shape=(28, 28), classes=10
+    )
+
+
+def test_a_drawing_is_shown_on_its_way_through_the_layers(looking):
+    at = open_page("draw", visitor(looking))
+    assert "What each layer makes of it" not in {box.label for box in at.expander}
+    draw(at, a_stroke())
+    assert not at.exception
+    assert "What each layer makes of it" in {box.label for box in at.expander}
+    for layer, side in ((1, 24), (2, 12)):
+        shown = component(at, f"draw.maps.{layer}")
+        assert (3, [side, side]) == (len(shown["labels"]), shown["shape"])
+
+
+def test_a_network_with_maps_is_taught_like_any_other():
+    layers = "conv 4 5x5 stride 2, pool 2, dense 24"
+    network = Network.build(layers, rng=4, image_shape=(28, 28), classes=10)
+    config = TrainingConfig(epochs=4, optimizer="adam", learning_rate=0.01)
+    for _ in training(network, digits(1_000, seed=0), config):
+        pass
+    at = draw(open_page("draw", visitor(network)), a_stroke())
+    tell(at, wrong_for(network))
+    assert not at.exception and not at.error
+    assert "before" in at.metric[0].delta
+    assert "mine.npz, taught (yours)" in at.selectbox[0].options
+
+
+def test_a_network_for_colours_says_why_it_reads_no_drawing():
+    net = Network.build("conv 2 5x5", rng=4, image_shape=(28, 28), channels=3, classes=10)
+    at = open_page("draw", visitor(net))
+    assert not at.exception
+    assert "looks at images in colour: a drawing has none" in words(at)

@@ -87,7 +87,7 @@ def test_measuring_goes_outwards_from_the_undistorted_level_a_piece_at_a_time(ne
 
 def test_what_is_measured_already_is_not_measured_again(network, data, monkeypatch):
     robustness.measure([network], data, 60)
-    monkeypatch.setattr(robustness, "fragility", None)
+    monkeypatch.setattr(robustness, "robustness", None)
     robustness.measure([network], data, 60)
     assert 1 == robustness.done([network], data)
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import importlib.util
+import io
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import nnengine
+from dashboard import state
 from dashboard.present import judging, units
 from dashboard.store.networks import Entry
-from nnengine import Dataset, Network, TrainingConfig, training
+from nnengine import Dataset, Network, TrainingConfig, exchange, training
 from nnengine.core import metrics
 from nnengine.storage.modelfile import to_bytes
 from tests.pages import click, component, idx, new_visit, open_page, words
@@ -74,8 +79,10 @@ def test_a_network_that_nnm_cannot_hold_is_told_why(visit):
     at = open_page("models", visit)
     assert not at.exception
     assert ".nnm" in words(at)
-    enabled = [b.proto.label for b in at.get("download_button") if not b.proto.disabled]
-    assert ["Download .npz", "Download this demo"] == enabled
+    ours = [b for b in at.get("download_button") if ".export." not in b.proto.id]
+    assert ["Download .npz", "Download this demo"] == [
+        b.proto.label for b in ours if not b.proto.disabled
+    ]
 
 
 def test_a_network_too_large_for_a_page_is_told_so(visit):
@@ -85,7 +92,50 @@ def test_a_network_too_large_for_a_page_is_told_so(visit):
     at = open_page("models", visit)
     button = next(b for b in at.get("download_button") if b.proto.label == "Download this demo")
     assert button.proto.disabled
-    assert "2,000,000 at most" in button.proto.help
+    assert "at most 2,000,000" in button.proto.help
+
+
+def test_formats_of_others_are_offered_each_with_what_reads_it(visit):
+    at = open_page("models", visit)
+    labels = {button.proto.label for button in at.get("download_button")}
+    written = [form for form in exchange.FORMS.values() if form.writer]
+    assert {f"Download {form.title}" for form in written} <= labels
+    for form in written:
+        lacks = form.needs and importlib.util.find_spec(form.needs) is None
+        said = f"{form.title} needs {form.needs}" if lacks else f"Read by {form.read_by}."
+        assert said in words(at)
+
+
+def test_a_network_too_large_for_a_program_is_told_so_beside_it(visit):
+    wide = Network.build([64, 30_000, 3])
+    visit.networks.keep(Entry(wide.snapshot(), "wide.npz", "file", "wide.npz"))
+    at = open_page("models", visit)
+    off = [b.proto.label for b in at.get("download_button") if b.proto.disabled]
+    assert {"Download NumPy code", "Download C code", "Download JavaScript module"} <= set(off)
+    assert "2,040,003 parameters are too many for C code, at most 1,000,000" in words(at)
+    assert "Download ONNX" not in off
+
+
+@pytest.mark.parametrize("kind", ["safetensors", "onnx"])
+def test_a_file_of_another_library_becomes_the_network_in_hand(kind, trained):
+    at = open_page("models")
+    name = f"theirs{exchange.FORMS[kind].suffixes[0]}"
+    at.file_uploader[0].set_value([(name, exchange.to_bytes(trained, kind), "x")]).run()
+    assert not at.exception and not at.error
+    assert "64-6-3" in words(at)
+
+
+def test_weights_alone_are_asked_about_and_taken_once_it_is_said(trained):
+    stream = io.BytesIO()
+    np.savez(stream, **trained.parameters())
+    at = open_page("models")
+    at.file_uploader[0].set_value([("w.npz", stream.getvalue(), "x")]).run()
+    (fault,) = at.error
+    assert "w.npz: weights alone (weights_1, biases_1" in words(at)
+    at.selectbox(key="models.told.activation").set_value("tanh").run()
+    at.file_uploader[0].set_value([("w.npz", stream.getvalue(), "x")]).run()
+    assert not at.exception and not at.error
+    assert "64-6-3 · Tanh" in words(at)
 
 
 def test_a_restored_file_becomes_the_network_in_hand(trained):
@@ -103,6 +153,46 @@ def test_a_bad_model_is_told_beside_its_name_and_the_good_one_is_kept(trained):
     (fault,) = at.error
     assert fault.value.replace("\\", "").startswith("bad.npz: ")
     assert "64-6-3" in words(at)
+
+
+@pytest.mark.parametrize(
+    ("layers", "channels"), [("conv 2 3x3, norm, pool 2", 1), ("dense 6", 3), ("conv 4 3x3", 3)]
+)
+def test_a_network_with_maps_or_colours_is_described_and_says_what_it_cannot_be(layers, channels):
+    how = {"image_shape": (8, 8), "channels": channels, "classes": 3}
+    other = to_bytes(Network.build(layers, rng=1, **how))
+    at = open_page("models")
+    at.file_uploader[0].set_value([("other.npz", other, "x")]).run()
+    assert not at.exception and not at.error
+    first = layers.partition(",")[0]
+    assert f"{first}: " in words(at)
+    off = {b.proto.label for b in at.get("download_button") if b.proto.disabled}
+    assert "Download .nnm" in off
+    assert (channels == 3) == ("Download this demo" in off)
+    assert (channels == 3) == ("No demo: a page reads grey drawings alone" in words(at))
+
+
+def test_a_network_that_takes_too_much_of_an_image_is_refused_in_words(trained):
+    how = {"image_shape": (8, 8), "classes": 3}
+    other = to_bytes(Network.build("conv 2 3x3 pad 999, pool 99", rng=1, **how))
+    at = open_page("models")
+    at.file_uploader[0].set_value([("other.npz", other, "x"), ("net.npz", to_bytes(trained), "x")])
+    at.run()
+    assert not at.exception
+    (fault,) = at.error
+    assert fault.value.replace("\\", "").startswith("other.npz: an image takes ")
+    assert "64-6-3" in words(at)
+
+
+def test_a_model_without_room_is_told_how_much_there_is_and_is_not_kept(monkeypatch):
+    monkeypatch.setattr(state.scheduler(), "bounds", replace(state.bounds(), visit_mb=2))
+    at = open_page("models")
+    large = to_bytes(Network.build([784, 400, 10], rng=0))
+    at.file_uploader[0].set_value([("large.npz", large, "x")]).run()
+    assert not at.exception
+    (fault,) = at.error
+    assert "room here for a model of" in fault.value.replace("\\", "")
+    assert "784-400-10" not in words(at)
 
 
 def test_evaluating_shows_what_the_engine_finds(visit, stripes, trained):

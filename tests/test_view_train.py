@@ -14,11 +14,12 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import state
 from dashboard.runs.amounts import AMOUNTS
+from dashboard.sections import augment_form, run_panel
 from nnengine import kernels
 from nnengine.analysis.robustness import DISTORTIONS
 from nnengine.data.augment import PRESETS, STRONG, Augmentation
 from nnengine.data.idx import write_idx
-from tests.pages import asked, component
+from tests.pages import asked, component, on_the_screen, words
 
 APP = Path(__file__).resolve().parent.parent / "dashboard" / "app.py"
 
@@ -64,7 +65,9 @@ def field(elements, label: str):
 
 
 def text(at: AppTest) -> str:
-    return "\n".join(e.value for e in [*at.markdown, *at.caption, *at.error, *at.info])
+    """Return what the page says, without the marks that shield Markdown."""
+    said = [*at.markdown, *at.caption, *at.error, *at.info]
+    return "\n".join(e.value for e in said).replace("\\", "")
 
 
 def the_run(at: AppTest):
@@ -125,11 +128,29 @@ def test_the_form_opens_with_the_original_and_its_cost(page):
 def test_while_the_kernels_are_compiled_the_page_says_so(page, monkeypatch):
     until(lambda: state.scheduler().warm)
     monkeypatch.setattr(state.scheduler(), "warm", False)
+    monkeypatch.setattr(kernels, "remark", lambda: "Kernels are kept in x for now.")
     page.run()
     assert "being compiled in the background" in text(page)
+    assert "Kernels are kept in x for now." in text(page)
     monkeypatch.setattr(state.scheduler(), "warm", True)
     page.run()
     assert "being compiled in the background" not in text(page)
+
+
+def test_while_the_kernels_are_compiled_nobody_waits_for_examples_of_changed_images(
+    page, monkeypatch
+):
+    until(lambda: state.scheduler().warm)
+    monkeypatch.setattr(kernels, "name", "numba")
+    monkeypatch.setattr(state.scheduler(), "warm", False)
+    monkeypatch.setattr(augment_form, "augmented", None)
+    page.run()
+    assert "Examples come as soon as" in text(page)
+    assert not field(page.button, "Start training").disabled
+    monkeypatch.undo()
+    page.run()
+    assert "Examples come as soon as" not in text(page)
+    assert component(page, "train.images")
 
 
 def test_a_quick_run_finishes_and_is_listed_with_its_score(page):
@@ -142,12 +163,17 @@ def test_a_quick_run_finishes_and_is_listed_with_its_score(page):
     assert ("finished", "Stripes") == (run.state, run.name)
     assert ":blue-badge[Finished]" in text(page)
     assert run.history.val_accuracy[-1] > 0.9
-    assert f"Computed by {kernels.name} kernels on" in text(page)
-    assert "of the pixels are not zero" in text(page)
+    shown = component(page, "board")
+    (cost,) = shown["notes"]
+    assert f"Computed by {kernels.name} kernels on" in cost
+    assert "of the pixels are not zero" in cost
     share = round(100 * run.progress.busy_s / run.seconds)
     assert 0 < share <= 100
-    assert f"The engine was at work on this run {share}% of the time." in text(page)
-    assert f"{100 * run.history.val_accuracy[-1]:.2f} %" in [m.value for m in page.metric]
+    assert f"The engine was at work on this run {share}% of the time." in cost
+    accuracy = f"{100 * run.history.val_accuracy[-1]:.2f} %"
+    assert ["Accuracy, validation", accuracy] in shown["numbers"]
+    assert (1.0, None) == (shown["share"], shown["turns"])
+    assert ["Accuracy", "Loss"] == [chart["title"] for chart in shown["charts"]]
     assert not [b for b in page.button if b.label in ("Pause", "Stop")]
 
 
@@ -158,7 +184,7 @@ def test_why_kernels_are_slower_than_they_could_be_is_said_beside_the_cost(page,
     run = the_run(page)
     until(lambda: run.ended)
     page.run()
-    assert r"Numba 9 \[is\] not as known\." in text(page)
+    assert "Numba 9 [is] not as known." in component(page, "board")["notes"]
 
 
 def test_pause_step_resume_and_stop(page):
@@ -177,6 +203,49 @@ def test_pause_step_resume_and_stop(page):
     click(page, "Stop")
     assert "stopped" == run.state
     assert ":gray-badge[Stopped]" in text(page)
+
+
+def test_a_run_that_goes_on_while_the_page_is_drawn_is_shown_as_running(page, monkeypatch):
+    pick_quick(page)
+    choose_long(page)
+    click(page, "Start training")
+    run = the_run(page)
+    click(page, "Pause")
+    header = run_panel.header
+
+    def and_goes_on(drawn) -> None:
+        header(drawn)
+        if run.state == "paused":
+            state.scheduler().resume(run)
+
+    monkeypatch.setattr(run_panel, "header", and_goes_on)
+    page.run()
+    assert "running" == run.state
+    assert ":green-badge[Running]" in text(page)
+    assert ":orange-badge[Paused]" not in text(page)
+
+
+def test_a_run_in_line_says_which_place_it_has_and_about_how_long_it_waits(page, monkeypatch):
+    monkeypatch.setattr(state.scheduler(), "waits", lambda run: (3, 19.6))
+    monkeypatch.setattr(state.scheduler(), "sharers", lambda owner: (49, 1))
+    until(lambda: state.scheduler().warm)
+    pick_quick(page)
+    choose_long(page)
+    click(page, "Start training")
+    place, why = component(page, "board")["turns"]
+    assert "Waiting: 3rd in line, about 20 s" == place
+    assert why.startswith("50 visitors train here, 24 at a time")
+    monkeypatch.setattr(state.scheduler(), "waits", lambda run: None)
+    page.run()
+    assert ["It has its turns now", why] == component(page, "board")["turns"]
+    monkeypatch.setattr(state.scheduler(), "waits", lambda run: (1, None))
+    monkeypatch.setattr(state.scheduler(), "sharers", lambda owner: (0, 5))
+    page.run()
+    place, why = component(page, "board")["turns"]
+    assert ("Waiting: 1st in line of yours", True) == (place, "one of your 4 other runs" in why)
+    monkeypatch.setattr(state.scheduler(), "waits", lambda run: None)
+    page.run()
+    assert component(page, "board")["turns"] is None
 
 
 def test_the_run_goes_on_while_another_page_is_open(page):
@@ -200,12 +269,40 @@ def test_settings_survive_a_change_of_page(page):
     assert "64 → 24 → 12 → 3" in text(page)
 
 
+def test_what_is_typed_while_a_page_is_drawn_is_not_overwritten_by_it(page):
+    """A value that a drawing sets lands in the browser over what stands in the field by then."""
+    numbers = [*page.number_input, *page.selectbox, *page.radio]
+    assert all(widget.proto.set_value for widget in numbers if widget.key.startswith(state.KEEP))
+    field(page.number_input, "Learning rate").set_value(0.05).run()
+    numbers = [*page.number_input, *page.selectbox, *page.radio]
+    told = [w.key for w in numbers if w.proto.set_value and w.key.startswith(state.KEEP)]
+    assert [] == told
+    page.switch_page("views/models.py").run()
+    page.switch_page("views/train.py").run()
+    assert field(page.number_input, "Learning rate").proto.set_value  # to a browser that has it not
+    assert 0.05 == field(page.number_input, "Learning rate").value
+
+
+def test_two_settings_edited_before_the_page_has_followed_are_both_taken(page):
+    """The second request still says the preset that the first edit has ended."""
+    before = on_the_screen(page)
+    field(page.number_input, "Learning rate").set_value(0.05).run()
+    assert "My own settings" == page.selectbox[0].value
+    page._tree = before
+    field(page.number_input, "Seed").set_value(7).run()
+    assert 0.05 == field(page.number_input, "Learning rate").value
+    assert 7 == field(page.number_input, "Seed").value
+    assert "My own settings" == page.selectbox[0].value
+    page.selectbox[0].set_value(page.selectbox[0].options[0]).run()
+    assert 0.05 != field(page.number_input, "Learning rate").value
+
+
 def test_settings_survive_a_page_left_between_two_ticks_of_a_live_run(page):
     field(page.text_input, "Hidden layers").set_value("24, 12").run()
     images_radio(page).set_value("Gently changed").run()
     page.switch_page("views/models.py").run()
-    for name in ("hidden", "images", "preset", "batch"):
-        del page.session_state[state.widget(f"train.{name}")]  # as Streamlit then does
+    for name in ("hidden", "images"):
+        assert f"{state.KEEP}train.{name}" not in page.session_state  # Streamlit has forgotten them
     page.switch_page("views/train.py").run()
     assert "24, 12" == field(page.text_input, "Hidden layers").value
     assert "Gently changed" == images_radio(page).value
@@ -213,13 +310,54 @@ def test_settings_survive_a_page_left_between_two_ticks_of_a_live_run(page):
 
 
 @pytest.mark.parametrize(
-    ("hidden", "words"),
-    [("12, many", "“many” is not a number of units"), ("9999", "between 1 and 1,024")],
+    ("hidden", "said"),
+    [
+        ("12, many", "'many' where there should be one of dense, conv"),
+        ("conv 2 9x9, dense 4", "make it smaller"),
+        ("9999", "between 1 and 1,024"),
+    ],
 )
-def test_what_cannot_be_trained_is_said_and_cannot_be_started(page, hidden, words):
+def test_what_cannot_be_trained_is_said_and_cannot_be_started(page, hidden, said):
     field(page.text_input, "Hidden layers").set_value(hidden).run()
-    assert words in text(page)
+    assert said in text(page)
     assert field(page.button, "Start training").disabled
+
+
+def test_the_word_at_fault_is_marked_beneath_the_layers(page):
+    for layers, fault in (("conv 2 3y3, dense 4", "3y3"), ("pool 2, conv 2 9x9", "conv 2 9x9")):
+        field(page.text_input, "Hidden layers").set_value(layers).run()
+        assert f"<mark>{fault}</mark>" in words(page)
+
+
+def test_a_preset_with_convolutions_is_drawn_layer_by_layer(page):
+    field(page.text_input, "Hidden layers").set_value("conv 2 3x3, norm, pool 2, dense 5").run()
+    said = (
+        "image: 8 × 8; conv 2 3x3: 2 maps 6 × 6, then norm, 28 parameters; pool 2: 2 maps 3 × 3; "
+        "dense 5: 5 units, 95 parameters; classes: 3 classes, 18 parameters"
+    )
+    assert said in words(page)
+    assert "141 parameters. About " in text(page) or "141 parameters. The time" in text(page)
+
+
+def test_a_run_of_a_network_with_maps_trains_to_its_end(page):
+    field(page.text_input, "Hidden layers").set_value("conv 2 3x3, pool 2, dropout 0.1, 5").run()
+    field(page.radio, "Each step sees").set_value("Mini-batches").run()
+    field(page.radio, "Length").set_value("Epochs").run()
+    field(page.number_input, "Epochs").set_value(1).run()
+    field(page.button, "Start training").click().run()
+    (run,) = state.registry().find(asked(page, "run")).runs
+    until(lambda: run.ended)
+    page.run()
+    assert "finished" == run.state
+    assert "conv 2 3x3, pool 2, dropout 0.1, dense 5 → 3" in text(page)
+
+
+def test_settings_that_few_need_are_folded_away_until_one_of_them_is_used(page):
+    fold = next(box for box in page.expander if box.label == "Further settings")
+    assert not fold.proto.expanded
+    field(page.number_input, "L2 penalty").set_value(0.01).run()
+    fold = next(box for box in page.expander if box.label == "Further settings")
+    assert fold.proto.expanded
 
 
 def test_momentum_is_shown_only_where_it_acts(page):

@@ -105,3 +105,72 @@ def test_the_large_unit_is_described_in_words(visit):
     (sentence,) = component(at, "weights.large")["labels"]
     assert sentence.startswith("Unit 1: strength ")
     assert "Strength" in words(at)
+
+
+@pytest.fixture
+def looking():
+    """A visitor with a network of maps for the built-in digits, with one layer of many maps."""
+    net = Network.build(
+        "conv 6 5x5 pad 2, pool 2, conv 50 3x3, pool 2, dense 8", rng=1, image_shape=(28, 28),
+        classes=10,
+    )  # fmt: skip
+    visit = new_visit({})
+    visit.networks.keep(Entry(net.snapshot(), "maps.npz", "file", "maps.npz"))
+    return visit
+
+
+def choice(at, label):
+    return next(box for box in at.selectbox if box.label == label)
+
+
+def test_every_map_of_a_convolution_has_its_window_as_an_image(looking):
+    at = open_page("weights", looking)
+    assert not at.exception
+    shown = component(at, "weights.tiles")
+    assert ([f"Map {i}" for i in range(1, 7)], [5, 5]) == (shown["captions"], shown["shape"])
+    assert "Biases of layer 1: 6" in component(at, "weights.biases.0")["label"]
+
+
+def test_a_map_is_shown_channel_by_channel(looking):
+    at = open_page("weights", looking)
+    choice(at, "Layer").select_index(1).run()
+    assert not at.exception
+    assert [f"Channel {i}" for i in range(1, 7)] == component(at, "weights.large")["captions"]
+    assert 48 == len(component(at, "weights.tiles")["captions"])
+
+
+def test_a_dense_layer_behind_maps_is_a_heatmap_of_its_numbers(looking):
+    at = open_page("weights", looking)
+    choice(at, "Layer").select_index(2).run()
+    assert not at.exception
+    assert "Weights of layer 3: 1800 by 8" in component(at, "weights.matrix.4")["label"]
+
+
+def test_what_the_layers_make_of_a_digit_is_shown_layer_by_layer(looking):
+    at = open_page("weights", looking)
+    for key, count in (("maps.0", 6), ("maps.1", 6), ("maps.2", 16), ("maps.3", 16)):
+        assert count == len(component(at, key)["labels"])
+    assert "16 of 50 maps" in words(at)
+    before = component(at, "maps.seen")["sheet"]
+    next(b for b in at.button if b.label == "Another").click().run()
+    assert before != component(at, "maps.seen")["sheet"]
+
+
+def test_all_maps_of_one_layer_are_shown_in_pages(looking):
+    at = open_page("weights", looking)
+    choice(at, "Show").select_index(3).run()
+    assert not at.exception
+    assert 48 == len(component(at, "maps.2")["labels"])
+    choice(at, "Maps").select_index(1).run()
+    assert ["Map 49 behind conv 50 3x3", "Map 50 behind conv 50 3x3"] == component(at, "maps.2")[
+        "labels"
+    ]
+
+
+def test_filters_on_colours_are_colour_pictures_and_no_grey_image_passes(visit):
+    net = Network.build("conv 4 3x3", rng=1, image_shape=(8, 8), channels=3, classes=10)
+    visit.networks.keep(Entry(net.snapshot(), "colour.npz", "file", "colour.npz"))
+    at = open_page("weights", visit)
+    assert not at.exception
+    assert "Red, green and blue" in words(at)
+    assert "No images in hand are of this network's size" in words(at)

@@ -28,6 +28,9 @@ TESTS = (
     "test_training",
     "test_digests",
     "test_wasm_alone",
+    "test_windows",
+    "test_window_answers",
+    "test_window_norms",
 )
 NEEDS = ("pytest", "_pytest", "pluggy", "iniconfig", "packaging", "pygments", "py")
 
@@ -137,6 +140,8 @@ def check_types() -> None:
     from nnengine.kernels.compiled.compiling import KERNELS
 
     compiled.warm_up()
+    for what in compiled.LATER:
+        compiled.prepare(what)
     for name, kernel in KERNELS.items():
         known = [as_numba_sees(types) for types in entries.ENTRIES[name]]
         for signature in kernel.signatures:

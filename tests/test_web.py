@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import inspect
 import io
 import json
 import math
@@ -18,6 +19,7 @@ import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -149,6 +151,34 @@ def test_a_folder_that_is_not_gathered_is_refused_with_the_way_out(tmp_path):
     assert not (tmp_path / "site").exists()
 
 
+def test_a_site_whose_place_cannot_be_taken_leaves_the_old_one(gathered, tmp_path, monkeypatch):
+    site = tmp_path / "site"
+    build.build(site, gathered)
+    before = {file: file.read_bytes() for file in site.rglob("*") if file.is_file()}
+    rename = Path.rename
+
+    def fail(path, target):
+        if path.name.endswith("-old") or target != site:
+            return rename(path, target)
+        raise PermissionError(13, "not allowed")
+
+    monkeypatch.setattr(Path, "rename", fail)
+    with pytest.raises(PermissionError):
+        build.build(site, gathered)
+    assert before == {file: file.read_bytes() for file in site.rglob("*") if file.is_file()}
+    assert {site, gathered} == set(tmp_path.iterdir())
+
+
+def test_a_link_to_a_site_stays_and_leads_to_the_new_one(gathered, tmp_path):
+    build.build(tmp_path / "site", gathered)
+    link = tmp_path / "link"
+    link.symlink_to("site")
+    first = (tmp_path / "site").stat().st_ino
+    build.build(link, gathered)
+    assert link.is_symlink() and first != link.stat().st_ino
+    assert {tmp_path / "site", link, gathered} == set(tmp_path.iterdir())
+
+
 def test_a_missing_npm_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(gather.GatherError, match="npm is not installed"):
@@ -216,6 +246,31 @@ def test_the_canvas_is_registered_with_the_text_of_its_files(tmp_path):
         "streamlit-drawable-canvas.streamlit_drawable_canvas"
     ]
     assert {"js": "index-*.js"} == seen["mine"]
+
+
+def test_what_a_runner_that_has_ended_has_drawn_is_not_dropped_for_the_next_request():
+    from streamlit.runtime.app_session import AppSession
+    from streamlit.runtime.scriptrunner_utils.script_requests import ScriptRequests
+
+    assert list(inspect.signature(AppSession.request_rerun).parameters) == ["self", "client_state"]
+    session, done = SimpleNamespace(_scriptrunner=None), []
+    request = tab.in_turn(lambda session, state: done.append(f"asked {state}"))
+
+    async def main() -> None:
+        request(session, 1)  # nobody draws
+        session._scriptrunner = SimpleNamespace(_requests=ScriptRequests())
+        request(session, 2)  # somebody draws, and will hear it
+        session._scriptrunner._requests.request_stop()
+        loop = asyncio.get_running_loop()
+        loop.call_soon(done.append, "the page is sent")
+        loop.call_soon(setattr, session, "_scriptrunner", None)
+        request(session, 3)
+        assert ["asked 1", "asked 2"] == done
+        await asyncio.sleep(0.01)
+
+    with ThreadPoolExecutor(1) as other:  # a driver of browsers has a loop running in this thread
+        other.submit(asyncio.run, main()).result()
+    assert ["asked 1", "asked 2", "the page is sent", "asked 3"] == done
 
 
 def test_pages_are_compiled_as_they_are_once_and_other_scripts_as_before(tmp_path):

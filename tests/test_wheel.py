@@ -21,6 +21,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.sync.client import connect
 
 from nnengine.kernels.wasm import ahead_of_time, entries
+from tests.conftest import without_rights
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("nnengine", "dashboard")
@@ -63,10 +64,16 @@ def pip(python: object, command: str, *words: object) -> None:
     assert 0 == done.returncode, done.stderr
 
 
-def run(installed: Path, folder: Path, *command: object) -> subprocess.CompletedProcess:
+def run(
+    installed: Path, folder: Path, *command: object, before: tuple = (), **environment: str
+) -> subprocess.CompletedProcess:
     program, *rest = map(str, command)
     return subprocess.run(
-        [installed / program, *rest], cwd=folder, env=settings(), capture_output=True, text=True
+        [*before, installed / program, *rest],
+        cwd=folder,
+        env=settings() | environment,
+        capture_output=True,
+        text=True,
     )
 
 
@@ -77,17 +84,22 @@ def settings() -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def served(installed: Path, folder: Path) -> Iterator[str]:
-    """Have `nnengine app` serve the dashboard, started in another folder; give its host."""
+def served(
+    installed: Path, folder: Path, before: tuple[str, ...] = (), **environment: str
+) -> Iterator[str]:
+    """Have `nnengine app` serve the dashboard, started in another folder; give its host.
+
+    before: what comes before the command.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [installed / "nnengine", "app", "--headless", "--host", "127.0.0.1"]
+    command = [*before, installed / "nnengine", "app", "--headless", "--host", "127.0.0.1"]
     log = folder / "log"
     with log.open("wb") as out:
         process = subprocess.Popen(
             [*command, "--port", str(port), "--server.maxUploadSize=3"],
-            cwd=folder, env=settings(), stdout=out, stderr=out,
+            cwd=folder, env=settings() | environment, stdout=out, stderr=out,
         )  # fmt: skip
     try:
         until_up(f"127.0.0.1:{port}", process, log)
@@ -114,13 +126,13 @@ def get(address: str) -> bytes:
         return answer.read()
 
 
-def first_page(host: str) -> list[ForwardMsg]:
-    """Return all that the server tells a browser that has just opened the app."""
+def first_page(host: str, page: str = "") -> list[ForwardMsg]:
+    """Return all that the server tells a browser that has just opened the app, at a page."""
     address, port = f"ws://{host}/_stcore/stream", int(host.split(":")[1])
     line = socket.create_connection(("127.0.0.1", port))  # through no proxy
     with connect(address, sock=line, subprotocols=["streamlit"], max_size=None) as visitor:
         opening = BackMsg()
-        opening.rerun_script.query_string = ""
+        opening.rerun_script.page_name = page
         visitor.send(opening.SerializeToString())
         told = [ForwardMsg()]
         while told[-1].WhichOneof("type") != "script_finished":
@@ -176,6 +188,44 @@ def test_the_app_draws_charts_where_its_folder_cannot_be_written(installed, tmp_
     finally:
         static.unlink()
         away.rename(static)
+
+
+def test_an_installation_of_somebody_elses_serves_every_page(installed, tmp_path):
+    """Nothing of it can be written, nor a home: charts are drawn, and a network is trained."""
+    before, home = without_rights(), tmp_path / "home"
+    home.mkdir(mode=0o500)
+    library = next(installed.parent.rglob("dashboard")).parent
+    (library / "dashboard" / "static" / "plotly.min.js").unlink(missing_ok=True)
+    with read_only(library), served(installed, tmp_path, before, HOME=str(home)) as host:
+        for page in ("", "train", "weights", "draw", "fragility", "models", "about"):
+            told = first_page(host, page)
+            assert ForwardMsg.FINISHED_SUCCESSFULLY == told[-1].script_finished
+            deltas = [message.delta for message in told if message.HasField("delta")]
+            assert not [delta for delta in deltas if delta.new_element.HasField("exception")]
+        path = "component/dashboard.components.live_plot.plotly_js/plotly.min.js"
+        assert len(get(f"http://{host}/{path}")) > 1_000_000
+        words = ["nnengine", "train", "digits", "--iterations", "5", "--out", "mine.npz"]
+        done = run(installed, tmp_path, *words, before=before, HOME=str(home))
+        assert (0, True) == (done.returncode, (tmp_path / "mine.npz").exists()), done.stderr
+        lacking = {"before": before, "HOME": str(home), "XDG_CACHE_HOME": "", "NNENGINE_WEB": ""}
+        done = run(installed, tmp_path, "nnengine", "site", "--out", "site", **lacking)
+        assert (2, 1) == (done.returncode, done.stderr.count("\n")), done.stderr
+        assert "name another by NNENGINE_WEB" in done.stderr
+    assert [] == list(home.iterdir())
+
+
+@contextlib.contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    """Let nobody write to a folder and what is in it for a while."""
+    inside = [folder, *(path for path in folder.rglob("*") if not path.is_symlink())]
+    before = {path: path.stat().st_mode for path in inside}
+    try:
+        for path, mode in before.items():
+            path.chmod(mode & ~0o222)
+        yield
+    finally:
+        for path, mode in before.items():
+            path.chmod(mode)
 
 
 def test_the_site_is_made_in_any_folder(installed, tmp_path):

@@ -20,6 +20,12 @@ import pytest
 from dashboard.web import build, gather, serve
 from nnengine import write_idx
 
+with contextlib.suppress(ImportError):  # then whoever asks for a browser is told what is missing
+    from playwright.sync_api import expect
+
+    # Beside another worker on two slow cores a page takes longer than the five seconds of its own.
+    expect.set_options(timeout=20_000)
+
 ROOT = Path(__file__).resolve().parents[2]
 FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
@@ -90,8 +96,8 @@ def server(tmp_path_factory) -> Iterator[str]:
     alone = {"http_proxy": nowhere, "https_proxy": nowhere, "XDG_CACHE_HOME": str(folder)}
     known = {k: v for k, v in os.environ.items() if k not in ("NNENGINE_DATA", "NNENGINE_MIRROR")}
     log = folder / "log.txt"
-    command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "dashboard" / "app.py")]
-    options = ["--server.port", str(port), "--server.headless", "true"]
+    command = [sys.executable, "-m", "nnengine", "app"]
+    options = ["--port", str(port), "--headless"]
     with log.open("w") as out:
         process = subprocess.Popen(
             [*command, *options], cwd=folder, stdout=out, stderr=out, env={**known, **alone}
@@ -121,8 +127,8 @@ def wait_until_up(address: str, process: subprocess.Popen, log: Path) -> None:
 def visit(browser, server):
     """Open a fresh visitor's page: `visit("/train", width=390)`; it tells what went wrong.
 
-    The page's `faults` collects errors of its scripts and requests to hosts other than
-    the server; a test that ends with any has failed.
+    The page's `faults` collects errors of its scripts, requests to hosts other than the server
+    and what its policy forbids; a test that ends with any has failed.
     """
     contexts = []
 
@@ -137,6 +143,7 @@ def visit(browser, server):
         page.set_default_timeout(30_000)
         page.on("pageerror", lambda error: page.faults.append(f"script: {error}"))
         page.on("request", lambda request: note_foreign(page, request.url, server))
+        page.on("console", lambda line: note_forbidden(page, line.text))
         page.goto(server + path)
         settle(page)
         return page
@@ -160,12 +167,27 @@ def note_foreign(page, url: str, server: str) -> None:
         page.faults.append(f"foreign request: {url}")
 
 
+def note_forbidden(page, line: str) -> None:
+    """Remember what the browser says it did not do, because the page's policy forbids it."""
+    if "Content Security Policy" in line:
+        page.faults.append(f"forbidden: {line}")
+
+
 def settle(page, pause_ms: int = 300) -> None:
     """Wait until the script has run and the page has drawn."""
     page.wait_for_selector(
         '[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=60_000
     )
     page.wait_for_timeout(pause_ms)
+
+
+def unfold(page, name: str, inside) -> None:
+    """Open a fold until what is inside is seen: a click while a page is drawn may be lost."""
+    for last in (False, False, True):
+        page.get_by_text(name, exact=True).click()
+        with contextlib.nullcontext() if last else contextlib.suppress(AssertionError):
+            expect(inside.first).to_be_visible(timeout=5_000)
+            return
 
 
 @pytest.fixture(scope="session")

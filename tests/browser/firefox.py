@@ -119,7 +119,12 @@ class Firefox(Driven, Looking):
             "browsingContext.setViewport", context=self._page,
             viewport={"width": width, "height": height},
         )  # fmt: skip
-        self.ask("browsingContext.navigate", context=self._page, url=url, wait="interactive")
+        try:
+            self.ask("browsingContext.navigate", context=self._page, url=url, wait="interactive")
+        except RuntimeError as fault:
+            # A page whose worker takes over opens itself once more, perhaps before it was there.
+            if "NS_BINDING_ABORTED" not in str(fault):
+                raise
 
     def look(self, expression: str) -> Any:
         """Return what an expression in the page gives, by way of JSON."""

@@ -21,7 +21,8 @@ ANSWER = """images => {
   const given = JSON.parse(document.getElementById("network").textContent);
   const bytes = Uint8Array.from(atob(given.theta), (c) => c.charCodeAt(0));
   const network = engine.network(given, bytes);
-  const raw = Uint8Array.from(atob(images), (c) => c.charCodeAt(0)), size = given.sizes[0];
+  const raw = Uint8Array.from(atob(images), (c) => c.charCodeAt(0));
+  const size = given.layers[0].before.reduce((a, b) => a * b);
   return Array.from({ length: raw.length / size }, (_, i) =>
     Array.from(network.answer(raw.subarray(i * size, (i + 1) * size)).pop()));
 }"""
@@ -117,6 +118,33 @@ def test_every_kind_of_network_answers_as_the_engine_does(open_demo, activation,
     images = np.random.default_rng(0).integers(0, 256, (50, 64)).astype(np.uint8)
     found = open_demo(network).evaluate(ANSWER, packed(images))
     assert 1e-5 > np.abs(network.predict_proba(images) - np.array(found)).max()
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        "conv 4 5x3 pad 1, pool 2, conv 6 3x3 stride 2, norm, flatten, dense 7",
+        "norm, conv 3 3x3, norm, average 2x3, dropout 0.4, conv 5 2x2 pad 1",
+        "pool 3 stride 2, dense 9",
+    ],
+)
+def test_networks_of_maps_answer_as_the_engine_does_and_show_what_they_make(open_demo, layers):
+    network = Network.build(layers, image_shape=(14, 16), classes=4, activation="tanh", rng=3)
+    rng = np.random.default_rng(1)
+    network.theta += rng.normal(0, 0.1, network.theta.size).astype(np.float32)
+    for place in (name for name in network.parameters() if name.startswith("variances")):
+        network.parameters()[place][:] = rng.uniform(0.5, 2, network.parameters()[place].shape)
+    images = rng.integers(0, 256, (40, 14, 16)).astype(np.uint8)
+    page = open_demo(network)
+    found = page.evaluate(ANSWER, packed(images))
+    assert 1e-5 > np.abs(network.predict_proba(images) - np.array(found)).max()
+    draw(page, SEVEN)
+    count = sum(spec.units or 1 for spec in network.specs if spec.kind == "conv")
+    assert page.locator(".maps canvas").count() >= count
+    assert page.evaluate(
+        "[...document.querySelectorAll('.maps canvas')].some((one) => new Set(one.getContext('2d')"
+        ".getImageData(0, 0, one.width, one.height).data).size > 8)"
+    )
 
 
 def strokes_of_people(data_dir) -> np.ndarray:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import OPENED_S, ROOT, note_foreign, settle
+from tests.browser.conftest import OPENED_S, ROOT, note_foreign, settle, unfold
 from tests.browser.strokes import ODD, SEVEN
 from tests.browser.test_draw import answer, draw
 from tests.browser.test_walk import choose_source, curve, go, metric, restore, upload
@@ -48,8 +48,8 @@ def page(visitor):
 
 
 def seen(locator) -> None:
-    """Wait as long as a tab on a busy machine may take."""
-    expect(locator).to_be_visible(timeout=PATIENCE_MS)
+    """Wait as long as a tab on a busy machine may take; it may show old beside new meanwhile."""
+    expect(locator.first).to_be_visible(timeout=PATIENCE_MS)
 
 
 def visit(page: Page, name: str) -> None:
@@ -98,11 +98,16 @@ def test_data_are_shown_dropped_and_removed(page, band_files):
 
 def test_a_run_is_live_obeys_at_once_and_survives_a_reload(page):
     go(page, "Train")
-    page.get_by_text("Settings", exact=True).click()
-    epochs = page.get_by_role("spinbutton", name="Epochs")
-    epochs.fill("100")  # compiled kernels are done with five before anybody could press Pause
-    epochs.press("Enter")
-    seen(page.locator("p").filter(has_text="100 epochs"))
+    unfold(page, "Settings", page.get_by_label("Hidden layers"))
+    # Compiled kernels are done with a hundred epochs of usual batches before a page has followed.
+    for name, number, said in (
+        ("Epochs", 200, ", 200 epochs"),
+        ("Images in a batch", 4, "batches of 4, 200 epochs"),
+    ):
+        field = page.get_by_role("spinbutton", name=name)
+        field.fill(str(number))
+        field.press("Enter")
+        seen(page.locator("p").filter(has_text=said))
     page.get_by_role("button", name="Start training").click()
     seen(page.get_by_text("Running", exact=True))
     wait_for_points(page, 3)  # what Start changes on the page is drawn by then
@@ -136,7 +141,7 @@ def test_weights_are_live_while_another_page_is_open(page):
         ".replace(',', '')) > before",
         arg=before,
     )
-    page.get_by_role("button", name="Stop").click()
+    page.get_by_role("button", name="Stop", exact=True).click()
     seen(page.get_by_text("Stopped", exact=True))
     # The rest of the page follows: a run that has ended is listed with what it reached.
     seen(page.locator("[class*='st-key-row']").filter(has_text=re.compile(r"\d\d\.\d\d %")))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import Page, expect
 
 import nnengine
 from nnengine.storage import links
-from tests.browser.conftest import settle
+from tests.browser.conftest import settle, unfold
 from tests.browser.strokes import SEVEN
 from tests.browser.test_draw import answer, draw
 from tests.browser.test_walk import go
@@ -27,10 +29,13 @@ def original(**said) -> str:
 def test_a_recipe_is_sent_and_opened_by_somebody_else(visit, server):
     page = visit("/train")
     page.get_by_text("Share this recipe").click()
-    page.get_by_text("Settings", exact=True).click()
-    page.get_by_label("Seed", exact=True).fill("41")
+    seed = page.get_by_label("Seed", exact=True)
+    unfold(page, "Settings", page.get_by_label("Hidden layers"))
+    unfold(page, "Further settings", seed)
+    seed.fill("41")
     page.keyboard.press("Enter")
-    settle(page)
+    field = page.get_by_label("Link to this recipe", exact=True)
+    expect(field).to_have_value(re.compile("seed=41"))
     link = box(page, "Link to this recipe")
     assert link.startswith(f"{server}/train?data=digits&hidden=128&")
     assert "run=" not in link

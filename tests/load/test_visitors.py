@@ -28,4 +28,5 @@ def test_visitors_who_train_at_once_are_served_alike_and_soon(tmp_path):
     assert not report.faults
     assert min(report.steps) > 0
     assert report.fairness >= 0.7
+    assert max(report.waits_s) < 5
     assert report.p95_s < 0.5

@@ -36,6 +36,7 @@ class Visitor:
     pages: dict[str, str] = field(default_factory=dict)  # name -> hash
     polls: dict[str, float] = field(default_factory=dict)  # fragment id -> interval in s
     ticks_s: list[float] = field(default_factory=list)
+    stepped_s: list[float] = field(default_factory=list)  # when steps were seen
     words: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     steps: int = 0
@@ -113,6 +114,16 @@ class Visitor:
             if name in self.polls:
                 due[name] = max(due[name] + self.polls[name], time.monotonic())
 
+    def begin(self) -> None:
+        """Forget what was measured until now."""
+        self.ticks_s.clear()
+        self.stepped_s = [time.monotonic()]
+
+    def longest_wait_s(self) -> float:
+        """Return the longest time since `begin` in which no new step was seen."""
+        times = [*self.stepped_s, time.monotonic()]
+        return max(after - before for before, after in zip(times, times[1:], strict=False))
+
     async def _receive(self) -> ForwardMsg:
         message = ForwardMsg()
         message.ParseFromString(await self.socket.recv())
@@ -156,8 +167,11 @@ class Visitor:
         if kind in WIDGETS:
             widget = getattr(element, kind)
             self.widgets[widget.label] = widget.id
-        elif kind == "progress" and (found := STEP.search(element.progress.text)):
-            self.steps, self.total = (int(n.replace(",", "")) for n in found.groups())
+        elif kind == "bidi_component" and (found := STEP.search(element.bidi_component.json)):
+            steps, self.total = (int(n.replace(",", "")) for n in found.groups())
+            if steps != self.steps:
+                self.steps = steps
+                self.stepped_s.append(time.monotonic())
         elif kind == "exception":
             self.faults.append(f"{element.exception.type}: {element.exception.message}")
         elif kind == "alert":

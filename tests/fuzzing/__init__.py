@@ -1,0 +1,1 @@
+"""Fuzzing: inputs of every format, made whole and then damaged where their structure is."""
