@@ -2,6 +2,7 @@
 # make test   install what tests need and run them all, two at a time;
 #             make test PYTEST_ARGS="-k words" those whose names have these words, one by one
 # make bench  install the peers and measure this engine beside them
+# make test-exchange  networks out to other libraries and in again, and the table of docs/formats.md
 # make site   the app as a folder of static files, site/; make serve-site shows it on this machine
 # The environment is made anew when what it is made from changes. It holds the very versions that
 # were tested, constraints.txt; make app PINS= takes whatever is the newest.
@@ -10,6 +11,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_ARGS ?= -n 2
+VISITORS ?= 50
 PINS ?= -c constraints.txt
 PIP := pip install --quiet --disable-pip-version-check
 # What is built here is built with the setuptools that is installed.
@@ -18,10 +20,12 @@ INSTALL := $(PIP) --no-build-isolation
 OLDEST_PYTHON ?= python3.11
 OLDEST := .venv-oldest
 
-.PHONY: app test test-oldest constraints lint types load bench site serve-site clean
+EXCHANGE := .venv-exchange
+
+.PHONY: app test test-oldest test-exchange constraints lint types load bench site serve-site clean
 
 app: $(VENV)/.app
-	$(BIN)/streamlit run dashboard/app.py
+	$(BIN)/nnengine app
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
@@ -34,6 +38,12 @@ test-oldest: $(OLDEST)/.made
 	NUMBA_CACHE_DIR=$(CURDIR)/$(OLDEST)/kernels NNENGINE_DATA=$(CURDIR)/$(OLDEST) \
 	  $(OLDEST)/bin/python -m pytest $(PYTEST_ARGS) --ignore=tests/browser --ignore=tests/load \
 	  --ignore-glob='*/test_bench.py' --ignore-glob='*/test_wasm*.py'
+
+# Every format of other libraries, in and out, each read by its own, PyTorch among them, in an
+# environment of their own. gcc and node are asked where they are.
+test-exchange: $(EXCHANGE)/.made
+	$(EXCHANGE)/bin/python -m pytest $(PYTEST_ARGS) tests/exchange
+	$(EXCHANGE)/bin/python -m tests.exchange.readers
 
 # The newest versions that the bounds admit become those that are installed: then run .ci/run.
 # Nothing that this machine alone prescribes is to get in, hence no configuration of pip.
@@ -63,9 +73,11 @@ types: export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 types: $(VENV)/.test
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
-# Ten visitors training at once against the real server, for a minute.
+# So many visitors training at once against the real server, for a minute (make load VISITORS=10);
+# then more large files at once than it has room for.
 load: $(VENV)/.test
-	$(BIN)/python tests/load/visitors.py --visitors 10 --seconds 60
+	$(BIN)/python tests/load/visitors.py --visitors $(VISITORS) --seconds 60
+	$(BIN)/python tests/load/uploads.py --uploads 50
 
 # This engine beside NumPy, scikit-learn, PyTorch and JAX: some 13 minutes on two quiet cores.
 # make bench BENCH_ARGS="--quick", or "--only mini-64,start"; "--help" lists the cases.
@@ -99,6 +111,12 @@ $(OLDEST)/.made: requirements-oldest.txt constraints-oldest.txt pyproject.toml
 	$(OLDEST)/bin/$(INSTALL) -c constraints-oldest.txt -r requirements-oldest.txt -e .
 	touch $@
 
+$(EXCHANGE)/.made: requirements-exchange.txt constraints.txt pyproject.toml
+	$(PYTHON) -m venv $(EXCHANGE)
+	$(EXCHANGE)/bin/$(PIP) -c constraints.txt setuptools
+	$(EXCHANGE)/bin/$(INSTALL) -c constraints.txt -r requirements-exchange.txt
+	touch $@
+
 # LLVM's linker for WebAssembly, 100 MB: what compiles the kernels for browsers.
 $(VENV)/.site: $(VENV)/.app
 	$(BIN)/$(INSTALL) $(PINS) -e '.[site]'
@@ -109,4 +127,4 @@ $(VENV)/.bench: $(VENV)/.test requirements-bench.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(OLDEST) .venv-new .pytest_cache .hypothesis .ruff_cache build *.egg-info
+	rm -rf $(VENV) $(OLDEST) $(EXCHANGE) .venv-new .pytest_cache .hypothesis .ruff_cache build *.egg-info

@@ -24,6 +24,7 @@ import machine
 import picture
 import roofline
 import table
+import windows
 from full_batch import default_data
 from rounds import Result
 
@@ -57,10 +58,29 @@ CASES: dict[str, tuple[str, Callable[..., Result]]] = {
         "Epoch of Adam on random bytes, 784-128-10, batch 128",
         partial(cases.epoch, sizes=MINI, batch=128, share=4, dense=True),
     ),
+    **{
+        f"{short}-{batch}": (
+            f"Epoch of Adam, {words}, batch {batch}",
+            partial(cases.window_epoch, layers=layers, batch=batch, share=10),
+        )
+        for short, words, layers in (
+            ("lenet", "LeNet-5", windows.LENET),
+            ("conv", "8 and 16 maps of 3x3, 64 units", windows.SMALL),
+        )
+        for batch in (64, 128)
+    },
     "predict-1": ("One image predicted, 784-10-10", partial(cases.predict, count=1)),
     "predict-10000": (
         "10,000 images predicted, 784-10-10",
         partial(cases.predict, count=10_000),
+    ),
+    "lenet-1": (
+        "One image predicted, LeNet-5",
+        partial(cases.window_predict, layers=windows.LENET, count=1),
+    ),
+    "lenet-10000": (
+        "10,000 images predicted, LeNet-5",
+        partial(cases.window_predict, layers=windows.LENET, count=10_000),
     ),
     "to-97": (
         "To 97 % on MNIST",

@@ -17,6 +17,7 @@ import peers
 from ours import ASIDE, Engine, config_of, until
 from peers import Float32, Float64, Jax, Learner, Problem, ScikitLearn, Torch, TorchByHand
 from rounds import Result, Side, compare, conditions, shown, take_turns
+from windows import WindowEngine, WindowJax, WindowProblem, WindowTorch, WindowTorchLast
 
 from nnengine import Dataset, kernels, read_idx
 from nnengine.kernels.workers import threads as all_threads
@@ -70,6 +71,7 @@ def everybody(
     burst: Callable[[Learner], float],
     *,
     alone: Sequence[type[Learner]] = (),
+    engine: type[Engine] = Engine,
 ) -> list[Side]:
     """Return this engine, every back end on all cores and on one, and the peers that are here.
 
@@ -79,8 +81,8 @@ def everybody(
     """
     best, *others = back_ends()
     few = thread_counts()[-1:] if plan.quick else thread_counts()
-    wanted = [(Engine, best, count) for count in thread_counts()]
-    wanted += [(Engine, name, count) for name in others for count in few]
+    wanted = [(engine, best, count) for count in thread_counts()]
+    wanted += [(engine, name, count) for name in others for count in few]
     absent = peers.missing(kinds)
     for kind in kinds:
         counts = thread_counts()[: None if kind in alone and not kind.all_cores else 1]
@@ -160,26 +162,68 @@ def epoch(
     return result
 
 
+def window_epoch(plan: Plan, name: str, title: str, layers: str, batch: int, share: int) -> Result:
+    """Time an epoch of Adam of a network with convolutions and pools; share: as for `epoch`."""
+    images, labels = plan.images_of("mnist")
+    some = len(images) // (share * 4 if plan.quick else share)
+    ends = images[0].size, 10
+    problem = WindowProblem(
+        images[:some], labels[:some], ends, batch, "adam", 0.001, SEED, layers=layers
+    )
+    scale = 60_000 / len(problem)
+    kinds = (WindowTorch, WindowTorchLast, WindowJax)
+    sides = everybody(
+        plan, problem, kinds, lambda one: one.timed(1) * scale, alone=kinds, engine=WindowEngine
+    )
+    result = compare(name, title, sides, take_turns(sides, plan.rounds), "s")
+    result.note = (
+        f"Seconds for 60,000 images, from whole epochs of {len(problem):,} "
+        f"({problem.steps_per_epoch:,} steps) of {layers!r}; curves do not count."
+        f"{absent_note(kinds)}"
+    )
+    return result
+
+
 # ----------------------------------------------------------------------------------- prediction
 
 
 def predict(plan: Plan, name: str, title: str, count: int) -> Result:
     """Time the probabilities of some images, 784-10-10 through each one's public API."""
-    images, labels = plan.images_of("mnist", "t10k")
-    images = images[:count]
-    problem = Problem(*plan.images_of("mnist"), (784, 10, 10), 64, "sgd", 0.1, SEED)
-    problem = replace(problem, images=problem.images[:100], labels=problem.labels[:100])
-    floats = np.multiply(images.reshape(count, -1), np.float32(1 / 255), dtype=np.float32)
     kinds = (Float64, Float32, ScikitLearn, Torch, TorchByHand, Jax)
+    problem = Problem(*_some(plan), (784, 10, 10), 64, "sgd", 0.1, SEED)
+    return _asked(plan, name, title, count, problem, kinds, (Torch, TorchByHand), Engine)
+
+
+def window_predict(plan: Plan, name: str, title: str, layers: str, count: int) -> Result:
+    """Time the same of a network with convolutions and pools."""
+    kinds = (WindowTorch, WindowTorchLast, WindowJax)
+    problem = WindowProblem(*_some(plan), (784, 10), 64, "adam", 0.001, SEED, layers=layers)
+    return _asked(plan, name, title, count, problem, kinds, kinds, WindowEngine)
+
+
+def _some(plan: Plan) -> tuple[np.ndarray, np.ndarray]:
+    """Return a hundred images to be a learner with: nobody learns them."""
+    images, labels = plan.images_of("mnist")
+    return images[:100], labels[:100]
+
+
+def _asked(
+    plan: Plan, name: str, title: str, count: int, problem: Problem,
+    kinds: Sequence[type[Learner]], alone: Sequence[type[Learner]], engine: type[Engine],
+) -> Result:  # fmt: skip
+    images = plan.images_of("mnist", "t10k")[0][:count]
+    floats = np.multiply(images.reshape(count, -1), np.float32(1 / 255), dtype=np.float32)
 
     def burst(learner: Learner) -> float:
         ask = learner.asker(images if isinstance(learner, Engine) else floats)
         timer = timeit.Timer(ask)
-        timer.timeit(20 if count < 100 else 2)
-        calls = 2000 if count < 100 else 20
+        timer.timeit(few)
         return timer.timeit(calls) / calls
 
-    sides = everybody(plan, problem, kinds, burst, alone=(Torch, TorchByHand))
+    few, calls = (20, 2000) if count < 100 else (2, 20)
+    if engine is WindowEngine:  # some fifty times the work
+        few, calls = (20, 200) if count < 100 else (1, 1)
+    sides = everybody(plan, problem, kinds, burst, alone=alone, engine=engine)
     unit = "us" if count < 100 else "ms"
     result = compare(name, title, sides, take_turns(sides, plan.rounds), unit)
     result.note = (

@@ -24,7 +24,7 @@ from pen_strokes import drawn
 from nnengine import Dataset, EpochFinished, Network, TrainingConfig, kernels, models, training
 from nnengine.analysis.calibration import calibration_error, fit_temperature, tempered
 from nnengine.core.metrics import evaluate
-from nnengine.data import synthetic
+from nnengine.data import synthetic, writing
 from nnengine.data.augment import Augmentation, augmented
 from nnengine.storage import modelfile
 
@@ -139,9 +139,9 @@ def main() -> None:
         else:
             raw, made = make(arguments.data)
             card = facts(name, raw) | made
-            file.write_bytes(raw)
+            writing.write(file, raw)
         card |= {"measured": measured(modelfile.load(raw), arguments.data), "command": COMMAND}
-        card_file.write_text(json.dumps(card, indent=2) + "\n")
+        writing.write(card_file, (json.dumps(card, indent=2) + "\n").encode())
         print(json.dumps(card, indent=2))
 
 

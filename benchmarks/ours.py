@@ -66,6 +66,9 @@ class Engine(Learner):
 
 def network_of(problem: Problem) -> Network:
     """Return the untrained network that everybody starts from."""
+    if layers := getattr(problem, "layers", None):
+        shape, classes = problem.images.shape[1:], problem.sizes[-1]
+        return Network.build(layers, image_shape=shape, classes=classes, rng=problem.seed)
     network = Network.build(problem.sizes, rng=problem.seed)
     for layer, (w, b) in zip(network.layers, problem.start, strict=True):
         layer.weights[:], layer.biases[:] = w, b

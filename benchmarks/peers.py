@@ -320,7 +320,10 @@ class Torch(Learner):
         return float((self.asker(images)().numpy().argmax(axis=1) == labels).mean())
 
     def asker(self, images: np.ndarray) -> Callable[[], object]:
-        torch, x, model = self.torch, self.torch.from_numpy(images), self.model
+        return self._asking(self.torch.from_numpy(images))
+
+    def _asking(self, x) -> Callable[[], object]:
+        torch, model = self.torch, self.model
 
         def ask():
             with torch.inference_mode():
@@ -535,5 +538,9 @@ def missing(kinds: Sequence[type[Learner]] = PEERS) -> dict[type[Learner], str]:
     """Return those that cannot run here, each with the package it wants."""
     from importlib.util import find_spec
 
-    wanted = {kind: NEEDS[kind] for kind in kinds if kind in NEEDS}
+    wanted = {
+        kind: package
+        for kind in kinds
+        if (package := next((NEEDS[one] for one in kind.__mro__ if one in NEEDS), None))
+    }
     return {kind: package for kind, package in wanted.items() if find_spec(package) is None}

@@ -17,7 +17,10 @@ from pathlib import Path
 ENGINE = Path(__file__).resolve().parent.parent / "nnengine"
 START = "training"
 # Behind the door: other executors and back ends. `fast` itself chooses, and is read.
-DOORS = ("kernels", "fast.gathered", "fast.sparse", "fast.sliced", "fast.csr", "fast.groups")
+DOORS = (
+    "kernels", "fast.gathered", "fast.sparse", "fast.sliced", "fast.windowed", "fast.csr",
+    "fast.groups",
+)  # fmt: skip
 
 
 def file_of(module: str) -> Path | None:

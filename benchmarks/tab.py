@@ -91,7 +91,9 @@ def measure(page: Page) -> tuple[float, dict[str, list[float]]]:
     page.get_by_role("button", name="Start training").click()
     pause.wait_for()
     page.wait_for_timeout(RUNNING_MS)
-    found["Stop"] = [pressed(page, page.get_by_role("button", name="Stop"), "span", "Stopped")]
+    found["Stop"] = [
+        pressed(page, page.get_by_role("button", name="Stop", exact=True), "span", "Stopped")
+    ]
     return int(re.search(r"on this run (\d+)%", said)[1]), found
 
 

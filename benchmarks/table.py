@@ -9,6 +9,8 @@ from pathlib import Path
 import machine
 from rounds import Result
 
+from nnengine.data import writing
+
 
 def as_text(result: Result) -> str:
     """Return one result for a terminal: title, note, columns that stand under one another."""
@@ -52,6 +54,7 @@ def write(
     """Write bench.json and bench.md into a folder; return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / "bench.json", folder / "bench.md"]
-    paths[0].write_text(json.dumps(as_dict(results, found, settings), indent=1) + "\n")
-    paths[1].write_text(as_markdown(results, found, words))
+    as_json = json.dumps(as_dict(results, found, settings), indent=1) + "\n"
+    for path, text in zip(paths, (as_json, as_markdown(results, found, words)), strict=True):
+        writing.write(path, text.encode())
     return paths

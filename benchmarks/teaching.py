@@ -19,7 +19,7 @@ from original_recipe import load
 
 import nnengine
 from nnengine import Dataset, kernels
-from nnengine.analysis.finetuning import Lesson, teach
+from nnengine.analysis.finetuning import FineTuning, fine_tune
 from nnengine.data.augment import GENTLE, augmented
 from nnengine.data.synthetic import digits
 
@@ -33,7 +33,7 @@ def variants_right(network: nnengine.Network, mine: Dataset) -> float:
     return network.accuracy(varied, mine.labels[rows])
 
 
-def show(what: str, network: nnengine.Network, lessons: list[tuple[Dataset, Lesson]]) -> None:
+def show(what: str, network: nnengine.Network, lessons: list[tuple[Dataset, FineTuning]]) -> None:
     """Print the means over some lessons as a line."""
     columns = [
         (
@@ -68,10 +68,10 @@ def main() -> None:
     print(f"shipped drawing network: {len(wrong)} of {len(test):,} MNIST test images wrong")
     print("lesson                   right   variants right    other images  steps    time")
 
-    def lesson(rows: np.ndarray) -> tuple[Dataset, Lesson]:
+    def lesson(rows: np.ndarray) -> tuple[Dataset, FineTuning]:
         mine = test.take(rows)
         others = test.take(np.setdiff1d(np.arange(len(test)), rows))
-        return mine, teach(network, mine, memory, test=others, budget_s=60)
+        return mine, fine_tune(network, mine, memory, test=others, budget_s=60)
 
     singles = [lesson(wrong[i : i + 1]) for i in range(arguments.single)]
     show("one error", network, singles)

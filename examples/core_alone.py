@@ -16,9 +16,9 @@ import numpy as np
 from nnengine.core import Adam, Network, arithmetic, evaluate
 from nnengine.core.metrics import Evaluation
 from nnengine.data import catalogue
-from nnengine.training.batches import Shuffled, Split, cut
+from nnengine.training.batches import SAMPLE, Shuffled, Split, cut
 from nnengine.training.config import TrainingConfig
-from nnengine.training.loop import SAMPLE, learn
+from nnengine.training.loop import learn
 
 INK = np.array(list(" .:+#"))  # from dark to light
 USUAL = TrainingConfig(epochs=5, batch_size=64, optimizer="adam", learning_rate=0.001)
