@@ -205,24 +205,23 @@ def test_pause_step_resume_and_stop(page):
     assert ":gray-badge[Stopped]" in text(page)
 
 
-def test_a_run_that_goes_on_while_the_page_is_drawn_is_shown_as_running(page, monkeypatch):
+def test_a_run_whose_state_changes_while_the_page_is_drawn_is_shown_as_it_is(page, monkeypatch):
     pick_quick(page)
     choose_long(page)
     click(page, "Start training")
     run = the_run(page)
-    click(page, "Pause")
+    until(lambda: "running" == run.state)
     header = run_panel.header
 
-    def and_goes_on(drawn) -> None:
+    def and_then_pause(drawn) -> None:
         header(drawn)
-        if run.state == "paused":
-            state.scheduler().resume(run)
+        state.scheduler().pause(run)
 
-    monkeypatch.setattr(run_panel, "header", and_goes_on)
+    monkeypatch.setattr(run_panel, "header", and_then_pause)
     page.run()
-    assert "running" == run.state
-    assert ":green-badge[Running]" in text(page)
-    assert ":orange-badge[Paused]" not in text(page)
+    assert "paused" == run.state
+    assert ":orange-badge[Paused]" in text(page)
+    assert ":green-badge[Running]" not in text(page)
 
 
 def test_a_run_in_line_says_which_place_it_has_and_about_how_long_it_waits(page, monkeypatch):
