@@ -25,7 +25,9 @@ from dashboard.store.turns import Pages, Turns
 from nnengine import kernels
 
 HERE_S = 70.0  # a page beats every 30 seconds, one in a hidden tab every 60
-_MMAP_THRESHOLD, _APART = -3, 4 << 20  # of glibc's allocator: a setting's number, and bytes
+# Settings of glibc's allocator, by number: from which size on a block is apart, how many arenas.
+_MMAP_THRESHOLD, _APART = -3, 1 << 20
+_ARENA_MAX, _ARENAS = -8, 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,14 +183,17 @@ def _is_empty(visit: Visit) -> bool:
 
 
 def keep_big_blocks_apart() -> None:
-    """Have blocks of 4 MB and more go back to the system as soon as they are freed.
+    """Have blocks of 1 MB and more go back to the system as soon as they are freed.
 
-    By itself glibc keeps more and larger ones for later, which leaves gaps: ten visitors, 490 MB
-    resident without this, 450 MB with it. NumPy's kernels want such blocks at every step, and
-    were a third slower: compiled ones want none.
+    By itself glibc keeps more and larger ones for later, and in an arena for nearly every thread
+    that draws a page, which leaves gaps: when twenty visitors had left, 24 MB more were resident
+    than before they came with blocks of 4 MB apart, 7 MB so (tests/load/visitors.py --visitors 20
+    --images 2000). NumPy's kernels want such blocks at every step, and were a third slower:
+    compiled ones want none.
     """
     if kernels.name == "numba":
         _ask_allocator("mallopt", _MMAP_THRESHOLD, _APART)
+        _ask_allocator("mallopt", _ARENA_MAX, _ARENAS)
 
 
 def give_memory_back() -> None:
