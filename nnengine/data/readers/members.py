@@ -14,6 +14,7 @@ from ..sources import Stream, opened
 from . import choosing, listing, mapping, shards
 from .archive import Member, folder_members, zip_members
 from .classes import in_folders
+from .colours import alike
 from .contents import Contents, in_order
 from .contract import HEAD_BYTES, Format, Request, find
 from .decoding import kind_of
@@ -288,7 +289,7 @@ def _as_one(parts: dict[str, Contents], title: str) -> Contents:
             f"the tables are of different scales ({said}): give all with pixels from 0 to 255"
         )
     order, left_out = in_order({part: len(found) for part, found in parts.items()})
-    sets = shards.of_one_naming([data for part in order for data in parts[part].sets])
+    sets = shards.of_one_naming(alike([data for part in order for data in parts[part].sets]))
     notes = [note for found in parts.values() for note in found.notes]
     return Contents(
         form=f"{title}s" if len(parts) > 1 else title,
