@@ -98,10 +98,10 @@ def distort(
 ) -> np.ndarray:
     """Return new images, uint8 of the same shape, distorted by exactly `level`.
 
-    images: uint8 (n, height, width), in colour (n, height, width, 3). name: one of DISTORTIONS. Directions take turns: images are
-    moved right, down, left and up, and turned one way and the other. rng: of the noise, which is
-    uniform in +-level of full range; nothing else is left to chance. Raises ConfigError for
-    a name or a level that cannot be.
+    images: uint8 (n, height, width), in colour (n, height, width, 3). name: one of
+    DISTORTIONS. Directions take turns: images are moved right, down, left and up, and turned one
+    way and the other. rng: of the noise, which is grey, uniform in +-level of full range; nothing
+    else is left to chance. Raises ConfigError for a name or a level that cannot be.
     """
     _check(name, level)
     if name == "noise":

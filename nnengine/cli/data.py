@@ -153,7 +153,8 @@ def images(
 ) -> np.ndarray:  # fmt: skip
     """Return uint8 (n, h, w) to be answered: the images in a file, without labels before others.
 
-    For who looks at colours (n, h, w, 3) where there are any: see `readers.read_images`. Of a set that is called by its name the test images, if it has some.
+    For who looks at colours (n, h, w, 3) where there are any: see `readers.read_images`. Of a
+    set that is called by its name the test images, if it has some.
     """
     if is_name(word):
         return dataset([word], which=which).images

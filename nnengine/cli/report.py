@@ -139,7 +139,7 @@ def _parts(rows: list[list[str]], columns: int | None) -> Iterator[str]:
 
 
 def prediction_lines(result: dict[str, Any], images: np.ndarray, pictures: int) -> Iterator[str]:
-    """Name the answer to each of uint8 (n, h, w), or (n, h, w, 3), and draw it when there are few enough."""
+    """Name the answer to each of uint8 (n, h, w), or (n, h, w, 3); draw it where they are few."""
     wide = max(map(len, result["names"]))
     for offset, (name, share) in enumerate(
         zip(result["names"], result["probabilities"], strict=True)

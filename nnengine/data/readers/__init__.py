@@ -70,7 +70,7 @@ class Sets(NamedTuple):
 
 
 class Images(NamedTuple):
-    """Images to be answered, uint8 (n, h, w) or (n, h, w, 3), and sentences about what was changed on the way."""
+    """Images to be answered, uint8 (n, h, w), in colour (n, h, w, 3), and what was changed."""
 
     images: np.ndarray
     notes: tuple[str, ...] = ()

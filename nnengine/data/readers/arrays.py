@@ -121,9 +121,7 @@ class _Whole:
         self.read = stream.read_whole
 
 
-def assemble(
-    arrays: Sequence[Named], *, form: str, name: str, colours: bool = True
-) -> Contents:
+def assemble(arrays: Sequence[Named], *, form: str, name: str, colours: bool = True) -> Contents:
     """Return the sets that these arrays make, told apart by name ("x_train") and shape.
 
     Images or labels that stand alone are returned as such; several arrays of images that no labels

@@ -115,7 +115,9 @@ def alike(sets: Sequence[Dataset]) -> list[Dataset]:
 def with_images(data: Dataset, images: np.ndarray) -> Dataset:
     """Return the same labels and classes for images that took the place of others."""
     names, classes = data.class_names, data.classes
-    return Dataset(read_only(images), data.labels, classes=classes, class_names=names, name=data.name)
+    return Dataset(
+        read_only(images), data.labels, classes=classes, class_names=names, name=data.name
+    )
 
 
 def _blocks(images: np.ndarray) -> list[slice]:

@@ -25,10 +25,10 @@ _FEW_LEVELS = 16  # the UCI digits count ink from 0 to 16; nothing that uses a b
 class Contents:
     """What was found: a training set and perhaps a test set, or images or labels alone.
 
-    `images`: read-only uint8 (n, h, w), in colour (n, h, w, 3), and `labels`: read-only whole numbers (n,) are set only
-    where the file holds one without the other. `notes` are sentences about what was changed or
-    left out, `header` is that of a single IDX file. `whole_items` is how many whole images or
-    labels were kept of a file that was cut short.
+    `images`: read-only uint8 (n, h, w), in colour (n, h, w, 3), and `labels`: read-only
+    whole numbers (n,) are set only where the file holds one without the other. `notes` are
+    sentences about what was changed or left out, `header` is that of a single IDX file.
+    `whole_items` is how many whole images or labels were kept of a file that was cut short.
 
     Where `inspect` found a file that `read` refuses, `fault` says why, `too_large` whether it only
     holds more bytes than were allowed, `choices` the sets in it of which one has to be chosen, and

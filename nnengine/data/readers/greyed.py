@@ -30,7 +30,9 @@ def grey_contents(found: Contents) -> Contents:
             notes.extend(made_light_on_dark(grey))
         return frozen(grey)
 
-    train, test = (data and with_images(data, made(data.images)) for data in (found.train, found.test))
+    train, test = (
+        data and with_images(data, made(data.images)) for data in (found.train, found.test)
+    )
     images = None if found.images is None else made(found.images)
     said = tuple(dict.fromkeys(notes))
     return replace(found, train=train, test=test, images=images, notes=said, coloured=found)

@@ -24,7 +24,11 @@ _OF_A_CLASS = re.compile(r"(.*?)(\d{1,3})")
 
 
 def assembled(
-    arrays: Mapping[str, np.ndarray], *, form: str, name: str, by_columns: bool,
+    arrays: Mapping[str, np.ndarray],
+    *,
+    form: str,
+    name: str,
+    by_columns: bool,
     colours: bool = True,
 ) -> Contents:
     """Return the sets that these arrays make; raises FormatError.

@@ -76,7 +76,7 @@ def read_pictures(
 
 
 def read_one(stream: Stream, request: Request) -> Contents:
-    """Return a single picture as an image to be answered, uint8 (1, h, w), or in colour (1, h, w, 3).
+    """Return a single picture as an image to be answered, uint8 (1, h, w) or (1, h, w, 3).
 
     One of up to 64 x 64 pixels stays as it is, but grey becomes light on dark; a larger one is
     framed as a drawing is, 28 x 28, and one in colour whole and in proportion. Raises FormatError.
