@@ -16,10 +16,10 @@ from nnengine.data.augment import Augmentation, augmented
 from nnengine.data.dataset import Dataset
 from nnengine.data.idx import write_idx
 from nnengine.data.readers import colours, decoding
-from nnengine.errors import ConfigError
+from nnengine.errors import ConfigError, FormatError
 from nnengine.storage import links, modelfile
 from nnengine.training import TrainingConfig, training
-from tests.files import zipped
+from tests.files import idx, zipped
 from tests.tinted import COLOURS, NAMES, npz, picture_zip, pictures, png, tinted
 
 DATA = tinted(60)
@@ -365,3 +365,53 @@ def test_a_set_in_colour_is_converted_whole(folder, capsys, target):
     assert same(found, DATA.images[BY_CLASS] if target == "pictures" else DATA.images)
     told(capsys, "convert", source, folder / f"grey-{target}", "--grey")
     assert 1 == readers.read_sets(folder / f"grey-{target}").train.channels
+
+
+# CIFAR -----------------------------------------------------------------------------------
+
+
+def records(data: Dataset, *, coarse: bool = False) -> bytes:
+    """Return images of 32 x 32 as CIFAR's binary version has them."""
+    planes = data.images.transpose(0, 3, 1, 2).reshape(len(data), -1)
+    labels = [data.labels % 20, data.labels] if coarse else [data.labels]
+    return np.column_stack([*labels, planes]).tobytes()
+
+
+@pytest.mark.parametrize("coarse", [False, True])
+def test_cifar_s_binary_files_are_known_by_their_records(coarse):
+    train, test = tinted(20, side=32), tinted(8, seed=1, side=32)
+    one = readers.read_sets(records(train, coarse=coarse))
+    assert same(one.train, train.images)
+    assert "cifar" == readers.recognise(records(train, coarse=coarse))
+    assert ("fine ones" in " ".join(one.notes)) == coarse
+    archive = {
+        "c/data_batch_1.bin": records(train.take(slice(0, 12)), coarse=coarse),
+        "c/data_batch_2.bin": records(train.take(slice(12, 20)), coarse=coarse),
+        "c/test_batch.bin": records(test, coarse=coarse),
+        "c/readme.html": b"<html>about</html>",
+    }
+    count = 100 if coarse else 10
+    file = "fine_label_names.txt" if coarse else "batches.meta.txt"
+    archive[f"c/{file}"] = "\n".join(f"thing{i}" for i in range(count)).encode() + b"\n\n"
+    found = readers.read_sets(zipped(archive))
+    assert same(found.train, train.images) and same(found.test, test.images)
+    assert (count, "thing2") == (found.train.classes, found.train.class_names[2])
+    assert "One other file was left out, such as readme.html." in found.notes
+
+
+def test_what_has_the_size_of_cifar_s_files_alone_is_none_of_them():
+    zeros = bytes(20 * 3073)
+    others = np.random.default_rng(0).integers(0, 256, 20 * 3073).astype(np.uint8).tobytes()
+    for raw in (zeros, others, records(tinted(4, side=32))):
+        assert "cifar" != readers.recognise(raw)
+        assert readers.inspect(raw).fault
+    images = idx(np.zeros((61, 64, 31), np.uint8))[: 20 * 3073]
+    assert "idx" == readers.recognise(images)  # its type and its dimensions are those of IDX
+
+
+def test_a_wrong_label_far_down_is_told_and_none_is_guessed():
+    data = tinted(60, side=32)
+    raw = bytearray(records(data))
+    raw[55 * 3073] = 200
+    with pytest.raises(FormatError, match="record 55 has no label of CIFAR-10"):
+        readers.read_sets(bytes(raw))

@@ -21,14 +21,14 @@ from ..dataset import Dataset
 from ..idxheader import IdxHeader
 from ..limits import MAX_BYTES, Deadline
 from ..sources import Source, Stream, left_in_place, looks_like, opened
-from . import members, pictures
+from . import cifar, members, pictures
 from .choosing import SeveralSetsError
 from .colours import in_colour, to_grey
 from .contents import Contents
 from .contract import HEAD_BYTES, Format, Request, find
 from .decoding import kind_of
 from .export import idx_files, idx_zip
-from .formats import FORMATS, IDX
+from .formats import CIFAR, FORMATS, IDX
 from .greyed import grey_contents
 from .inverted import inverted, inverted_contents, looks_light
 from .turned import looks_turned, turned, turned_contents
@@ -77,7 +77,7 @@ class Images(NamedTuple):
 
 
 def recognise(source: Source) -> str | None:
-    """Return "csv", "npy", "zip", "folder" or "idx" by content, gzip looked through; else None.
+    """Return "csv", "npy", "zip", "folder", "idx", ... by content, gzip looked through; else None.
 
     A seekable file is left where it stood. Raises OSError where a path cannot be opened.
     """
@@ -85,6 +85,8 @@ def recognise(source: Source) -> str | None:
         return "folder"
     with left_in_place(source), suppress(FormatError), opened(source) as stream:
         known = find(stream.peek(HEAD_BYTES), FORMATS)
+        if known in (None, IDX) and cifar.kind_of_stream(stream):
+            known = CIFAR
         return known.kind if known else None
     return None
 
@@ -267,7 +269,10 @@ def _read_any(source: Source, request: Request, otherwise: Format | None) -> Con
         head = stream.peek(HEAD_BYTES)
         if request.unlabelled and kind_of(head):
             return pictures.read_one(stream, request)
-        known = find(head, request.formats) or otherwise
+        known = find(head, request.formats)
+        if known in (None, IDX) and cifar.kind_of_stream(stream):
+            known = CIFAR
+        known = known or otherwise
         if known is None:
             raise FormatError(_unknown(stream))
         if request.which is not None and known.kind not in ("zip", "tar"):
