@@ -83,7 +83,7 @@ class Righting:
     def images(self, found: np.ndarray, word: Word) -> np.ndarray:
         """Return images without labels put right; says what else looks wrong."""
         found = self._changed(found)
-        if not is_name(word) and found.ndim == 3 and readers.looks_light(found):
+        if not is_name(word) and readers.looks_light(found):
             note(f"{word}: {hints.LIGHT}: --invert puts it right")
         return found
 
