@@ -199,13 +199,37 @@ def test_one_picture_is_grey_unless_it_is_for_a_network_of_colours():
     assert (1, 28, 28) == readers.read_images(large).images.shape
 
 
-def test_a_picture_without_colours_is_decoded_as_ever():
-    grey = np.random.default_rng(1).integers(0, 256, (9, 7)).astype(np.uint8)
-    for raw in (png(grey), png(readers.in_colour(grey[None])[0])):
-        with decoding.opened(raw, "a picture") as picture:
-            one = decoding.colours(picture)
-        with decoding.opened(raw, "a picture") as picture:
-            np.testing.assert_array_equal(decoding.levels(picture), one)
+@pytest.mark.parametrize(
+    ("mode", "kind"),
+    [
+        *((mode, "PNG") for mode in ("1", "L", "LA", "P", "RGB", "RGBA")),
+        *((mode, kind) for mode in ("L", "RGB") for kind in ("JPEG", "BMP", "GIF")),
+    ],
+)
+def test_a_picture_without_colours_is_decoded_as_ever(mode, kind):
+    image = pytest.importorskip("PIL.Image")
+    grey, clear = np.random.default_rng(1).integers(0, 256, (2, 9, 7)).astype(np.uint8)
+    picture = image.fromarray(grey).convert(mode.removesuffix("A"))
+    if mode.endswith("A"):
+        picture.putalpha(image.fromarray(clear))
+    stream = io.BytesIO()
+    picture.save(stream, kind)
+    found = []
+    for decoded in (decoding.levels, decoding.colours):
+        with decoding.opened(stream.getvalue(), "a picture", kinds=decoding.KEPT) as opened:
+            found.append(decoded(opened))
+    np.testing.assert_array_equal(*found)
+
+
+def test_a_large_grey_photograph_in_the_clothes_of_colour_is_framed_as_ever():
+    image = pytest.importorskip("PIL.Image")
+    grey = np.random.default_rng(1).integers(0, 256, (300, 200)).astype(np.uint8)
+    stream = io.BytesIO()
+    image.fromarray(readers.in_colour(grey[None])[0]).save(stream, "JPEG", quality=70)
+    raw = zipped({"a/1.jpg": stream.getvalue(), "b/1.jpg": stream.getvalue()})
+    found, before = readers.read_sets(raw), readers.read_sets(raw, colours=False)
+    np.testing.assert_array_equal(before.train.images, found.train.images)
+    assert before.notes == found.notes
 
 
 def test_colours_are_taken_away_and_given_back_with_all_that_was_done_meanwhile():
