@@ -31,6 +31,7 @@ class Question:
     do: str
     undo: str
     no: str = "Leave them as they are"
+    rather: bool = True  # whether doing it is what most will want
     preview: Callable[[np.ndarray], np.ndarray]
     asked: Callable[[], list[int]]
     change: Callable[[int], None]
@@ -41,12 +42,13 @@ COLOUR = Question(
     key="grey",
     title="these are in colour. Keep the colours?",
     why="With colours an image is three numbers a pixel: red, green and blue. Where they tell "
-    "classes apart a network needs them; where they do not, grey images are learnt in a third of "
-    "the time, and drawings, which have no colour, look like them.",
+    "classes apart a network needs them; where they do not, grey images say the same in a third of "
+    "the numbers, and look more like drawings, which have no colour.",
     otherwise="As grey",
     do="Make them grey",
     undo="Back to colours",
     no="Keep the colours",
+    rather=False,
     preview=to_grey,
     asked=state.have_colours,
     change=state.grey_file,
@@ -138,14 +140,20 @@ def _ask(question: Question, index: int, file) -> None:
                     label=way, key=f"data.{key}ed.{way}.{index}", tile_px=48,
                 )  # fmt: skip
         with st.container(horizontal=True):
-            st.button(
-                question.do, type="primary", on_click=change, args=(question, index),
-                key=f"data.{key}.{index}",
-            )  # fmt: skip
-            st.button(
-                question.no, on_click=question.leave, args=(index,),
-                key=f"data.leave.{key}.{index}",
-            )  # fmt: skip
+            _buttons(question, index)
+
+
+def _buttons(question: Question, index: int) -> None:
+    """Offer to do it and to leave it, first what most will want."""
+    offers = [
+        (question.do, change, (question, index), f"data.{question.key}.{index}"),
+        (question.no, question.leave, (index,), f"data.leave.{question.key}.{index}"),
+    ]
+    kinds = ("primary", "secondary")
+    for kind, (words, act, how, key) in zip(
+        kinds, offers if question.rather else offers[::-1], strict=True
+    ):
+        st.button(words, type=kind, on_click=act, args=how, key=key)
 
 
 def _images(file) -> np.ndarray:
