@@ -848,7 +848,7 @@ def test_a_wrong_command_is_one_line(run, arguments):
 
 
 def test_no_memory_is_one_line(files, run, monkeypatch):
-    def fail(*_):
+    def fail(*_, **how):
         raise MemoryError
 
     monkeypatch.setattr(cli.data.readers, "read", fail)

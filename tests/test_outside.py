@@ -142,7 +142,7 @@ OURS = frozenset(
 )
 # What holds words of ours, by file: whoever adds to this has seen where they come from.
 WORDS = {
-    "views/data.py": "found | found[0] | height | width",
+    "views/data.py": "found | found[0] | sides",
     "views/draw.py": "learning",
     "views/fragility.py": "title | text",
     "views/models.py": "kinds[held.kind]",
@@ -154,7 +154,7 @@ WORDS = {
     "sections/drawing.py": "BY_HAND | FROM_FILE",
     "sections/evaluation.py": "name | judged.source | value",
     "sections/file_cards.py": "packed | what | question.undo",
-    "sections/questions.py": "question.title | question.why | way | question.do",
+    "sections/questions.py": "question.title | question.why | way | words",
     "sections/guard.py": "' or '.join(about)",
     "sections/kept_here.py": "lost",
     "sections/network_choice.py": "label | help | title | text",

@@ -230,7 +230,7 @@ def test_colours_become_grey_wherever_their_channels_stand(axis):
     colours = np.stack([pictures(), pictures(), pictures()], axis=axis)
     found = readers.read_sets(npz(images=colours, labels=names()))
     assert same(found.train, pictures(), names())
-    assert "mean of red, green and blue" in found.notes[0]
+    assert "equal in every image: they are grey" in found.notes[0]
 
 
 def test_arrays_that_stand_alone_wait_for_their_partner():

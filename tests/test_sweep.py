@@ -216,8 +216,8 @@ def test_an_nnm_model_cannot_hold_other_layers_and_says_so():
 
 def test_a_page_of_one_s_own_reads_grey_drawings_alone_and_no_huge_images():
     assert "conv 2 3x3, norm, pool 2, dense 4" in page(deep())
-    with pytest.raises(ConfigError, match="reads grey drawings alone: save the network as .npz"):
-        page(Network.build("conv 2 3x3", image_shape=(9, 9), channels=3, classes=3))
+    with pytest.raises(ConfigError, match="2 channels, and a page knows one or three: save the"):
+        page(Network.build("conv 2 3x3", image_shape=(9, 9), channels=2, classes=3))
     with pytest.raises(ConfigError, match="10,000,000 and 100,000; save the network as .npz"):
         page(Network.build("conv 9 3x3 pad 99, pool 9", image_shape=(28, 28), classes=3))
 

@@ -515,10 +515,3 @@ def test_a_network_with_maps_is_taught_like_any_other():
     assert not at.exception and not at.error
     assert "before" in at.metric[0].delta
     assert "mine.npz, taught (yours)" in at.selectbox[0].options
-
-
-def test_a_network_for_colours_says_why_it_reads_no_drawing():
-    net = Network.build("conv 2 5x5", rng=4, image_shape=(28, 28), channels=3, classes=10)
-    at = open_page("draw", visitor(net))
-    assert not at.exception
-    assert "looks at images in colour: a drawing has none" in words(at)

@@ -168,8 +168,7 @@ def test_a_network_with_maps_or_colours_is_described_and_says_what_it_cannot_be(
     assert f"{first}: " in words(at)
     off = {b.proto.label for b in at.get("download_button") if b.proto.disabled}
     assert "Download .nnm" in off
-    assert (channels == 3) == ("Download this demo" in off)
-    assert (channels == 3) == ("No demo: a page reads grey drawings alone" in words(at))
+    assert "Download this demo" not in off
 
 
 def test_a_network_that_takes_too_much_of_an_image_is_refused_in_words(trained):

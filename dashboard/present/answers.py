@@ -78,19 +78,21 @@ class Answer:
 def readable(network: Network) -> bool:
     """Return whether a drawing can be brought to this network's images."""
     low, high = READABLE_PX
-    return (
-        network.channels == 1
-        and low <= min(network.image_shape) <= max(network.image_shape) <= high
-    )
+    fits = low <= min(network.image_shape) <= max(network.image_shape) <= high
+    return fits and network.channels in (1, 3)
 
 
 def seen(network: Network, framed: np.ndarray) -> np.ndarray:
-    """Return framed drawings, uint8 (28, 28) or (n, 28, 28), as this network sees them."""
-    if framed.shape[-2:] == network.image_shape:
-        return framed
-    if framed.ndim == 3:
-        return np.stack([framing.fit(image, network.image_shape) for image in framed])
-    return framing.fit(framed, network.image_shape)
+    """Return framed drawings, uint8 (28, 28) or (n, 28, 28), as this network sees them.
+
+    One that looks at colours sees grey: three equal channels, behind the sides.
+    """
+    found = framed
+    if framed.shape[-2:] != network.image_shape:
+        drawings = framed.reshape(-1, *framed.shape[-2:])
+        found = np.stack([framing.fit(image, network.image_shape) for image in drawings])
+        found = found.reshape(*framed.shape[:-2], *network.image_shape)
+    return np.repeat(found[..., None], 3, axis=-1) if network.channels == 3 else found
 
 
 def sureness(share: float) -> str:

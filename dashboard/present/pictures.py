@@ -18,15 +18,17 @@ from dashboard.present.style import LEVELS, palette
 def mosaic(
     images: np.ndarray, *, columns: int, gap: int = 2, zoom: int = 1, invert: bool = False
 ) -> np.ndarray:
-    """Lay images (n, h, w), uint8, out row by row; return uint8 RGBA (H, W, 4).
+    """Lay images (n, h, w) or (n, h, w, 3), uint8, out row by row; return uint8 RGBA (H, W, 4).
 
     H is rows * h + (rows - 1) * gap, times zoom; W likewise. Gaps and empty places are
     transparent. Invert shows ink on paper where the file holds light on dark.
     """
-    grey = np.asarray(images, dtype=np.uint8)
+    shown = np.asarray(images, dtype=np.uint8)
     if invert:
-        grey = 255 - grey
-    return _tiles(np.repeat(grey[..., None], 3, axis=3), columns, gap, zoom)
+        shown = 255 - shown
+    return _tiles(
+        shown if shown.ndim == 4 else np.repeat(shown[..., None], 3, axis=3), columns, gap, zoom
+    )
 
 
 def _tiles(rgb: np.ndarray, columns: int, gap: int, zoom: int) -> np.ndarray:
@@ -93,9 +95,14 @@ def filter_levels(
     return weight_levels(mean, (height, width), scale=scale, limit=limit)
 
 
-def filter_colours(weights: np.ndarray, limit: float) -> np.ndarray:
-    """Turn weights (h, w, 3, maps) into colours, uint8 (maps, h, w, 3): zero is a middle grey."""
-    share = np.clip(np.nan_to_num(weights) / limit, -1, 1)
+def filter_colours(weights: np.ndarray, limit: float | None) -> np.ndarray:
+    """Turn weights (h, w, 3, maps) into colours, uint8 (maps, h, w, 3): zero is a middle grey.
+
+    limit: the magnitude that gets the strongest colour; None: each map's own.
+    """
+    whole = np.nan_to_num(weights)
+    own = np.array([weight_limit(one) for one in np.moveaxis(whole, 3, 0)], np.float32)
+    share = np.clip(whole / (own if limit is None else limit), -1, 1)
     return np.rint(127.5 + 127.5 * share).astype(np.uint8).transpose(3, 0, 1, 2)
 
 
@@ -130,15 +137,17 @@ def colour_sheet(tiles: np.ndarray, *, columns: int) -> np.ndarray:
 
 
 def sheet(tiles: np.ndarray, *, columns: int) -> np.ndarray:
-    """Lay tiles (n, h, w) out row by row without gaps; empty places hold 127.
+    """Lay tiles (n, h, w), or in colour (n, h, w, 3), out row by row without gaps.
 
-    Returns uint8 (rows * h, columns * w): one picture to cut tiles from.
+    Empty places hold 127. Returns uint8 (rows * h, columns * w), or with channels behind that: one
+    picture to cut tiles from.
     """
-    n, h, w = tiles.shape
+    n, h, w, *deep = tiles.shape
     rows = -(-n // columns)
-    full = np.full((rows * columns, h, w), LEVELS // 2, dtype=np.uint8)
+    full = np.full((rows * columns, h, w, *deep), LEVELS // 2, dtype=np.uint8)
     full[:n] = tiles
-    return full.reshape(rows, columns, h, w).swapaxes(1, 2).reshape(rows * h, columns * w)
+    parted = full.reshape(rows, columns, h, w, *deep).swapaxes(1, 2)
+    return parted.reshape(rows * h, columns * w, *deep)
 
 
 def weight_mosaic(

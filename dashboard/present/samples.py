@@ -28,6 +28,8 @@ def choose(
 def class_means(dataset: Dataset) -> np.ndarray:
     """Return the mean image of each class, read-only uint8 (classes, h, w); 0 for an empty class.
 
+    In colour (classes, h, w, 3).
+
     Sums are whole numbers, taken a few thousand images at a time, and worked out once for
     everybody who looks at the same data set.
     """
@@ -38,13 +40,13 @@ def class_means(dataset: Dataset) -> np.ndarray:
 
 
 def _class_means(dataset: Dataset) -> np.ndarray:
-    sums = np.zeros((dataset.classes, *dataset.image_shape), dtype=np.int64)
+    sums = np.zeros((dataset.classes, *dataset.images.shape[1:]), dtype=np.int64)
     for start in range(0, len(dataset), CHUNK):
         images = dataset.images[start : start + CHUNK]
         labels = dataset.labels[start : start + CHUNK]
         for label in np.unique(labels):
             sums[label] += images[labels == label].sum(axis=0, dtype=np.int64)
-    counts = np.maximum(dataset.class_counts(), 1)[:, None, None]
-    means = np.rint(sums / counts).astype(np.uint8)
+    counts = np.maximum(dataset.class_counts(), 1)
+    means = np.rint(sums / counts.reshape(-1, *[1] * (sums.ndim - 1))).astype(np.uint8)
     means.flags.writeable = False
     return means

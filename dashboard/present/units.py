@@ -90,7 +90,7 @@ def is_pictured(network: Network, layer: int) -> bool:
     if network.specs[layer].kind == "conv":
         return max(network.specs[layer].window) > 1
     shape = network.layers[layer].shape
-    return layer == 0 and shape[2] == 1 and min(network.image_shape) > 1
+    return layer == 0 and shape[2] in (1, 3) and min(network.image_shape) > 1
 
 
 def spread_words(network: Network) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 def size(count: int) -> str:
     """Return a number of bytes in words: `9.7 MB`, thousands as shops and disks count them."""
@@ -10,6 +12,11 @@ def size(count: int) -> str:
             amount = count / worth
             return f"{amount:.1f} {unit}" if amount < 100 else f"{amount:,.0f} {unit}"
     return f"{count} bytes"
+
+
+def sides(shape: Sequence[int]) -> str:
+    """Return the sides of an image, (h, w) or in colour (h, w, 3): `32 × 32 in colour`."""
+    return " × ".join(map(str, shape[:2])) + " in colour" * (len(shape) == 3)
 
 
 def share(value: float) -> str:

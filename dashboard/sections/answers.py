@@ -14,6 +14,11 @@ from dashboard.sections.drawing import FROM_FILE
 from dashboard.store.networks import Entry
 from nnengine.core.network import Network
 
+IN_GREY = (
+    "This network looks at colours, and a drawing has none: it sees light grey on black, red, "
+    "green and blue alike."
+)
+
 
 def ask(held: Entry, framed: np.ndarray) -> Answer:
     """Return what a network says to a framed drawing, uint8 (28, 28)."""
@@ -28,7 +33,7 @@ def seen(image: np.ndarray, empty: bool, *, key: str = "draw.seen", tile_px: int
     size = f"{image.shape[0]} × {image.shape[1]}"
     what = "nothing yet" if empty else f"the drawing as light on dark, {size} pixels"
     tiles(
-        pictures.png(image), columns=1, shape=image.shape, captions=[f"{size} pixels"],
+        pictures.png(image), columns=1, shape=image.shape[:2], captions=[f"{size} pixels"],
         labels=[f"What the network sees: {what}"], label="What the network sees",
         key=key, tile_px=tile_px,
     )  # fmt: skip
@@ -46,19 +51,12 @@ def invitation(blank: bool) -> str:
 def cannot_read(network: Network) -> None:
     """Say which networks can read drawings, and that this one cannot."""
     h, w = network.image_shape
-    if network.channels > 1:
-        st.warning("This network looks at images in colour: a drawing has none.")
-    else:
-        _of_another_shape(network, h, w)
-    st.page_link("views/models.py", label="Choose another network", icon=":material/folder_open:")
-
-
-def _of_another_shape(network: Network, h: int, w: int) -> None:
     st.warning(
         f"This network takes {network.inputs:,} numbers in images of {h} × {w}: a drawing cannot "
         "be put into that shape. Networks trained on images between 8 and 64 pixels a side read "
         "drawings; those of 28 × 28, such as MNIST's, read them best."
     )
+    st.page_link("views/models.py", label="Choose another network", icon=":material/folder_open:")
 
 
 def reading(held: Entry, framed: np.ndarray | None, blank: bool) -> None:
@@ -80,5 +78,7 @@ def reading(held: Entry, framed: np.ndarray | None, blank: bool) -> None:
     notes = [temperature.basis(held)] if found else []
     if network.image_shape != (28, 28):
         notes.append("Drawings are framed as MNIST's makers did, in 28 × 28, and brought to size.")
+    if network.channels > 1:
+        notes.append(IN_GREY)
     if any(notes):
         st.caption(" ".join(notes))

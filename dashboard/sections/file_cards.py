@@ -144,16 +144,17 @@ def summary(file) -> str:
     if not file.good:
         return f"Not used · {size}"
     cut = " · cut short, whole items kept" if file.whole_items else ""
-    changed = " · inverted" * file.inverted + " · turned" * file.turned
+    changed = " · made grey" * file.grey + " · inverted" * file.inverted
+    changed += " · turned" * file.turned
     return f"{_what(file)} · {_packed(file, size)}{cut}{changed}"
 
 
 def _what(file) -> str:
     train, test = file.contents.train, file.contents.test
     if train is None:
-        sides = f" of {' × '.join(map(str, file.array.shape[1:]))}" * (file.array.ndim > 1)
+        sides = f" of {words.sides(file.array.shape[1:])}" * (file.array.ndim > 1)
         return f"{len(file.array):,} {file.kind}{sides}"
-    sides = " × ".join(map(str, train.image_shape))
+    sides = words.sides(train.images.shape[1:])
     beside = f" and {len(test):,}" if test is not None else ""
     form = file.contents.form[0].upper() + file.contents.form[1:]
     return f"{form}: {len(train):,}{beside} images of {sides} with labels"

@@ -75,7 +75,7 @@ def _reads(network: Network, data: Dataset) -> bool:
 def mine(network: Network) -> Dataset | None:
     """Return the kept drawings of this network's classes, at its size, or None without any."""
     data = state.my_digits(network.class_names)
-    if data is None or network.image_shape == data.image_shape:
+    if data is None or network.shape == (*data.image_shape, data.channels):
         return data
     images = answers.seen(network, data.images)
     return Dataset(images, data.labels, class_names=data.class_names, name=data.name)

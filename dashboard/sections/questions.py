@@ -1,4 +1,6 @@
-"""Questions about files: which set of several; whether images turned or inverted are put right."""
+"""Questions about files: which set of several; whether images turned or inverted are put right, and
+whether those in colour stay so.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ from dashboard import state
 from dashboard.components.tiles import tiles
 from dashboard.present import pictures
 from dashboard.present.outside import plain, shown
-from nnengine.data.readers import inverted, turned
+from nnengine.data.readers import inverted, to_grey, turned
 from nnengine.errors import EngineError
 
 ASKED_ABOUT = 8  # images shown beside a question
@@ -28,12 +30,30 @@ class Question:
     otherwise: str  # what the images are called once it is done
     do: str
     undo: str
+    no: str = "Leave them as they are"
+    rather: bool = True  # whether doing it is what most will want
     preview: Callable[[np.ndarray], np.ndarray]
     asked: Callable[[], list[int]]
     change: Callable[[int], None]
     leave: Callable[[int], None]
 
 
+COLOUR = Question(
+    key="grey",
+    title="these are in colour. Keep the colours?",
+    why="With colours an image is three numbers a pixel: red, green and blue. Where they tell "
+    "classes apart a network needs them; where they do not, grey images say the same in a third of "
+    "the numbers, and look more like drawings, which have no colour.",
+    otherwise="As grey",
+    do="Make them grey",
+    undo="Back to colours",
+    no="Keep the colours",
+    rather=False,
+    preview=to_grey,
+    asked=state.have_colours,
+    change=state.grey_file,
+    leave=state.keep_colours,
+)
 TURNED = Question(
     key="turn",
     title="these look turned. Turn them?",
@@ -68,7 +88,7 @@ def ask_all() -> None:
     files = state.files()
     for index in state.to_be_chosen():
         _ask_which(index, files[index])
-    for question in (LIGHT, TURNED):
+    for question in (COLOUR, LIGHT, TURNED):
         for index in question.asked():
             _ask(question, index, files[index])
 
@@ -87,6 +107,8 @@ def _ask_which(index: int, file) -> None:
 
 def undoing(file) -> Iterator[Question]:
     """Yield the questions that were answered with yes, which can be undone."""
+    if file.grey:
+        yield COLOUR
     if file.inverted:
         yield LIGHT
     if file.turned:
@@ -113,19 +135,25 @@ def _ask(question: Question, index: int, file) -> None:
                 st.markdown(way)
                 tiles(
                     pictures.png(pictures.mosaic(shown, columns=len(shown), gap=0)),
-                    columns=len(shown), shape=shown.shape[1:], captions=[""] * len(shown),
+                    columns=len(shown), shape=shown.shape[1:3], captions=[""] * len(shown),
                     labels=[f"Image {i}, {way.lower()}" for i in range(len(shown))],
                     label=way, key=f"data.{key}ed.{way}.{index}", tile_px=48,
                 )  # fmt: skip
         with st.container(horizontal=True):
-            st.button(
-                question.do, type="primary", on_click=change, args=(question, index),
-                key=f"data.{key}.{index}",
-            )  # fmt: skip
-            st.button(
-                "Leave them as they are", on_click=question.leave, args=(index,),
-                key=f"data.leave.{key}.{index}",
-            )  # fmt: skip
+            _buttons(question, index)
+
+
+def _buttons(question: Question, index: int) -> None:
+    """Offer to do it and to leave it, first what most will want."""
+    offers = [
+        (question.do, change, (question, index), f"data.{question.key}.{index}"),
+        (question.no, question.leave, (index,), f"data.leave.{question.key}.{index}"),
+    ]
+    kinds = ("primary", "secondary")
+    for kind, (words, act, how, key) in zip(
+        kinds, offers if question.rather else offers[::-1], strict=True
+    ):
+        st.button(words, type=kind, on_click=act, args=how, key=key)
 
 
 def _images(file) -> np.ndarray:

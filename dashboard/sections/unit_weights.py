@@ -16,6 +16,7 @@ from nnengine.core.network import Network
 
 COLUMNS = 12  # of the sheet and of the downloaded picture
 CHANNELS = 24  # of a map's, shown at once
+_PRIMARIES = ("Red", "Green", "Blue")
 
 
 def unit_images(
@@ -56,7 +57,13 @@ def unit_images(
 
 
 def _in_colour(network: Network, layer: int) -> bool:
-    return network.specs[layer].kind == "conv" and layer == 0 and network.channels == 3
+    return layer == 0 and network.channels == 3
+
+
+def _windows(network: Network, layer: int) -> np.ndarray:
+    """Return weights as (h, w, channels, units or maps): of a dense layer a window is an image."""
+    weights = network.layers[layer].weights
+    return weights.reshape(*network.shape, -1) if weights.ndim == 2 else weights
 
 
 def _limit(network: Network, layer: int) -> float:
@@ -74,8 +81,9 @@ def _sheet(
     weights, limit = network.layers[layer].weights[..., indices], _limit(network, layer)
     shape = network.specs[layer].window
     if _in_colour(network, layer):
-        colours = pictures.filter_colours(weights, limit)
-        return pictures.png(pictures.colour_sheet(colours, columns=columns)), shape
+        windows = _windows(network, layer)[..., indices]
+        colours = pictures.filter_colours(windows, None if scale == "own" else limit)
+        return pictures.png(pictures.colour_sheet(colours, columns=columns)), colours.shape[1:3]
     if network.specs[layer].kind == "conv":
         levels = pictures.filter_levels(weights, scale=scale, limit=limit)
     else:
@@ -89,9 +97,18 @@ def one_unit(network: Network, layer: int, unit: units.Unit, dark: bool) -> None
     kind = "Class " if len(network.layers) == 1 else ""
     st.markdown(f"## {kind}{plain(unit.name)}")
     st.caption(f"Strength {unit.strength:.2f} · bias {unit.bias:+.2f}")
-    if network.specs[layer].kind == "conv":
+    conv = network.specs[layer].kind == "conv"
+    if conv or _in_colour(network, layer):
         _channels(network, layer, unit, dark)
-        return
+    else:
+        _large(network, layer, unit, dark)
+    following = network.specs[1] if len(network.layers) > 1 else None
+    if not conv and following and following.kind == "dense" and following.units <= 30:
+        _speaks_for(network, unit, dark)
+
+
+def _large(network: Network, layer: int, unit: units.Unit, dark: bool) -> None:
+    """Show a unit that looks at grey pixels as one image."""
     weights = network.layers[layer].weights[:, [unit.index]]
     levels = pictures.weight_levels(weights, network.image_shape, scale="own")
     tiles(
@@ -99,18 +116,12 @@ def one_unit(network: Network, layer: int, unit: units.Unit, dark: bool) -> None
         columns=1, shape=network.image_shape, captions=[""], labels=[unit.sentence],
         label="The chosen unit", key="weights.large", tile_px=224,
     )  # fmt: skip
-    if (
-        len(network.layers) > 1
-        and network.specs[1].kind == "dense"
-        and network.specs[1].units <= 30
-    ):
-        _speaks_for(network, unit, dark)
 
 
 def _channels(network: Network, layer: int, unit: units.Unit, dark: bool) -> None:
-    """Show what a map looks for in each channel, the strongest of many."""
-    weights = network.layers[layer].weights[..., unit.index]  # (h, w, channels)
-    count, shape = weights.shape[2], network.specs[layer].window
+    """Show what a unit or map looks for in each channel, the strongest of many."""
+    weights = _windows(network, layer)[..., unit.index]  # (h, w, channels)
+    count, shape = weights.shape[2], weights.shape[:2]
     strongest = np.argsort(-np.linalg.norm(weights, axis=(0, 1)), kind="stable")[:CHANNELS]
     order = np.sort(strongest)
     flat = weights[..., order].reshape(-1, len(order))
@@ -118,6 +129,7 @@ def _channels(network: Network, layer: int, unit: units.Unit, dark: bool) -> Non
     levels = pictures.weight_levels(flat, shape, limit=limit)
     columns = min(COLUMNS, len(order))
     names = [f"Channel {i + 1}" for i in order] if count > 1 else [""]
+    names = list(_PRIMARIES) if _in_colour(network, layer) else names
     tiles(
         pictures.palette_png(pictures.sheet(levels, columns=columns), dark=dark),
         columns=columns, shape=shape, captions=names,
@@ -150,6 +162,11 @@ def download(held: Entry, layer: int, scale: str, by_strength: bool, dark: bool)
         order = [u.index for u in units.units_of(network, layer, by_strength=by_strength)]
         weights = network.layers[layer].weights[..., order]
         shape = network.image_shape
+        if _in_colour(network, layer):
+            limit = None if scale == "own" else _limit(network, layer)
+            colours = pictures.filter_colours(_windows(network, layer)[..., order], limit)
+            zoom = max(1, 84 // max(colours.shape[1:3]))
+            return pictures.png(pictures.mosaic(colours, columns=COLUMNS, zoom=zoom))
         if network.specs[layer].kind == "conv":
             shape = network.specs[layer].window
             weights = weights.mean(axis=2).reshape(-1, len(order))

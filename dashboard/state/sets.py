@@ -30,7 +30,8 @@ from nnengine.errors import ConfigError, EngineError
 from .drawings import digits_of, my_digits
 from .session import registry, session_id, this_visit, visit_or_new
 
-LEFT_LIGHT = ":light"  # behind the digest of a file that is not to be asked about again
+LEFT_LIGHT = ":light"  # behind the digest of a file that is not to be asked about again, and
+KEPT_COLOURS = ":colours"  # behind that of one that keeps its colours
 MOST_FILES = 64  # of one visitor: each is a card on the page
 
 
@@ -169,6 +170,14 @@ def invert_file(index: int) -> None:
     _change(index, registry().shelf.invert, "an inverted copy")
 
 
+def grey_file(index: int) -> None:
+    """Take the colours of a file's images away; twice gives them back.
+
+    Raises ConfigError where there is no room for a copy.
+    """
+    _change(index, registry().shelf.grey, "a grey copy")
+
+
 def _change(index: int, change: Callable[[LoadedFile], LoadedFile], what: str) -> None:
     visit = this_visit()
     if visit and index < len(visit.files):
@@ -189,6 +198,18 @@ def leave_light(index: int) -> None:
     visit = this_visit()
     if visit and index < len(visit.files):
         visit.upright.add(visit.files[index].digest + LEFT_LIGHT)
+
+
+def keep_colours(index: int) -> None:
+    """Ask no more whether a file's images are to become grey."""
+    visit = this_visit()
+    if visit and index < len(visit.files):
+        visit.upright.add(visit.files[index].digest + KEPT_COLOURS)
+
+
+def have_colours() -> list[int]:
+    """Return which files hold images in colour: places in `files`."""
+    return _seem(lambda data, _: data.channels > 1, lambda file: file.grey, KEPT_COLOURS)
 
 
 def seem_turned() -> list[int]:
@@ -352,6 +373,17 @@ def prepare_built_in() -> None:
     registry().library.built_in()
 
 
+def _unlike(train: Dataset, test: Dataset) -> str:
+    """Say why a test set is not used that has other images."""
+    if train.channels != test.channels and train.image_shape == test.image_shape:
+        one, other = ("in colour", "grey") if test.channels > 1 else ("grey", "in colour")
+        return f"The test images are {one}, the training images {other}: the test set is not used."
+    return (
+        f"The test images have {test.inputs:,} pixels, the training images {train.inputs:,}: the "
+        "test set is not used."
+    )
+
+
 def _paired(dropped: list[LoadedFile]) -> Parts:
     found: Pairing = pair(dropped)
     sentences = list(found.sentences)
@@ -361,10 +393,7 @@ def _paired(dropped: list[LoadedFile]) -> Parts:
         try:
             made = registry().shelf.dataset(*couple, classes=classes) if couple else None
             if made and sets and sets[0] and made.inputs != sets[0].inputs:
-                sentences.append(
-                    f"The test images have {made.inputs:,} pixels, the training images "
-                    f"{sets[0].inputs:,}: the test set is not used."
-                )
+                sentences.append(_unlike(sets[0], made))
                 made = None
         except EngineError as fault:
             sentences.append(f"{part} set: {fault}")

@@ -29,8 +29,9 @@ MOST_LETTERS = 255  # of a file's name: what file systems allow
 MAX_SECONDS = 80
 READERS = 2  # files that are read at a time: pages have what is left of the processor
 
-# What stands in a digest where rows and columns were exchanged, or light and dark.
-TURNED, INVERTED = ":turned", ":inverted"
+# What stands in a digest where rows and columns were exchanged, or light and dark, or where colours
+# were taken away.
+TURNED, INVERTED, GREY = ":turned", ":inverted", ":grey"
 _PARTS = ("Training", "Test")
 
 
@@ -100,6 +101,11 @@ class LoadedFile:
     def inverted(self) -> bool:
         """Whether light and dark of its images were exchanged."""
         return INVERTED in self.digest
+
+    @property
+    def grey(self) -> bool:
+        """Whether its colours were taken away."""
+        return GREY in self.digest
 
     @property
     def count(self) -> int:
@@ -370,6 +376,14 @@ class Shelf:
     def invert(self, file: LoadedFile) -> LoadedFile:
         """Return a file of images, light where they were dark; twice gives the first again."""
         return self._changed(file, INVERTED, readers.inverted_contents)
+
+    def grey(self, file: LoadedFile) -> LoadedFile:
+        """Return a file of images in colour as grey; twice gives the colours back.
+
+        One that has no colours comes back as it is.
+        """
+        has_some = file.contents.coloured or any(x.ndim == 4 for x in file.contents.arrays)
+        return self._changed(file, GREY, readers.grey_contents) if has_some else file
 
     def _changed(
         self, file: LoadedFile, mark: str, change: Callable[[Contents], Contents]

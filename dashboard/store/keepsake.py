@@ -218,7 +218,7 @@ def _file_about(file: LoadedFile) -> dict:
     whole = bool(file.whole_items) and file.error is None
     return {
         "key": _plain_digest(file), "name": file.name, "whole": whole, "turned": file.turned,
-        "inverted": file.inverted,
+        "inverted": file.inverted, "grey": file.grey,
     }  # fmt: skip
 
 
@@ -352,6 +352,8 @@ class Reader:
         file = self._shelf.load(about["name"], self._part(FILE + about["key"])[1])
         if about["whole"] and file.rescued is not None:
             file = file.kept_whole()
+        # Earlier versions knew no colours: what was kept then was grey.
+        file = self._shelf.grey(file) if about.get("grey", True) else file
         file = self._shelf.turn(file) if about["turned"] else file
         return self._shelf.invert(file) if about.get("inverted") else file
 

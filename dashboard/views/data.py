@@ -59,10 +59,10 @@ def parts() -> dict[str, Dataset | None]:
 
 def facts(dataset: Dataset) -> None:
     """Show count, size, classes and memory."""
-    height, width = dataset.image_shape
+    sides = words.sides(dataset.images.shape[1:])
     with st.container(horizontal=True):
         st.metric("Images", f"{len(dataset):,}", border=True, width=160)
-        st.metric("Size, pixels", f"{height} × {width}", border=True, width=160)
+        st.metric("Size, pixels", sides, border=True, width=240 if dataset.channels > 1 else 160)
         st.metric("Classes", f"{dataset.classes:,}", border=True, width=160)
         st.metric("In memory", words.size(dataset.images.nbytes), border=True, width=160)
 

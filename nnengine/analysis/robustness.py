@@ -96,16 +96,17 @@ class Robustness:
 def distort(
     images: np.ndarray, name: str, level: float, rng: np.random.Generator | int = 0
 ) -> np.ndarray:
-    """Return new images, uint8 (n, height, width), distorted by exactly `level`.
+    """Return new images, uint8 of the same shape, distorted by exactly `level`.
 
-    images: uint8 (n, height, width). name: one of DISTORTIONS. Directions take turns: images are
-    moved right, down, left and up, and turned one way and the other. rng: of the noise, which is
-    uniform in +-level of full range; nothing else is left to chance. Raises ConfigError for
-    a name or a level that cannot be.
+    images: uint8 (n, height, width), in colour (n, height, width, 3). name: one of
+    DISTORTIONS. Directions take turns: images are moved right, down, left and up, and turned one
+    way and the other. rng: of the noise, which is grey, uniform in +-level of full range; nothing
+    else is left to chance. Raises ConfigError for a name or a level that cannot be.
     """
     _check(name, level)
     if name == "noise":
-        reach = 255 * level * np.random.default_rng(rng).uniform(-1, 1, images.shape)
+        reach = 255 * level * np.random.default_rng(rng).uniform(-1, 1, images.shape[:3])
+        reach = reach[..., None] if images.ndim == 4 else reach  # grey noise: alike in all channels
         return np.clip(np.rint(images + reach), 0, 255).astype(np.uint8)
     if name == "inversion":
         return 255 - images if level else images.copy()
@@ -115,7 +116,7 @@ def distort(
         shift = tuple(level * _SIDES[turn % 4].T)
     if name == "rotation":
         rotation = level * (1 - 2 * (turn % 2))
-    numbers = affine_numbers(images.shape[1:], shift=shift, rotation=rotation)
+    numbers = affine_numbers(images.shape[1:3], shift=shift, rotation=rotation)
     if name == "thickness":
         numbers[:, columns.WIDTH] = stroke_number(level)
     return distorted(np.ascontiguousarray(images), turn, numbers)

@@ -49,7 +49,7 @@ def convert_data(arguments: argparse.Namespace, words: list[Word]) -> dict[str, 
     target = arguments.target
     form, in_folder = _form(target, arguments.to)
     _keep_apart(target, words, in_folder)
-    righting = Righting(arguments.invert, arguments.turn, arguments.which)
+    righting = Righting.asked(arguments)
     parts = _one_part(_parts(words, righting), arguments.part)
     _write(target, form, in_folder, parts)
     named = any(part.is_named for part in parts.values() if part.labels is not None)
@@ -110,12 +110,16 @@ def _parts(words: list[Word], righting: Righting) -> dict[str, Part]:
     if len(words) > 2:
         raise ConfigError("convert takes IMAGES LABELS or one word for data, and a target")
     if len(words) == 2:
-        found = righting.righted(dataset(words, which=righting.which), words)
+        found = dataset(words, which=righting.which, colours=not righting.grey)
+        found = righting.righted(found, words)
         return {"train": Part.of(found)}
     if is_name(words[0]):
         sets = by_name(words[0], righting.which)
     else:
-        sets = readers.read(files.source(words[0]), name=str(words[0]), which=righting.which)
+        sets = readers.read(
+            files.source(words[0]), name=str(words[0]), which=righting.which,
+            colours=not righting.grey,
+        )  # fmt: skip
         tell(words[0], sets.notes)
         if sets.train is None:
             if sets.images is None:

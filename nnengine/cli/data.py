@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -39,16 +40,19 @@ def train_data(
 ) -> tuple[Dataset, Dataset | None]:
     """Return what to train on and, where it is known or asked for, what to measure with."""
     if len(data) == 1:
-        found = by_name(data[0], righting.which)
+        found = by_name(data[0], righting.which, colours=not righting.grey)
         if not test or test == data:
             measured = None if found.test is None else righting.righted(found.test, data, "test")
             return righting.righted(found.train, data), measured
         train = righting.righted(found.train, data)
     else:
-        train = righting.righted(dataset(data, which=righting.which), data)
+        found = dataset(data, which=righting.which, colours=not righting.grey)
+        train = righting.righted(found, data)
     if not test:
         return train, None
-    return train, righting.righted(dataset(test, classes=train.classes, which=righting.which), test)
+    colours = train.channels > 1
+    found = dataset(test, classes=train.classes, which=righting.which, colours=colours)
+    return train, righting.righted(fitting(found, colours, test[0]), test)
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,12 @@ class Righting:
     invert: bool = False
     turn: bool = False
     which: str | None = None  # of several sets in an archive
+    grey: bool = False
+
+    @classmethod
+    def asked(cls, arguments: argparse.Namespace) -> Righting:
+        """Return what the options say."""
+        return cls(arguments.invert, arguments.turn, arguments.which, arguments.grey)
 
     def righted(self, data: Dataset, words: Sequence[Word], part: str = "") -> Dataset:
         """Return data put right as asked for; says on standard error what else looks wrong."""
@@ -90,16 +100,42 @@ class Righting:
             note(f"{word}: {empty}")
 
 
-def dataset(words: list[Word], *, classes: int | None = None, which: str | None = None) -> Dataset:
+def fitting(data: Dataset, colours: bool, word: Word) -> Dataset:
+    """Return data as somebody sees them who looks at colours, or at grey alone; says what it did.
+
+    Grey images get three equal channels, coloured ones become as bright as eyes see them.
+    """
+    images = fitting_images(data.images, colours, word)
+    if images is data.images:
+        return data
+    names, classes = data.class_names, data.classes
+    return Dataset(images, data.labels, classes=classes, class_names=names, name=data.name)
+
+
+def fitting_images(images: np.ndarray, colours: bool, word: Word) -> np.ndarray:
+    """Do the same for images alone."""
+    if colours == (images.ndim == 4):
+        return images
+    if colours:
+        note(f"{word}: grey images, and the network looks at colours: three equal channels")
+        return readers.in_colour(images)
+    note(f"{word}: images in colour, and the network looks at grey ones: they became grey")
+    return readers.to_grey(images)
+
+
+def dataset(
+    words: list[Word], *, classes: int | None = None, which: str | None = None, colours: bool = True
+) -> Dataset:
     """Return the data in the files IMAGES LABELS, or the test part of one set, if it has one."""
     if len(words) == 2:
         _check_alone(which)
-        images, labels = _half(words[0], pairing.IMAGES), _half(words[1], pairing.LABELS)
+        images = _half(words[0], pairing.IMAGES, colours)
+        labels = _half(words[1], pairing.LABELS, colours)
         return Dataset(images, labels, classes=classes)
     if len(words) != 1:
         got = f", got {' '.join(map(str, words))}" if words else ""
         raise ConfigError(f"give IMAGES LABELS or one of {NAMES}{got}; --help says more")
-    found = by_name(words[0], which)
+    found = by_name(words[0], which, colours=colours)
     data = found.train if found.test is None else found.test
     if classes is None or classes == data.classes:
         return data
@@ -111,16 +147,20 @@ def dataset(words: list[Word], *, classes: int | None = None, which: str | None 
     return Dataset(data.images, data.labels, classes=classes, name=data.name)
 
 
-def images(word: Word, which: str | None = None) -> np.ndarray:
+def images(
+    word: Word, which: str | None = None, *, colours: bool = False,
+    shape: tuple[int, int] | None = None,
+) -> np.ndarray:  # fmt: skip
     """Return uint8 (n, h, w) to be answered: the images in a file, without labels before others.
 
-    Of a set that is called by its name the test images, if it has some.
+    For who looks at colours (n, h, w, 3) where there are any: see `readers.read_images`. Of a
+    set that is called by its name the test images, if it has some.
     """
     if is_name(word):
         return dataset([word], which=which).images
     if readers.recognise(source(word)) is None and not readers.is_picture(source(word)):
         return Idx3(source(word)).data  # which has a sentence for whatever this is
-    found = readers.read_images(source(word), which=which)
+    found = readers.read_images(source(word), which=which, colours=colours, shape=shape)
     tell(word, found.notes)
     return found.images
 
@@ -135,7 +175,7 @@ class _Half:
         return self._array.astype(dtype or self._array.dtype, copy=bool(copy))
 
 
-def _half(word: Word, kind: str) -> Idx1 | Idx3 | _Half:
+def _half(word: Word, kind: str, colours: bool) -> Idx1 | Idx3 | _Half:
     """Return the images or labels that a file of any format holds alone.
 
     What is no known format is told by the reader of IDX files, which has a sentence for every
@@ -143,7 +183,7 @@ def _half(word: Word, kind: str) -> Idx1 | Idx3 | _Half:
     """
     if readers.recognise(source(word)) in (None, "folder"):
         return Idx3(source(word)) if kind == pairing.IMAGES else Idx1(source(word))
-    found = readers.read(source(word))
+    found = readers.read(source(word), colours=colours)
     array = found.images if kind == pairing.IMAGES else found.labels
     if array is None:
         holds = "images with their labels" if found.sets else f"{found.kind} and no {kind}"
@@ -160,14 +200,16 @@ def tell(name: Word, notes: Sequence[str]) -> None:
         note(f"{name}: {text}")
 
 
-def by_name(name: Word, which: str | None = None) -> catalogue.Sets | readers.Sets:
+def by_name(
+    name: Word, which: str | None = None, *, colours: bool = True
+) -> catalogue.Sets | readers.Sets:
     """Return the set called ``name``, or the one in the file or folder of that name."""
     if not is_name(name) and exists(name):
         if not is_whole(name):
             raise ConfigError(
                 f"{name} is a file by itself: images need their labels, IMAGES LABELS"
             )
-        found = readers.read_sets(source(name), which=which)
+        found = readers.read_sets(source(name), which=which, colours=colours)
         tell(name, found.notes)
         return found
     _check_alone(which)

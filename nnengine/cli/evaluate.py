@@ -9,7 +9,7 @@ from typing import Any
 from .. import kernels
 from ..core.metrics import evaluate
 from . import files, report
-from .data import Righting, dataset
+from .data import Righting, dataset, fitting
 from .ends import columns
 from .files import emptied
 from .options import add_command, add_data, answer
@@ -25,8 +25,10 @@ def add(commands: Any) -> None:
 def _evaluate(arguments: argparse.Namespace) -> None:
     model, *data = emptied([arguments.model, *arguments.data])
     network = files.network(model)
-    righting = Righting(arguments.invert, arguments.turn, arguments.which)
-    found = evaluate(network, righting.righted(dataset(data, which=righting.which), data))
+    righting = Righting.asked(arguments)
+    colours = network.channels > 1
+    images = dataset(data, which=righting.which, colours=colours and not righting.grey)
+    found = evaluate(network, righting.righted(fitting(images, colours, data[0]), data))
     result = {
         "accuracy": found.accuracy,
         "count": len(found.predictions),

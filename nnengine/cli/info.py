@@ -99,7 +99,7 @@ def _facts(file: str, found: Contents) -> dict[str, Any]:
 def _part(data: Dataset) -> dict[str, Any]:
     return {
         "count": len(data),
-        "shape": list(data.image_shape),
+        "shape": [*data.image_shape, *([data.channels] if data.channels > 1 else [])],
         "class_names": list(data.class_names),
         "class_counts": data.class_counts().tolist(),
     }

@@ -67,6 +67,9 @@ def add_righting(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--turn", action="store_true", help="exchange rows and columns, as EMNIST's need it"
     )
+    command.add_argument(
+        "--grey", action="store_true", help="make images in colour grey, as bright as eyes see them"
+    )
     add_set(command)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from ..data import writing
 from ..errors import ConfigError
 from . import files, report
-from .data import NAMES, Righting, images
+from .data import NAMES, Righting, fitting_images, images
 from .files import emptied
 from .options import add_command, add_righting, answer
 
@@ -60,8 +60,11 @@ _index.__name__ = "index"  # what argparse calls it in its messages
 def _predict(arguments: argparse.Namespace) -> None:
     model, word = emptied([arguments.model, arguments.images])
     network = files.network(model)
-    righting = Righting(arguments.invert, arguments.turn, arguments.which)
-    found = righting.images(images(word, righting.which), word)
+    righting, colours = Righting.asked(arguments), network.channels > 1
+    found = images(
+        word, righting.which, colours=colours and not righting.grey, shape=network.image_shape
+    )
+    found = righting.images(fitting_images(found, colours, word), word)
     start, stop, _ = slice(*arguments.index).indices(len(found))
     if start >= stop:
         raise ConfigError(

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..data.augment import Augmentation
+from ..data.readers import to_grey
 from ..errors import FormatError
 from ..training.settings import SETTINGS
 
@@ -138,7 +139,7 @@ def _parts(rows: list[list[str]], columns: int | None) -> Iterator[str]:
 
 
 def prediction_lines(result: dict[str, Any], images: np.ndarray, pictures: int) -> Iterator[str]:
-    """Name the answer to each image, uint8 (n, h, w), and draw it when there are few enough."""
+    """Name the answer to each of uint8 (n, h, w), or (n, h, w, 3); draw it where they are few."""
     wide = max(map(len, result["names"]))
     for offset, (name, share) in enumerate(
         zip(result["names"], result["probabilities"], strict=True)
@@ -149,7 +150,11 @@ def prediction_lines(result: dict[str, Any], images: np.ndarray, pictures: int) 
 
 
 def picture_lines(image: np.ndarray) -> Iterator[str]:
-    """Draw a uint8 (h, w) image, two rows to a line: letters are twice as tall as wide."""
+    """Draw a uint8 (h, w) image, two rows to a line: letters are twice as tall as wide.
+
+    One in colour, (h, w, 3), is drawn as bright as it is.
+    """
+    image = to_grey(image[None])[0] if image.ndim == 3 else image
     pairs = np.concatenate([image, image[: len(image) % 2]])  # an odd row is paired with black
     pairs = pairs.reshape(-1, 2, image.shape[1]).mean(axis=1)
     for row in (pairs * (len(_SHADES) - 1) / 255).round().astype(int):
@@ -194,7 +199,8 @@ def model_lines(facts: dict[str, Any]) -> Iterator[str]:
     hidden = ", ".join(facts["activations"][:-1]) or "no hidden layer"
     yield f"  layers   {hidden}; softmax over {len(facts['class_names'])} classes"
     yield f"  classes  {', '.join(facts['class_names'])}"
-    yield f"  inputs   {height}x{width} pixels, each times {facts['input_scale']:.6g}"
+    colours = " in colour" * (facts.get("channels", 1) > 1)
+    yield f"  inputs   {height}x{width} pixels{colours}, each times {facts['input_scale']:.6g}"
     for name, shape in facts["arrays"].items():
         yield f"  {name:<10} {' x '.join(map(str, shape))}"
     if "checkpoint" in facts:

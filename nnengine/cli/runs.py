@@ -123,7 +123,9 @@ def _resume(arguments: argparse.Namespace) -> None:
     data_words = data_words or _as_before(asked, "data", kept)
     test_words = test_words or _as_before(asked, "test", kept)
     righting = Righting(
-        asked.get("invert", False) or arguments.invert, asked.get("turn", False) or arguments.turn
+        asked.get("invert", False) or arguments.invert,
+        asked.get("turn", False) or arguments.turn,
+        grey=asked.get("grey", True) or arguments.grey,  # earlier versions knew no colours
     )
     data, test = train_data(data_words, test_words, righting)
     out = arguments.out or asked.get("out")

@@ -68,7 +68,7 @@ def _search(arguments: argparse.Namespace) -> None:
         keep_apart(arguments.out, words, "--out")
     if arguments.iterations is not None:
         raise ConfigError("a search counts in epochs: give --epochs, the length of the last round")
-    data, test = train_data(words, [], Righting(arguments.invert, arguments.turn))
+    data, test = train_data(words, [], Righting.asked(arguments))
     rest, held_out = data.split(arguments.hold_out, rng=arguments.seed)
     found = _run(arguments, ranges, rest, held_out)
     best = found[0]

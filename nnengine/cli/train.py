@@ -110,7 +110,7 @@ def _train(arguments: argparse.Namespace) -> None:
     if arguments.out is not None:
         keep_apart(arguments.out, words, "--out")
     split = len(arguments.data)
-    righting = Righting(arguments.invert, arguments.turn, arguments.which)
+    righting = Righting.asked(arguments)
     data, test = train_data(*untangled(words[:split], words[split:]), righting)
     network = _new_network(arguments, data)
     if arguments.find_rate:
@@ -159,6 +159,7 @@ def _recorded(arguments: argparse.Namespace, run: Kept, asked: dict[str, Any]) -
     settings = {
         "invert": arguments.invert,
         "turn": arguments.turn,
+        "grey": arguments.grey,
         "config": run.config.as_dict(),
         "out": arguments.out and os.path.abspath(arguments.out),
     }
@@ -202,7 +203,7 @@ def _new_network(arguments: argparse.Namespace, data: Dataset) -> Network:
     if ends and ends[0] != data.inputs:
         raise ConfigError(
             f"--layers begins with {ends[0]}, but the images have {height}x{width} "
-            f"pixels: it has to begin with {data.inputs}"
+            f"pixels{' in colour' * (data.channels > 1)}: it has to begin with {data.inputs}"
         )
     if ends and ends[-1] != data.classes:
         raise ConfigError(

@@ -49,7 +49,8 @@ class Augmentation:
     to this strength. inversion: share of the images that are shown dark on light.
 
     What all this leaves fainter than a tenth of full range is black: traces cost a network
-    as much time as ink. Raises ConfigError for what cannot be.
+    as much time as ink. In images in colour red, green and blue are moved, bent and soiled
+    alike, and thickened and left out each for itself. Raises ConfigError for what cannot be.
     """
 
     shift: float = 0.0
@@ -140,16 +141,18 @@ def parse(text: str) -> Augmentation:
 def augmented(
     images: np.ndarray, augmentation: Augmentation, rng: np.random.Generator | int
 ) -> np.ndarray:
-    """Return new images, uint8 (n, height, width), each changed its own way.
+    """Return new images, uint8 of the same shape, each changed its own way.
 
-    images: uint8 (n, height, width). rng: a Generator, or a seed for one. Raises ConfigError
-    for images wider or higher than 2,048 pixels, FormatError for what is not such images.
+    images: uint8 (n, height, width), in colour (n, height, width, 3). rng: a Generator, or a seed
+    for one. Raises ConfigError for images wider or higher than 2,048 pixels, FormatError for what
+    is not such images.
     """
     images = np.asarray(images)
-    if images.dtype != np.uint8 or images.ndim != 3 or 0 in images.shape[1:]:
+    fits = images.ndim == 3 or images.ndim == 4 and images.shape[3] == 3
+    if images.dtype != np.uint8 or not fits or 0 in images.shape[1:]:
         raise FormatError(
-            f"images to augment are uint8 (n, height, width), found {images.dtype} "
-            f"{images.shape}: give bytes, and one image as images[None]"
+            "images to augment are uint8 (n, height, width), or (n, height, width, 3) in colour, "
+            f"found {images.dtype} {images.shape}: give bytes, and one image as images[None]"
         )
     rng = np.random.default_rng(rng)
     return Distorter(images, augmentation).distort(np.arange(len(images)), rng)
@@ -161,13 +164,14 @@ class Distorter:
     def __init__(self, images: np.ndarray, augmentation: Augmentation) -> None:
         self.images = read_only(images)
         self.augmentation = augmentation
-        _, height, width = images.shape
+        height, width = images.shape[1:3]
         augmentation.check_shape((height, width))
         self.bends = bend_tables(height, width) if augmentation.elastic else None
         self.grains = _noise(height * width) if augmentation.noise else None
 
     def distort(self, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Return new images, uint8 (n, height, width), from those at `rows`, integers (n,).
+        """Return new images, uint8 (n, height, width), or with channels behind that, from those at
+        `rows`, integers (n,).
 
         Every image takes the same count of numbers from `rng`: how many are asked for at once
         makes no difference.
@@ -184,7 +188,7 @@ class Distorter:
         limits, chance = self.augmentation, draws.T
         either = 2 * chance - 1
         reach = math.log1p(limits.scale)
-        height, width = shape = self.images.shape[1:]
+        height, width = shape = self.images.shape[1:3]
         numbers = affine_numbers(
             shape,
             shift=(either[0] * limits.shift, either[1] * limits.shift),
@@ -214,7 +218,17 @@ def distorted(
     bends: np.ndarray | None = None,
     grains: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Return new images, uint8 (n, height, width): those at `rows`, changed as `numbers` say."""
+    """Return new images, uint8 (n, height, width): those at `rows`, changed as `numbers` say.
+
+    Of images in colour, (n, height, width, 3), every channel goes the same way.
+    """
+    if images.ndim == 4:
+        planes = np.ascontiguousarray(images[rows].transpose(0, 3, 1, 2))
+        every = np.arange(3 * len(rows))
+        made = distorted(
+            planes.reshape(-1, *images.shape[1:3]), every, numbers.repeat(3, axis=0), bends, grains
+        )
+        return np.ascontiguousarray(made.reshape(planes.shape).transpose(0, 2, 3, 1))
     out = np.empty((len(rows), *images.shape[1:]), np.uint8)
     bends = np.zeros((1, out[0].size), np.int16) if bends is None else bends
     grains = np.zeros(1, np.int8) if grains is None else grains

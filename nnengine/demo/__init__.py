@@ -39,8 +39,8 @@ def page(
 
     curves: a run's history as `History.as_dict` gives it; without, those of the last training run
     on record, if any. note: a sentence about the network, such as how well it does. The page asks
-    no host for anything. Raises ConfigError for networks of colour images, for more than 2,000,000
-    parameters, and for weights that are not finite.
+    no host for anything. To a network that looks at colours drawings are grey, which the page says.
+    Raises ConfigError for more than 2,000,000 parameters, and for weights that are not finite.
     """
     check(network)
     title = name.strip() or network.description
@@ -65,8 +65,11 @@ def page(
 
 def check(network: Network) -> None:
     """Raise ConfigError, with the way out, for a network that no page can hold."""
-    if network.channels > 1:
-        raise ConfigError("a page reads grey drawings alone: save the network as .npz instead")
+    if network.channels not in (1, 3):
+        raise ConfigError(
+            f"images of {network.channels} channels, and a page knows one or three: save the "
+            "network as .npz instead"
+        )
     found = cost_of(network)
     if found.multiplications > MAX_WORK or found.numbers > MAX_NUMBERS:
         raise ConfigError(

@@ -5,6 +5,7 @@
   const bytes = Uint8Array.from(atob(given.theta), (c) => c.charCodeAt(0));
   const network = engine.network(given, bytes);
   const [height, width] = given.shape, names = given.names;
+  const depth = network.layers[0].before[2]; // 3 of who looks at colours; a drawing is grey
   const PEN = 18, STEP = 7, MOST_BARS = 12, MOST_TILES = 60;
   const dark = matchMedia("(prefers-color-scheme: dark)");
 
@@ -109,11 +110,14 @@
   function ask() {
     asked = false;
     const image = look();
-    const outputs = image && network.answer(image.d);
+    const outputs = image && network.answer(spread(image.d));
     see(image);
     say(outputs && outputs[outputs.length - 1]);
     glow(outputs);
   }
+
+  // The same for red, green and blue.
+  const spread = (d) => (depth < 2 ? d : Float64Array.from({ length: depth * d.length }, (_, i) => d[Math.floor(i / depth)]));
 
   function see(image) {
     const canvas = $("seen"), pen = canvas.getContext("2d");
@@ -173,11 +177,11 @@
     return sizes[Math.floor(0.995 * (sizes.length - 1))] || sizes[sizes.length - 1] || 1;
   }
 
-  function picture(canvas, values, h, w, most) {
+  function picture(canvas, values, h, w, most, shade = (i) => colour(values(i) / most)) {
     canvas.width = w;
     canvas.height = h;
     const pen = canvas.getContext("2d"), pixels = pen.createImageData(w, h);
-    for (let i = 0; i < h * w; i++) pixels.data.set([...colour(values(i) / most), 255], 4 * i);
+    for (let i = 0; i < h * w; i++) pixels.data.set([...shade(i), 255], 4 * i);
     pen.putImageData(pixels, 0, 0);
   }
 
@@ -201,13 +205,18 @@
   }
 
   function showUnits() {
-    const [high, wide] = looks ? first.window : first.before, depth = first.before[2];
+    const [high, wide] = looks ? first.window : first.before, deep = first.before[2];
+    const weight = (i, k, j) => first.weights[(i * deep + k) * first.units + j];
     const mean = (i, j) => {
       let sum = 0;
-      for (let k = 0; k < depth; k++) sum += first.weights[(i * depth + k) * first.units + j];
-      return sum / depth;
+      for (let k = 0; k < deep; k++) sum += weight(i, k, j);
+      return sum / deep;
     };
     const most = limit(first.weights), labels = unitNames;
+    const tinted = depth === 3 && first === network.layers[0];
+    $("tinted").hidden = !tinted;
+    $("plain").hidden = tinted;
+    const tint = (j) => tinted ? (i) => [0, 1, 2].map((k) => 127.5 + 127.5 * weight(i, k, j) / most) : undefined;
     tiles = strongest().map((j) => {
       const tile = make("div", "", "tile"), canvas = make("canvas"), track = make("div", "", "track");
       const fill = make("div", "", "fill");
@@ -216,7 +225,7 @@
       track.append(fill);
       tile.append(canvas, make("span", labels[j]), track);
       $("units").append(tile);
-      drawn.push(() => picture(canvas, (i) => mean(i, j), high, wide, most));
+      drawn.push(() => picture(canvas, (i) => mean(i, j), high, wide, most, tint(j)));
       return { j, fill };
     });
     if (first.units > tiles.length) {
@@ -359,6 +368,7 @@
   showLayers();
   colours();
   dark.addEventListener("change", colours);
+  $("in-grey").hidden = depth < 2;
   if (given.unreadable) {
     $("unreadable").hidden = false;
     $("unreadable").textContent = given.unreadable;

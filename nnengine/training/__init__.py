@@ -82,8 +82,6 @@ def training(
     for data, what in ((dataset, "training"), (validation, "validation")):
         if data is not None:
             _check_fit(network, data, what)
-    if config.augmentation and dataset.channels > 1:
-        raise ConfigError("images in colour cannot be distorted yet: leave augmentation out")
     if config.augmentation:
         config.augmentation.check_shape(dataset.image_shape)
     if not 0 <= state.step <= config.total_steps(len(dataset)):
@@ -105,7 +103,8 @@ def _check_fit(network: Network, data: Dataset, what: str) -> None:
         )
     if data.inputs != network.inputs:
         raise ConfigError(
-            f"{what} images have {height}x{width} = {data.inputs:,} pixels, the network has "
+            f"{what} images have {height}x{width}{'x3' * (data.channels > 1)} = {data.inputs:,} "
+            "pixels, the network has "
             f"{network.inputs:,} inputs: build it with {data.inputs:,}"
         )
     check_labels(data.labels, network.classes, what=f"{what} labels")

@@ -310,6 +310,31 @@ def test_every_unit_s_picture_shows_its_strongest_weight_in_the_right_place(open
         assert (y, x) == np.unravel_index(place, (8, 8))
 
 
+@pytest.mark.parametrize("layers", ["dense 6", "conv 3 5x5, pool 2"])
+def test_a_network_for_colours_sees_grey_and_shows_its_weights_in_colours(open_demo, layers):
+    network = Network.build(layers, image_shape=(28, 28), channels=3, classes=4, rng=3)
+    images = np.random.default_rng(1).integers(0, 256, (20, 28, 28, 3)).astype(np.uint8)
+    page = open_demo(network)
+    found = page.evaluate(ANSWER, packed(images))
+    assert 1e-5 > np.abs(network.predict_proba(images) - np.array(found)).max()
+    expect(page.get_by_text("looks at colours, and a drawing has none")).to_be_visible()
+    expect(page.get_by_text("a middle grey is zero")).to_be_visible()
+    draw(page, SEVEN)
+    drawn = np.repeat(seen(page)[..., None], 3, axis=2)
+    answer = network.class_names[int(network.predict(drawn[None])[0])]
+    assert answer == first_word(page)
+    window = network.layers[0].weights.reshape(-1, 3, network.specs[0].units)[..., 0]
+    limit = np.sort(np.abs(network.layers[0].weights), axis=None)
+    limit = limit[int(0.995 * (limit.size - 1))]
+    wanted = np.clip(127.5 + 127.5 * window / limit, 0, 255)
+    side = int(len(window) ** 0.5)
+    shown = pixels(page.evaluate(
+        "side => Array.from(document.querySelector('#units canvas').getContext('2d')"
+        ".getImageData(0, 0, side, side).data)", side
+    ), side, side)  # fmt: skip
+    assert 1 >= np.abs(wanted - shown[..., :3].reshape(-1, 3)).max()
+
+
 def test_a_network_that_reads_no_drawings_shows_the_rest(open_demo):
     page = open_demo(Network.build([12, 3]))
     expect(page.get_by_text("a drawing cannot be put into that shape")).to_be_visible()

@@ -21,13 +21,15 @@ from ..dataset import Dataset
 from ..idxheader import IdxHeader
 from ..limits import MAX_BYTES, Deadline
 from ..sources import Source, Stream, left_in_place, looks_like, opened
-from . import members, pictures
+from . import cifar, members, pictures
 from .choosing import SeveralSetsError
+from .colours import in_colour, to_grey
 from .contents import Contents
 from .contract import HEAD_BYTES, Format, Request, find
 from .decoding import kind_of
 from .export import idx_files, idx_zip
-from .formats import FORMATS, IDX
+from .formats import CIFAR, FORMATS, IDX
+from .greyed import grey_contents
 from .inverted import inverted, inverted_contents, looks_light
 from .turned import looks_turned, turned, turned_contents
 
@@ -39,8 +41,10 @@ __all__ = [
     "Request",
     "Images",
     "Sets",
+    "grey_contents",
     "idx_files",
     "idx_zip",
+    "in_colour",
     "inspect",
     "inverted",
     "inverted_contents",
@@ -51,6 +55,7 @@ __all__ = [
     "read_images",
     "read_sets",
     "recognise",
+    "to_grey",
     "turned",
     "turned_contents",
 ]
@@ -65,14 +70,14 @@ class Sets(NamedTuple):
 
 
 class Images(NamedTuple):
-    """Images to be answered, uint8 (n, h, w), and sentences about what was changed on the way."""
+    """Images to be answered, uint8 (n, h, w), in colour (n, h, w, 3), and what was changed."""
 
     images: np.ndarray
     notes: tuple[str, ...] = ()
 
 
 def recognise(source: Source) -> str | None:
-    """Return "csv", "npy", "zip", "folder" or "idx" by content, gzip looked through; else None.
+    """Return "csv", "npy", "zip", "folder", "idx", ... by content, gzip looked through; else None.
 
     A seekable file is left where it stood. Raises OSError where a path cannot be opened.
     """
@@ -80,6 +85,8 @@ def recognise(source: Source) -> str | None:
         return "folder"
     with left_in_place(source), suppress(FormatError), opened(source) as stream:
         known = find(stream.peek(HEAD_BYTES), FORMATS)
+        if known in (None, IDX) and cifar.kind_of_stream(stream):
+            known = CIFAR
         return known.kind if known else None
     return None
 
@@ -103,13 +110,16 @@ def read_sets(
     max_bytes: int = MAX_BYTES,
     seconds: float | None = None,
     which: str | None = None,
+    colours: bool = True,
 ) -> Sets:
     """Return the training set, and the test set if there is one, of a file or folder.
 
     Takes what `read` takes; raises FormatError as it does, and where only images or only labels
     are found.
     """
-    found = read(source, name=name, max_bytes=max_bytes, seconds=seconds, which=which)
+    found = read(
+        source, name=name, max_bytes=max_bytes, seconds=seconds, which=which, colours=colours
+    )
     if found.train is not None:
         return Sets(found.train, found.test, found.notes)
     called = _called(source, name)
@@ -131,14 +141,19 @@ def read_images(
     max_bytes: int = MAX_BYTES,
     seconds: float | None = None,
     which: str | None = None,
+    colours: bool = False,
+    shape: tuple[int, int] | None = None,
 ) -> Images:
     """Return the images in a file or folder that are to be answered, a single picture too.
 
-    Those without labels where there are any, else the test images, else all. Takes what `read`
-    takes; raises FormatError as it does, and where there are labels alone.
+    Those without labels where there are any, else the test images, else all. Grey, unless they are
+    for a network that looks at `colours`; pictures that differ in size are then brought to its
+    `shape`, (height, width). Takes what `read` takes; raises FormatError as it does, and where
+    there are labels alone.
     """
     request = _request(source, name, max_bytes, seconds)
-    found = _read(source, replace(request, unlabelled=True, which=which), None)
+    asked = replace(request, unlabelled=True, which=which, colours=colours, shape=shape)
+    found = _read(source, asked, None)
     shown = found.sets[-1].images if found.sets else found.images
     if shown is None:
         raise FormatError(f"{request.name}: holds labels and no images: give the images")
@@ -153,6 +168,7 @@ def read(
     keep_whole: bool = False,
     seconds: float | None = None,
     which: str | None = None,
+    colours: bool = True,
 ) -> Contents:
     """Return what an IDX file, CSV, .npy, .npz, zip or folder holds.
 
@@ -163,13 +179,15 @@ def read(
     bounds the values once unpacked, and reading takes four times as much at the most; `seconds`
     bounds the time; `keep_whole` keeps the whole images, labels or rows of an IDX file or CSV that
     was cut short; `which` is the set that is wanted where an archive holds several: "letters", or
-    "emnist-letters", all that its files' names begin with.
+    "emnist-letters", all that its files' names begin with. Images in colour stay so, or become grey
+    without `colours`.
 
     Raises FormatError for every fault of the file (its `whole_items` says how many items of a cut
     file are whole), OSError where a path cannot be opened.
     """
     request = _request(source, name, max_bytes, seconds)
-    return _read(source, replace(request, keep_whole=keep_whole, which=which), None)
+    asked = replace(request, keep_whole=keep_whole, which=which, colours=colours)
+    return _read(source, asked, None)
 
 
 def inspect(
@@ -251,7 +269,10 @@ def _read_any(source: Source, request: Request, otherwise: Format | None) -> Con
         head = stream.peek(HEAD_BYTES)
         if request.unlabelled and kind_of(head):
             return pictures.read_one(stream, request)
-        known = find(head, request.formats) or otherwise
+        known = find(head, request.formats)
+        if known in (None, IDX) and cifar.kind_of_stream(stream):
+            known = CIFAR
+        known = known or otherwise
         if known is None:
             raise FormatError(_unknown(stream))
         if request.which is not None and known.kind not in ("zip", "tar"):

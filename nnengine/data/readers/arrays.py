@@ -19,16 +19,8 @@ from .. import pairing
 from ..dataset import MAX_CLASSES
 from ..npy import fill, read_head
 from ..sources import Stream
-from .contents import (
-    CHANNELS,
-    Contents,
-    as_bytes,
-    as_labels,
-    datasets,
-    frozen,
-    grey,
-    is_extended,
-)
+from .colours import CHANNELS, laid, settled
+from .contents import Contents, as_bytes, as_labels, datasets, frozen, is_extended
 from .contract import Request
 from .tableplan import is_square
 
@@ -88,7 +80,8 @@ class Named:
 def read(stream: Stream, request: Request) -> Contents:
     """Return the images or labels in an .npy."""
     array = read_array(stream, request)
-    return assemble([Named(request.name, array)], form="NumPy array", name=request.name)
+    named = Named(request.name, array)
+    return assemble([named], form="NumPy array", name=request.name, colours=request.colours)
 
 
 def read_array(stream: Stream, request: Request) -> np.ndarray:
@@ -128,19 +121,20 @@ class _Whole:
         self.read = stream.read_whole
 
 
-def assemble(arrays: Sequence[Named], *, form: str, name: str) -> Contents:
+def assemble(arrays: Sequence[Named], *, form: str, name: str, colours: bool = True) -> Contents:
     """Return the sets that these arrays make, told apart by name ("x_train") and shape.
 
     Images or labels that stand alone are returned as such; several arrays of images that no labels
-    belong to are a class each, called as they are. Raises FormatError.
+    belong to are a class each, called as they are. Images in colour stay so where `colours`
+    are wanted. Raises FormatError.
     """
     arrays, notes = _relevant(arrays)
     if _is_class_each(arrays):
-        return _class_each(arrays, form, name, notes)
+        return _class_each(arrays, form, name, notes, colours)
     _check_names(arrays)
     pairs, unpaired = pairing.match(arrays, pairing.by_part)
     if len(arrays) == 1:
-        found = alone(arrays[0], form)
+        found = alone(arrays[0], form, colours=colours)
         return replace(found, notes=(*notes, *found.notes))
     if unpaired:
         missing = pairing.LABELS if unpaired[0].kind == pairing.IMAGES else pairing.IMAGES
@@ -148,11 +142,10 @@ def assemble(arrays: Sequence[Named], *, form: str, name: str) -> Contents:
     parts: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     for images, labels in pairs:
         array, moved = _count_first(images, labels)
-        pictures, note = grey(array, images.name)
-        notes += [said for said in (moved, note) if said]
+        notes += [moved] if moved else []
         notes += [_EXTENDED] if is_extended(labels.array) else []
-        parts[pairing.part_of(images.name)] = pictures, labels.array
-    return datasets(parts, form=form, name=name, notes=notes)
+        parts[pairing.part_of(images.name)] = laid(array, images.name), labels.array
+    return datasets(parts, form=form, name=name, notes=notes, colours=colours)
 
 
 def _count_first(images: Named, labels: Named) -> tuple[np.ndarray, str | None]:
@@ -206,7 +199,9 @@ def _is_class_each(arrays: Sequence[Named]) -> bool:
     )  # fmt: skip
 
 
-def _class_each(arrays: Sequence[Named], form: str, name: str, notes: list[str]) -> Contents:
+def _class_each(
+    arrays: Sequence[Named], form: str, name: str, notes: list[str], colours: bool
+) -> Contents:
     """Return one set of arrays that are a class each, as Quick, Draw! comes."""
     if len(arrays) > MAX_CLASSES:
         raise FormatError(f"{len(arrays):,} arrays of images: there can be {MAX_CLASSES} classes")
@@ -215,13 +210,14 @@ def _class_each(arrays: Sequence[Named], form: str, name: str, notes: list[str])
     names = [named.name[start:] for named in arrays]
     images = np.concatenate([named.array for named in arrays])
     labels = np.repeat(np.arange(len(arrays)), [len(named.array) for named in arrays])
-    pictures, note = grey(images, name)
     notes = [
         *notes,
         f"Each array was taken for a class: {', '.join(names[:3])}{', …' * (len(names) > 3)}.",
     ]
-    notes += [note] if note else []
-    return datasets({"": (pictures, labels)}, form=form, name=name, notes=notes, class_names=names)
+    return datasets(
+        {"": (laid(images, name), labels)}, form=form, name=name, notes=notes, class_names=names,
+        colours=colours,
+    )  # fmt: skip
 
 
 def _check_names(arrays: Sequence[Named]) -> None:
@@ -256,7 +252,7 @@ def _one_at_a_time(arrays: Sequence[Named]) -> str:
     return "give one set at a time, with names such as x_train, y_train, x_test, y_test"
 
 
-def alone(named: Named, form: str) -> Contents:
+def alone(named: Named, form: str, *, colours: bool = True) -> Contents:
     """Return one array as images or labels; raises FormatError."""
     if named.kind == pairing.LABELS:
         if named.array.ndim == 1 and named.array.dtype.kind == "f" and _has_fractions(named.array):
@@ -267,13 +263,10 @@ def alone(named: Named, form: str) -> Contents:
         notes = (_EXTENDED,) if is_extended(named.array) else ()
         array = named.array if named.array.ndim < 3 else named.array.reshape(-1)
         return Contents(form=form, labels=frozen(as_labels(array, named.name)), notes=notes)
-    images, note = grey(named.array, named.name)
-    converted, notes = as_bytes({named.name: images})
-    return Contents(
-        form=form,
-        images=frozen(np.ascontiguousarray(converted[named.name])),
-        notes=tuple([note] if note else []) + tuple(notes),
-    )
+    converted, notes = as_bytes({named.name: laid(named.array, named.name)})
+    converted, done = settled(converted, colours)
+    images = frozen(np.ascontiguousarray(converted[named.name]))
+    return Contents(form=form, images=images, notes=(*notes, *done))
 
 
 def _has_fractions(array: np.ndarray) -> bool:

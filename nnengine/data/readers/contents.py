@@ -1,14 +1,13 @@
 """Contents: what a file of any format comes down to, bytes for images and small numbers for labels.
 
-Whoever made the file may have kept pixels as fractions, as whole numbers up to 16, in colour or
-with channels first: here they become what `Dataset` takes, and whatever was done is said.
+Whoever made the file may have kept pixels as fractions, or as whole numbers up to 16: here they
+become what `Dataset` takes, and whatever was done is said.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import isqrt
 
 import numpy as np
 
@@ -16,25 +15,26 @@ from ...errors import FormatError
 from .. import pairing
 from ..dataset import MAX_CLASSES, Dataset
 from ..idxheader import IdxHeader
+from .colours import settled
 
 _BLOCK = 1 << 22  # values converted at a time: the wide numbers never stand beside all the bytes
 _FEW_LEVELS = 16  # the UCI digits count ink from 0 to 16; nothing that uses a byte stops so low
-CHANNELS = (1, 3, 4)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, weakref_slot=True)
 class Contents:
     """What was found: a training set and perhaps a test set, or images or labels alone.
 
-    `images`: read-only uint8 (n, h, w) and `labels`: read-only whole numbers (n,) are set only
-    where the file holds one without the other. `notes` are sentences about what was changed or
-    left out, `header` is that of a single IDX file. `whole_items` is how many whole images or
-    labels were kept of a file that was cut short.
+    `images`: read-only uint8 (n, h, w), in colour (n, h, w, 3), and `labels`: read-only
+    whole numbers (n,) are set only where the file holds one without the other. `notes` are
+    sentences about what was changed or left out, `header` is that of a single IDX file.
+    `whole_items` is how many whole images or labels were kept of a file that was cut short.
 
     Where `inspect` found a file that `read` refuses, `fault` says why, `too_large` whether it only
     holds more bytes than were allowed, `choices` the sets in it of which one has to be chosen, and
     `rescued` is what is whole of it; all else but `header` is then missing. `unread`: the file's
-    bytes, uint8, where somebody keeps them until it was chosen.
+    bytes, uint8, where somebody keeps them until it was chosen. `coloured`: what this was before
+    its colours were taken away, where that was asked for later.
     """
 
     form: str
@@ -50,6 +50,7 @@ class Contents:
     choices: tuple[str, ...] = ()
     unread: np.ndarray | None = None
     rescued: Contents | None = None
+    coloured: Contents | None = None
 
     @property
     def kind(self) -> str:
@@ -67,11 +68,12 @@ class Contents:
 
     @property
     def arrays(self) -> tuple[np.ndarray, ...]:
-        """Everything in memory, that which was rescued too."""
+        """Everything in memory, what was rescued and what had colours too."""
         ones = self.images, self.labels, self.unread
         alone = tuple(array for array in ones if array is not None)
         sets = tuple(array for data in self.sets for array in (data.images, data.labels))
-        return sets + alone + (() if self.rescued is None else self.rescued.arrays)
+        others = (one.arrays for one in (self.rescued, self.coloured) if one is not None)
+        return sum(others, sets + alone)
 
     @property
     def nbytes(self) -> int:
@@ -93,36 +95,6 @@ def owner(array: np.ndarray) -> tuple[int, int]:
     if isinstance(held, memoryview):
         held = held.obj
     return (id(held), len(held)) if isinstance(held, bytes) else (id(array), array.nbytes)
-
-
-def grey(images: np.ndarray, what: str) -> tuple[np.ndarray, str | None]:
-    """Return images as (n, h, w) and what was done: channels averaged, rows made square.
-
-    Takes (n, pixels), (n, h, w), and colour with its channels last or first. Raises FormatError.
-    """
-    if images.ndim == 2:
-        side = isqrt(images.shape[1])
-        square = (side, side) if side * side == images.shape[1] else (1, images.shape[1])
-        return images.reshape(len(images), *square), None
-    if images.ndim == 3:
-        return images, None
-    if images.ndim != 4 or not (images.shape[3] in CHANNELS or images.shape[1] in CHANNELS):
-        shape = " x ".join(f"{n:,}" for n in images.shape)
-        raise FormatError(
-            f"{what} has shape {shape}: images come as (count, height, width), with one, three or "
-            "four channels last or first, or as one row of pixels each"
-        )
-    if images.shape[3] not in CHANNELS:
-        images = np.moveaxis(images, 1, 3)
-    if images.shape[3] == 1:
-        return images[..., 0], None
-    colours = images[..., :3]  # a fourth channel is how opaque a pixel is, not how bright
-    mean = np.empty(images.shape[:3], np.uint8 if images.dtype == np.uint8 else np.float32)
-    step = max(1, _BLOCK // max(1, int(np.prod(images.shape[1:]))))
-    for start in range(0, len(images), step):
-        part = colours[start : start + step].mean(axis=3, dtype=np.float32)
-        mean[start : start + step] = np.rint(part) if mean.dtype == np.uint8 else part
-    return mean, "Colours became grey: the mean of red, green and blue."
 
 
 def as_bytes(arrays: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], list[str]]:
@@ -250,13 +222,17 @@ def datasets(
     name: str,
     notes: Sequence[str] = (),
     class_names: Sequence[str] | None = None,
+    colours: bool = True,
 ) -> Contents:
     """Return Contents of (images, labels) by part; either may come as any numbers.
+
+    Images in colour stay so, all of them or none, where `colours` are wanted.
 
     Which trains and which is the test set: see `pairing.choose`. Raises FormatError.
     """
     called = {part: " ".join(filter(None, ("the", part))) for part in parts}
     scaled, said = as_bytes({f"{called[p]} images": x for p, (x, _) in parts.items()})
+    scaled, done = settled(scaled, colours)
     images = dict(zip(parts, scaled.values(), strict=True))
     labels = {p: as_labels(y, f"{called[p]} labels") for p, (_, y) in parts.items()}
     order, left_out = in_order({part: len(pictures) for part, (pictures, _) in parts.items()})
@@ -272,7 +248,7 @@ def datasets(
         form=form,
         train=found[0],
         test=found[1] if len(found) > 1 else None,
-        notes=tuple(dict.fromkeys((*notes, *said, *left_out))),
+        notes=tuple(dict.fromkeys((*notes, *said, *done, *left_out))),
     )
 
 

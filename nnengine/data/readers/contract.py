@@ -23,7 +23,8 @@ class Request:
     keep_whole: take what is whole of a file that was cut short. formats: by which the files inside
     an archive are told apart. deadline: asked between members, pictures and pieces. unlabelled:
     what has no labels is wanted, where there is any, and not the sets beside it. which: of several
-    sets that lie together, the one that is wanted.
+    sets that lie together, the one that is wanted. colours: are kept, where a set has any. shape:
+    (height, width) that pictures in colour are brought to where they are not of one size.
     """
 
     name: str
@@ -33,6 +34,8 @@ class Request:
     deadline: Deadline = field(default_factory=Deadline, repr=False)
     unlabelled: bool = False
     which: str | None = None
+    colours: bool = True
+    shape: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

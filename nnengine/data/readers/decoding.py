@@ -35,6 +35,7 @@ _BEGINNINGS = (
 _CHUNKS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}  # of a PNG: what makes pixels
 _SCAN, _APP0, _APP14, _APP15, _COMMENT = 0xDA, 0xE0, 0xEE, 0xEF, 0xFE
 _ALONE = {0x01, *range(0xD0, 0xD9)}  # markers of a JPEG that have no length behind them
+_GREY = ("1", "L", "LA", "La", "F")  # modes of Pillow's without colours, beside those of integers
 _BLOCK = 1 << 20  # pixels worked on at a time: wide numbers never stand beside all of them
 
 
@@ -266,7 +267,21 @@ def levels(picture: Any) -> np.ndarray:
         return upper_bits(picture)
     if "A" not in picture.getbands() and "transparency" not in picture.info:
         return np.asarray(picture if picture.mode == "L" else picture.convert("L"))
-    return _on_paper(picture)
+    return _on_paper(picture, "LA")[..., 0]
+
+
+def colours(picture: Any) -> np.ndarray:
+    """Return an open picture in colour, uint8 (h, w, 3); as `levels` does where it has none.
+
+    It has some where red, green and blue differ anywhere.
+    """
+    if picture.mode in _GREY or picture.mode.startswith("I"):
+        return levels(picture)
+    clear = "A" in picture.getbands() or "transparency" in picture.info
+    rgb = _on_paper(picture, "RGBA") if clear else np.asarray(picture.convert("RGB"))
+    step = max(1, _BLOCK // picture.width)
+    strips = (rgb[top : top + step] for top in range(0, len(rgb), step))
+    return rgb if any((strip != strip[..., :1]).any() for strip in strips) else rgb[..., 0]
 
 
 def upper_bits(picture: Any) -> np.ndarray:
@@ -277,26 +292,26 @@ def upper_bits(picture: Any) -> np.ndarray:
     return out
 
 
-def _on_paper(picture: Any) -> np.ndarray:
-    """Return a picture that is transparent in places as uint8 (h, w).
+def _on_paper(picture: Any, mode: str) -> np.ndarray:
+    """Return a picture that is transparent in places as uint8 (h, w, 1), or (h, w, 3) of "RGBA".
 
-    What is transparent is paper, of the colour that the strokes stand out from.
+    What is transparent is paper: white or black, whichever the strokes stand out from.
     """
     ink = seen = 0.0
     for rows in _strips(picture):
-        level, alpha = _level_and_alpha(picture, rows)
+        level, alpha = _level_and_alpha(picture, rows, "LA")
         ink, seen = ink + float((level * alpha).sum()), seen + float(alpha.sum())
     ground = np.float32(255 if not seen or ink / seen < 128 else 0)
-    out = np.empty((picture.height, picture.width), np.uint8)
+    out = np.empty((picture.height, picture.width, len(mode) - 1), np.uint8)
     for rows in _strips(picture):
-        level, alpha = _level_and_alpha(picture, rows)
+        level, alpha = _level_and_alpha(picture, rows, mode)
         out[rows] = np.rint(ground + (level - ground) * alpha)
     return out
 
 
-def _level_and_alpha(picture: Any, rows: slice) -> tuple[np.ndarray, np.ndarray]:
-    pixels = np.asarray(_cut(picture, rows).convert("LA")).astype(np.float32)
-    return pixels[..., 0], pixels[..., 1] / 255
+def _level_and_alpha(picture: Any, rows: slice, mode: str) -> tuple[np.ndarray, np.ndarray]:
+    pixels = np.asarray(_cut(picture, rows).convert(mode)).astype(np.float32)
+    return pixels[..., :-1], pixels[..., -1:] / 255
 
 
 def _cut(picture: Any, rows: slice) -> Any:

@@ -26,12 +26,13 @@ def idx_zip(train: Dataset | None, test: Dataset | None = None) -> bytes:
 def idx_files(sets: Mapping[str, Dataset]) -> bytes:
     """Return a zip of two gzipped IDX files a set, STEM-images-idx3-ubyte.gz and its labels.
 
-    Equal data give equal bytes.
+    In colour images-idx4, (count, height, width, 3). Equal data give equal bytes.
     """
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
         for stem, data in sets.items():
-            for kind, array in (("images-idx3", data.images), ("labels-idx1", data.labels)):
+            images = f"images-idx{data.images.ndim}"
+            for kind, array in ((images, data.images), ("labels-idx1", data.labels)):
                 packed = io.BytesIO()
                 with gzip.GzipFile("", "wb", _PACK_LEVEL, packed, mtime=0) as file:
                     write_idx(file, array)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..sources import looks_like
-from . import arff, arrays, hdf5, idx, matfile, members, parquet, table, tar
+from . import arff, arrays, cifar, hdf5, idx, matfile, members, parquet, table, tar
 from .contract import Format
 
 IDX = Format(
@@ -27,6 +27,14 @@ def _is_csv(head: bytes) -> bool:
     look = looks_like(head)
     return look is not None and look[0] == "a CSV table"
 
+
+CIFAR = Format(
+    kind="cifar",
+    title="CIFAR file",
+    matches=lambda head: False,  # its first bytes tell nothing: see `cifar.kind_of`
+    read=cifar.read,
+    offers=(("CIFAR, binary version", "the archive as it is published, or one .bin of it"),),
+)
 
 # The first that matches has a file: those told by their first bytes alone stand before those that
 # are told by what looks like their text.
@@ -65,6 +73,7 @@ FORMATS = (
         read=tar.read,
         offers=(("Tar archive", "the same, packed with gzip or not: .tar, .tar.gz, .tgz"),),
     ),
+    CIFAR,
     Format(
         kind="parquet",
         title="Parquet table",

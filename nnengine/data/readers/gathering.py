@@ -49,7 +49,8 @@ class Gathered:
         if not self._arrays:
             raise next(iter(self._unread.values()), FormatError("no array in it"))
         form = f"{self._titles.pop()}s" if len(self._titles) == 1 else "arrays"
-        found = assemble(self._arrays, form=form, name=self._request.name)
+        request = self._request
+        found = assemble(self._arrays, form=form, name=request.name, colours=request.colours)
         if found.train is None and self._unread:  # they were the other half
             raise next(iter(self._unread.values()))
         notes = [left_out(list(self._unread))] if self._unread else []

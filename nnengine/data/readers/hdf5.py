@@ -58,7 +58,9 @@ def read(stream: Stream, request: Request) -> Contents:
         said = " ".join(str(error).split())[:160]
         raise FormatError(f"the HDF5 file is damaged ({said}): download it again") from None
     form = "MATLAB file" if by_columns else "HDF5 file"
-    return assembled(arrays, form=form, name=request.name, by_columns=by_columns)
+    return assembled(
+        arrays, form=form, name=request.name, by_columns=by_columns, colours=request.colours
+    )
 
 
 class _Reader:

@@ -31,7 +31,7 @@ def read(stream: Stream, request: Request) -> Contents:
     if array.ndim == 1 and array.dtype.kind in "ui":
         found = Contents(form="IDX file", labels=array)
     else:
-        found = alone(Named(request.name, array), "IDX file")
+        found = alone(Named(request.name, array), "IDX file", colours=request.colours)
     return replace(
         found, header=_named(header, request.name), whole_items=len(array) if cut else None
     )

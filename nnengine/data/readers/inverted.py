@@ -32,8 +32,26 @@ def light_ones(images: np.ndarray) -> np.ndarray:
     return np.where(clear, share > 0.5, most)
 
 
+def made_light_on_dark(images: np.ndarray) -> list[str]:
+    """Invert, in place, the images that are dark on light; return what is to be said of it."""
+    light = light_ones(images)
+    if light.all():
+        np.subtract(255, images, out=images)
+        return ["Dark on light became light on dark, as MNIST is."]
+    if not light.any():
+        return []
+    np.subtract(255, images, out=images, where=light[:, None, None])
+    return [
+        f"{light.sum():,} of {len(images):,} pictures were dark on light: they became light on "
+        "dark, as MNIST is."
+    ]
+
+
 def looks_light(images: np.ndarray) -> bool:
-    """Return whether most of uint8 (n, h, w) look dark on light: light borders, darker within."""
+    """Return whether most of uint8 (n, h, w) look dark on light: light borders, darker within.
+
+    Of images in colour nobody asks it.
+    """
     if images.ndim != 3 or min(images.shape[1:]) < 3:  # without a border, or in colour
         return False
     shown = images[:: max(1, len(images) // SAMPLE)]
@@ -59,7 +77,8 @@ def inverted_contents(found: Contents) -> Contents:
         for data in (found.train, found.test)
     )
     images = None if found.images is None else inverted(found.images)
-    return replace(found, train=train, test=test, images=images)
+    before = found.coloured and inverted_contents(found.coloured)
+    return replace(found, train=train, test=test, images=images, coloured=before)
 
 
 def _edges(images: np.ndarray) -> np.ndarray:

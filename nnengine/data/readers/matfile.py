@@ -49,7 +49,10 @@ def read(stream: Stream, request: Request) -> Contents:
     reader = _Reader("<" if head[126:128] == b"IM" else ">", request)
     while tag := stream.read_whole(8):
         reader.element(tag, stream)
-    return assembled(reader.arrays, form="MATLAB file", name=request.name, by_columns=True)
+    return assembled(
+        reader.arrays, form="MATLAB file", name=request.name, by_columns=True,
+        colours=request.colours,
+    )  # fmt: skip
 
 
 class _Reader:

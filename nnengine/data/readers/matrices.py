@@ -24,7 +24,12 @@ _OF_A_CLASS = re.compile(r"(.*?)(\d{1,3})")
 
 
 def assembled(
-    arrays: Mapping[str, np.ndarray], *, form: str, name: str, by_columns: bool
+    arrays: Mapping[str, np.ndarray],
+    *,
+    form: str,
+    name: str,
+    by_columns: bool,
+    colours: bool = True,
 ) -> Contents:
     """Return the sets that these arrays make; raises FormatError.
 
@@ -36,7 +41,7 @@ def assembled(
     if not held:
         raise FormatError("no array of numbers in it: save images and labels as arrays")
     found = _by_class(held, form, name) or assemble(
-        [Named(key, array) for key, array in held.items()], form=form, name=name
+        [Named(key, array) for key, array in held.items()], form=form, name=name, colours=colours
     )
     emnist = by_columns and _EMNIST <= held.keys()
     if emnist and found.train is not None and not says_upright(found.train):

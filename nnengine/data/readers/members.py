@@ -6,14 +6,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from ...errors import FormatError
 from .. import pairing
 from ..limits import MAX_UNNAMED
 from ..sources import Stream, opened
-from . import choosing, listing, mapping, shards
+from . import choosing, cifar, listing, mapping, shards
 from .archive import Member, folder_members, zip_members
 from .classes import in_folders
+from .colours import alike
 from .contents import Contents, in_order
 from .contract import HEAD_BYTES, Format, Request, find
 from .decoding import kind_of
@@ -34,12 +36,14 @@ class Sorted:
     arrays: list[Known] = field(default_factory=list)
     tables: list[Known] = field(default_factory=list)
     listings: list[Member] = field(default_factory=list)  # tables of names and labels
+    records: list[tuple[Member, str]] = field(default_factory=list)  # of CIFAR, and which
     archives: list[Member] = field(default_factory=list)
     others: list[Member] = field(default_factory=list)
 
-    def beside(self, *read: Sequence[Member] | Sequence[Known]) -> list[Member]:
+    def beside(self, *read: Sequence[Member] | Sequence[tuple[Member, Any]]) -> list[Member]:
         """Return all members but those of the lists that are read."""
         found = [self.others, self.listings, self.archives, self.tables, self.arrays, self.pictures]
+        found = [*found, self.records]
         unread = [part for part in found if not any(part is one for one in read)]
         return [one[0] if isinstance(one, tuple) else one for part in unread for one in part]
 
@@ -77,6 +81,9 @@ def read_members(members: Sequence[Member], request: Request) -> Contents:
         contents, left = _read_tables(found.tables, request), found.beside(found.tables)
     elif found.pictures:
         contents, left = _read_pictures(found, request)
+    elif found.records:
+        beside = found.beside(found.records)
+        contents, left = cifar.read_members(found.records, beside, request)
     else:
         raise FormatError(_nothing(members, found.archives))
     contents, left = _mapped(contents, left)
@@ -137,6 +144,8 @@ def _sort(member: Member, found: Sorted, request: Request) -> None:
         known = find(head, request.formats)
     if kind_of(packed) is not None:
         found.pictures.append(member)
+    elif (known is None or known.kind == "idx") and (kind := cifar.kind_of_member(member)):
+        found.records.append((member, kind))
     elif known is None:
         found.others.append(member)
     elif known.kind in ("zip", "tar"):
@@ -288,7 +297,7 @@ def _as_one(parts: dict[str, Contents], title: str) -> Contents:
             f"the tables are of different scales ({said}): give all with pixels from 0 to 255"
         )
     order, left_out = in_order({part: len(found) for part, found in parts.items()})
-    sets = shards.of_one_naming([data for part in order for data in parts[part].sets])
+    sets = shards.of_one_naming(alike([data for part in order for data in parts[part].sets]))
     notes = [note for found in parts.values() for note in found.notes]
     return Contents(
         form=f"{title}s" if len(parts) > 1 else title,

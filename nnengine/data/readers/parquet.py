@@ -20,7 +20,8 @@ from ...errors import EngineError, FormatError
 from ..dataset import MAX_CLASSES
 from ..sources import Stream
 from .archive import Member
-from .contents import Contents, as_bytes, datasets, frozen, grey
+from .colours import laid, settled
+from .contents import Contents, as_bytes, datasets, frozen
 from .contract import Request
 from .optional import missing
 from .parquetpages import Chunk, chunks, count
@@ -98,12 +99,13 @@ class _Table:
             values, notes = None, [*notes, "All labels are -1: images without labels."]
         if values is None:
             scaled, more = as_bytes({"the images": images})
+            scaled, done = settled(scaled, self._request.colours)
             pictures = frozen(np.ascontiguousarray(scaled["the images"]))
-            return Contents(form=_FORM, images=pictures, notes=(*notes, *more))
+            return Contents(form=_FORM, images=pictures, notes=(*notes, *more, *done))
         names = names or self._class_names(label.name, values)
         return datasets(
             {"": (images, values)}, form=_FORM, name=self._request.name, notes=notes,
-            class_names=names,
+            class_names=names, colours=self._request.colours,
         )  # fmt: skip
 
     def _flat(self, fields: Sequence[Any], stream: Stream) -> Contents:
@@ -182,8 +184,7 @@ class _Table:
                 raise FormatError("its images differ in size: give lists of one length")
             if labels is not None and label is not None:
                 labels.add(batch.column(batch.schema.get_field_index(label.name)))
-        images, note = grey(np.concatenate(parts), field.name)
-        return images, labels, [note] if note else []
+        return laid(np.concatenate(parts), field.name), labels, []
 
     def _batches(self, names: list[str]) -> Iterator[Any]:
         """Yield batches of these columns, of as many rows as their pages allow."""

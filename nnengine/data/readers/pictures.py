@@ -1,4 +1,4 @@
-"""Pictures: a folder or archive of PNG, JPEG or other pictures, grey and of one size, as one set.
+"""Pictures: a folder or archive of PNG, JPEG or other pictures, brought to one size, as one set.
 
 What their places and names say of their classes is for `classes` to tell, what is in the files for
 `decoding`.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,11 +19,13 @@ from ..limits import MAX_ALL_PIXELS, MAX_PICTURE_BYTES
 from ..sources import Stream
 from .archive import Member
 from .classes import nothing_tells, told
+from .colours import in_colour, settled
 from .contents import Contents, as_bytes, datasets, frozen
 from .contract import Request
 from .decoding import (
     KEPT,
     BrokenPictureError,
+    colours,
     levels,
     lies_on_side,
     opened,
@@ -31,7 +34,7 @@ from .decoding import (
     size_of_png,
     upright,
 )
-from .inverted import light_ones
+from .inverted import made_light_on_dark
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 LARGEST_PX = 64  # sides that are kept as they are; a wider picture has more inputs than it needs
@@ -47,10 +50,11 @@ def is_named(member: Member) -> bool:
 def read_pictures(
     members: Sequence[Member], request: Request, listed: Mapping[str, str] | None = None
 ) -> Contents:
-    """Return the sets that pictures make, grey, classes in the order of their names.
+    """Return the sets that pictures make, classes in the order of their names.
 
     Pictures of one size up to 64 x 64 stay as they are; others are brought to 28 x 28, whole and
-    in proportion. Dark on light becomes light on dark, as MNIST is. `listed` are classes by path,
+    in proportion. Sets in colour stay so (see `colours`); in grey ones dark on light becomes light
+    on dark, as MNIST is. `listed` are classes by path,
     which a table beside them gave. Where pictures without classes are asked for, they are images
     alone, in the order of their names. Raises FormatError.
     """
@@ -66,25 +70,40 @@ def read_pictures(
     part = np.array(found.parts)[whole]
     parts = {str(p): (images[part == p], labels[part == p]) for p in dict.fromkeys(part)}
     return datasets(
-        parts, form="pictures", name=request.name, notes=[*found.notes, *notes], class_names=names
-    )
+        parts, form="pictures", name=request.name, notes=[*found.notes, *notes], class_names=names,
+        colours=request.colours,
+    )  # fmt: skip
 
 
 def read_one(stream: Stream, request: Request) -> Contents:
-    """Return a single picture as an image to be answered, uint8 (1, h, w).
+    """Return a single picture as an image to be answered, uint8 (1, h, w) or (1, h, w, 3).
 
-    One of up to 64 x 64 pixels stays as it is, but for becoming light on dark; a larger one is
-    framed as a drawing is, 28 x 28. Raises FormatError.
+    One of up to 64 x 64 pixels stays as it is, but grey becomes light on dark; a larger one is
+    framed as a drawing is, 28 x 28, and one in colour whole and in proportion. Raises FormatError.
     """
     raw = stream.rest(MAX_PICTURE_BYTES)
     with opened(raw, request.name, kinds=KEPT) as picture:
-        pixels = upright(levels(picture), orientation(raw))
+        pixels = upright((colours if request.colours else levels)(picture), orientation(raw))
+    if pixels.ndim == 3:
+        return _one_in_colour(pixels, request)
     if max(pixels.shape) > LARGEST_PX:
         note = f"A picture of {pixels.shape[1]:,} x {pixels.shape[0]:,} pixels, framed as MNIST's."
         return Contents(form="picture", images=frozen(to_image(pixels)[None]), notes=(note,))
     images = np.array(pixels[None])
-    notes = _made_light_on_dark(images)
+    notes = made_light_on_dark(images)
     return Contents(form="picture", images=frozen(images), notes=tuple(notes))
+
+
+def _one_in_colour(pixels: np.ndarray, request: Request) -> Contents:
+    shape, notes = request.shape or (SIDE_PX, SIDE_PX), ()
+    high, wide = pixels.shape[:2]
+    if max(high, wide) > LARGEST_PX or request.shape and (high, wide) != shape:
+        pixels = _framed(pixels, shape)
+        notes = (
+            f"A picture of {wide:,} x {high:,} pixels, brought to {shape[1]} x {shape[0]}, whole "
+            "and in proportion.",
+        )
+    return Contents(form="picture", images=frozen(np.array(pixels[None])), notes=notes)
 
 
 def _images_alone(members: Sequence[Member], request: Request) -> Contents:
@@ -92,10 +111,11 @@ def _images_alone(members: Sequence[Member], request: Request) -> Contents:
     ordered = sorted(members, key=lambda member: _counted(member.path))
     images, _, notes = decoded(ordered, request)
     scaled, said = as_bytes({"the pictures": images})
+    scaled, done = settled(scaled, request.colours)
     last = f" to {ordered[-1].name[-40:]}" if len(ordered) > 1 else ""
     notes.append(f"Nothing tells classes: images alone, from {ordered[0].name[-40:]}{last}.")
     return Contents(
-        form="pictures", images=frozen(scaled["the pictures"]), notes=tuple([*notes, *said])
+        form="pictures", images=frozen(scaled["the pictures"]), notes=tuple([*notes, *said, *done])
     )
 
 
@@ -107,31 +127,65 @@ def _counted(path: str) -> list[tuple[int, int, str]]:
 def decoded(
     members: Sequence[Member], request: Request
 ) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """Return images uint8 (n, h, w), which of the members are whole, bool, and what was done."""
+    """Return images uint8 (n, h, w), in colour (n, h, w, 3); which of the members are whole, bool;
+    and what was done.
+    """
     shape, framed, whole = _one_shape(members, request)
     if len(members) * shape[0] * shape[1] > request.max_bytes:
         text = f"{len(members):,} pictures need more than {request.max_bytes:,} bytes"
         raise FormatError(text, too_large=True)
-    images = np.empty((len(members), *shape), np.uint8)
-    turned = 0
-    for at in np.flatnonzero(whole).tolist():
-        request.deadline.check()
-        try:
-            images[at], how = _grey(members[at], shape, framed)
-        except BrokenPictureError as error:
-            _leave_out(whole, at, error)
-        else:
-            turned += how > 1
+    notes = [_FRAMED.format(shape[1], shape[0])] if framed else []
+    try:
+        images, turned = _all(members, whole, shape, framed, request)
+    except _TooLargeInColourError:
+        request = replace(request, colours=False)
+        images, turned = _all(members, whole, shape, framed, request)
+        notes.append(
+            f"In colour they would need more than {request.max_bytes:,} bytes: they became grey."
+        )
     left_out = [member for member, good in zip(members, whole, strict=True) if not good]
     images = images[whole] if left_out else images
-    notes = [_FRAMED] if framed else []
     if turned:
         notes.append(f"{turned:,} photographs lie as their files say: they were put upright.")
     if left_out:
         number = "One picture is" if len(left_out) == 1 else f"{len(left_out):,} pictures are"
         notes.append(f"{number} damaged, such as {left_out[0].path[-60:]}: left out.")
-    notes += _made_light_on_dark(images)
-    return images, whole, notes
+    images, done = settled({"": images})
+    if images[""].ndim == 3:
+        done += made_light_on_dark(images[""])
+    return images[""], whole, notes + done
+
+
+class _TooLargeInColourError(Exception):
+    """Pictures have colours, and there is no room for three channels."""
+
+
+def _all(
+    members: Sequence[Member],
+    whole: np.ndarray,
+    shape: tuple[int, int],
+    framed: bool,
+    request: Request,
+) -> tuple[np.ndarray, int]:
+    """Return the images of the members that are whole, and how many of them were put upright.
+
+    Channels come with the first picture that has colours, and those before it are equal in all.
+    """
+    images, turned = np.empty((len(members), *shape), np.uint8), 0
+    for at in np.flatnonzero(whole).tolist():
+        request.deadline.check()
+        try:
+            pixels, how = _pixels(members[at], shape, framed, request.colours)
+        except BrokenPictureError as error:
+            _leave_out(whole, at, error)
+            continue
+        if pixels.ndim > images.ndim - 1:
+            if 3 * images.size > request.max_bytes:
+                raise _TooLargeInColourError
+            images = in_colour(images)
+        images[at] = pixels if pixels.ndim == images.ndim - 1 else pixels[..., None]
+        turned += how > 1
+    return images, turned
 
 
 def _leave_out(whole: np.ndarray, at: int, error: FormatError) -> None:
@@ -141,24 +195,9 @@ def _leave_out(whole: np.ndarray, at: int, error: FormatError) -> None:
         raise error
 
 
-def _made_light_on_dark(images: np.ndarray) -> list[str]:
-    """Invert, in place, the images that are dark on light; return what is to be said of it."""
-    light = light_ones(images)
-    if light.all():
-        np.subtract(255, images, out=images)
-        return ["Dark on light became light on dark, as MNIST is."]
-    if not light.any():
-        return []
-    np.subtract(255, images, out=images, where=light[:, None, None])
-    return [
-        f"{light.sum():,} of {len(images):,} pictures were dark on light: they became light on "
-        "dark, as MNIST is."
-    ]
-
-
 _FRAMED = (
-    f"The pictures differ in size or are large: each was brought to {SIDE_PX} x {SIDE_PX} pixels, "
-    "whole and in proportion."
+    "The pictures differ in size or are large: each was brought to {} x {} pixels, whole and in "
+    "proportion."
 )
 
 
@@ -206,7 +245,7 @@ def _one_shape(
             )
     if len(sizes) == 1 and max(next(iter(sizes))) <= LARGEST_PX:
         return sizes.pop(), False, whole
-    return (SIDE_PX, SIDE_PX), True, whole
+    return (request.colours and request.shape) or (SIDE_PX, SIDE_PX), True, whole
 
 
 def _raw(member: Member) -> bytes:
@@ -220,18 +259,21 @@ def _raw(member: Member) -> bytes:
         return file.read(MAX_PICTURE_BYTES)
 
 
-def _grey(member: Member, shape: tuple[int, int], framed: bool) -> tuple[np.ndarray, int]:
+def _pixels(
+    member: Member, shape: tuple[int, int], framed: bool, in_colours: bool
+) -> tuple[np.ndarray, int]:
     """Return a picture as uint8 of this shape, upright, brought to it where it is to be framed.
 
-    And what its file says of how it lies, as Exif counts.
+    With channels where it has colours and these are wanted. And what its file says of how it lies,
+    as Exif counts.
     """
     raw = _raw(member)
     how = orientation(raw)
     with opened(raw, member.path[-60:], kinds=KEPT) as picture:
-        if framed:
-            picture.draft("L", (4 * shape[1], 4 * shape[0]))  # a large JPEG is unpacked smaller
-        pixels = upright(levels(picture), how)
-        if not framed and pixels.shape != shape:
+        if framed:  # a large JPEG is unpacked smaller
+            picture.draft("RGB" if in_colours else "L", (4 * shape[1], 4 * shape[0]))
+        pixels = upright((colours if in_colours else levels)(picture), how)
+        if not framed and pixels.shape[:2] != shape:
             raise BrokenPictureError("not of the size that it says: save it again")
         return (_framed(pixels, shape) if framed else pixels), how
 
@@ -242,7 +284,8 @@ def _framed(pixels: np.ndarray, frame: tuple[int, int]) -> np.ndarray:
     scale = min(frame[0] / image.height, frame[1] / image.width)
     size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
     small = np.asarray(image.resize(size, pillow().Resampling.BOX if scale < 1 else None))
-    out = np.full(frame, np.median(_border(pixels)), np.uint8)
+    out = np.empty((*frame, *pixels.shape[2:]), np.uint8)
+    out[:] = np.median(_border(pixels), axis=0)
     top, left = (frame[0] - small.shape[0]) // 2, (frame[1] - small.shape[1]) // 2
     out[top : top + small.shape[0], left : left + small.shape[1]] = small
     return out

@@ -9,6 +9,7 @@ import numpy as np
 
 from ...errors import FormatError
 from ..dataset import MAX_CLASSES, Dataset
+from .colours import alike, in_colour
 from .contents import Contents
 
 _NUMBERED = re.compile(r"(.*)-(\d{5})-of-(\d{5})(\..*)?")
@@ -41,12 +42,14 @@ def joined(name: str, shards: Mapping[int, Contents], count: int) -> Contents:
         if sets:
             raise FormatError(f"{name}: some of its files have labels, and others have none")
         alone = [found.images for found in order if found.images is not None]
+        if any(images.ndim == 4 for images in alone):
+            alone = [in_colour(images) for images in alone]
         _check_shapes(name, [images.shape[1:] for images in alone])
         images = np.concatenate(alone)
         images.flags.writeable = False
         return Contents(form=order[0].form, images=images, notes=_notes(order))
+    sets = of_one_naming(alike(sets))
     _check_shapes(name, [data.images.shape[1:] for data in sets])
-    sets = of_one_naming(sets)
     made = Dataset(
         np.concatenate([data.images for data in sets]),
         np.concatenate([data.labels for data in sets]),

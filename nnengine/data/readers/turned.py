@@ -19,8 +19,8 @@ LETTERS = 27  # classes of EMNIST's letters, which begin at 1
 
 
 def turned(images: np.ndarray) -> np.ndarray:
-    """Return uint8 (n, h, w) with rows and columns of each image exchanged: (n, w, h)."""
-    out = np.ascontiguousarray(images.transpose(0, 2, 1))
+    """Return uint8 (n, h, w), or (n, h, w, 3), with rows and columns of each image exchanged."""
+    out = np.ascontiguousarray(images.swapaxes(1, 2))
     out.flags.writeable = False
     return out
 
@@ -33,7 +33,8 @@ def turned_contents(found: Contents) -> Contents:
         for data in (found.train, found.test)
     )
     images = None if found.images is None else turned(found.images)
-    return replace(found, train=train, test=test, images=images)
+    before = found.coloured and turned_contents(found.coloured)
+    return replace(found, train=train, test=test, images=images, coloured=before)
 
 
 def says_upright(dataset: Dataset) -> bool:
@@ -58,6 +59,8 @@ def looks_turned(dataset: Dataset, *, name: str = "") -> bool:
 
 def _by_digits(dataset: Dataset) -> bool | None:
     height, width = dataset.image_shape
+    if dataset.channels > 1:  # the digits that they are compared with are grey
+        return None
     if height != width or height < 8 or dataset.classes < 10:
         return None
     found = _means(dataset)
