@@ -42,8 +42,10 @@ test-oldest: $(OLDEST)/.made
 	  --ignore-glob='*/test_fuzz.py'
 
 # Every format of other libraries, in and out, each read by its own, PyTorch among them, in an
-# environment of their own. gcc and node are asked where they are.
-test-exchange: $(EXCHANGE)/.made
+# environment of their own: TensorFlow, OpenCV 5 and what runs under Node have theirs beside it
+# (make test-exchange BESIDE= leaves these out). gcc and node are asked where they are.
+BESIDE ?= $(EXCHANGE)-tf/.made $(EXCHANGE)-cv5/.made $(EXCHANGE)-node/.made
+test-exchange: $(EXCHANGE)/.made $(BESIDE)
 	$(EXCHANGE)/bin/python -m pytest $(PYTEST_ARGS) tests/exchange
 	$(EXCHANGE)/bin/python -m tests.exchange.readers
 
@@ -119,6 +121,16 @@ $(EXCHANGE)/.made: requirements-exchange.txt constraints.txt pyproject.toml
 	$(EXCHANGE)/bin/$(INSTALL) -c constraints.txt -r requirements-exchange.txt
 	touch $@
 
+$(EXCHANGE)-%/.made: requirements-exchange-%.txt
+	$(PYTHON) -m venv $(EXCHANGE)-$*
+	$(EXCHANGE)-$*/bin/$(PIP) -r $<
+	touch $@
+
+$(EXCHANGE)-node/.made: tests/exchange/programs/package.json
+	mkdir -p $(EXCHANGE)-node && cp $< $(EXCHANGE)-node
+	npm install --silent --no-audit --no-fund --prefix $(EXCHANGE)-node
+	touch $@
+
 # LLVM's linker for WebAssembly, 100 MB: what compiles the kernels for browsers.
 $(VENV)/.site: $(VENV)/.app
 	$(BIN)/$(INSTALL) $(PINS) -e '.[site]'
@@ -129,4 +141,4 @@ $(VENV)/.bench: $(VENV)/.test requirements-bench.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(OLDEST) $(EXCHANGE) .venv-new .pytest_cache .hypothesis .ruff_cache build *.egg-info
+	rm -rf $(VENV) $(OLDEST) $(EXCHANGE)* .venv-new .pytest_cache .hypothesis .ruff_cache build *.egg-info

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +23,7 @@ from .training import TrainingConfig, layertext, training
 from .training.events import Evaluated, Event, TrainingDiverged
 from .training.kinds import Number, Whole
 from .training.settings import SETTINGS
+from .training.state import TrainingState
 
 LAYERS = "layers"  # the one range that is no setting
 _TRIES = 100  # draws for each candidate that is to differ from those before it
@@ -74,6 +75,8 @@ class Candidate:
     seconds: float = 0.0
     fault: str = ""
     run: Generator[Event, None, None] | None = field(default=None, repr=False)
+    config: TrainingConfig | None = field(default=None, repr=False)
+    state: TrainingState = field(default_factory=TrainingState, repr=False)
 
     @property
     def rank(self) -> tuple[float, ...]:
@@ -151,13 +154,16 @@ def searching(
     epochs: int = 9,
     factor: int = 3,
     seed: int = 0,
+    client: Any = None,
 ) -> Generator[Candidate, None, list[Candidate]]:
     """Search; yield a candidate whenever its run has come to the end of a round.
 
     Returns all, the best first: who was in most rounds, by accuracy on `held_out`, then by loss.
     Their networks are as they were when their runs ended. ranges: see `read_range`; fixed: other
     settings, of `TrainingConfig` and `Network.build`, and `layers`. The same arguments find the
-    same. Raises ConfigError where settings cannot be, before anything is trained.
+    same. client: a `dask.distributed.Client`, whose workers train the candidates of a round at the
+    same time; scores are those of one process. Raises ConfigError where settings cannot be, before
+    anything is trained.
     """
     for name, value in (("candidates", candidates), ("epochs", epochs), ("factor", factor)):
         if value < 1:
@@ -168,23 +174,26 @@ def searching(
         _candidate(n, settings, dict(fixed or {}), dataset, held_out, epochs, seed)
         for n, settings in enumerate(drawn(ranges, candidates, seed), 1)
     ]
-    return _race(everybody, rounds(len(everybody), epochs, factor))
+    advance = _here if client is None else _on(client, dataset, held_out)
+    return _race(everybody, rounds(len(everybody), epochs, factor), advance)
+
+
+Advance = Callable[[list[Candidate], int], Iterator[Candidate]]
 
 
 def _race(
-    everybody: list[Candidate], plan: list[tuple[int, int]]
+    everybody: list[Candidate], plan: list[tuple[int, int]], advance: Advance
 ) -> Generator[Candidate, None, list[Candidate]]:
     """Have the candidates train, fewer in every round."""
     left = everybody
     try:
         for count, until in plan:
-            left = sorted(left, key=lambda one: one.rank)[:count]
-            for one in everybody:
-                if one in left:
-                    _train(one, until)
-                    yield one
-                else:
+            best = sorted(left, key=lambda one: one.rank)[:count]
+            for one in left:
+                if one not in best:
                     _leave(one)
+            left = [one for one in everybody if one in best]
+            yield from advance(left, until)
     finally:
         for one in everybody:
             _leave(one)
@@ -216,7 +225,57 @@ def _candidate(
     )
     config = TrainingConfig(**every, epochs=epochs, seed=seed)
     run = training(network, dataset, config, held_out)
-    return Candidate(number, settings, network, run=run)
+    return Candidate(number, settings, network, run=run, config=config)
+
+
+def _here(left: list[Candidate], until: int) -> Iterator[Candidate]:
+    """Have candidates train one after the other, each with all cores."""
+    for one in left:
+        _train(one, until)
+        yield one
+
+
+def _on(client: Any, dataset: Dataset, held_out: Dataset) -> Advance:
+    """Return what has a cluster's workers train candidates; the data go to each worker once.
+
+    Networks come back at the end of a round, with all that a run carries, and may go on elsewhere.
+    """
+    data: list[Any] = []
+
+    def advance(left: list[Candidate], until: int) -> Iterator[Candidate]:
+        if not data:
+            data.append(client.scatter((dataset, held_out), broadcast=True, hash=False))
+        for one in left:
+            _leave(one)
+        parts = [(one.network, one.config, one.state, one.rounds) for one in left]
+        futures = [client.submit(_there, *part, *data[0], until, pure=False) for part in parts]
+        for one, future in zip(left, futures, strict=True):
+            found = future.result()
+            for name in ("network", "state", "epochs", "accuracy", "loss", "rounds", "fault"):
+                setattr(one, name, getattr(found, name))
+            one.seconds += found.seconds
+            yield one
+
+    return advance
+
+
+def _there(
+    network: Network,
+    config: TrainingConfig,
+    state: TrainingState,
+    rounds_before: int,
+    dataset: Dataset,
+    held_out: Dataset,
+    until: int,
+) -> Candidate:
+    """Train on a worker up to the end of an epoch; return what became of the network."""
+    # A call goes past the end of one epoch at most, and so no measurement is lost between rounds.
+    state.steps_per_call = config.steps_per_epoch(len(dataset))
+    run = training(network, dataset, config, held_out, state)
+    one = Candidate(0, {}, network, rounds=rounds_before, run=run, state=state)
+    _train(one, until)
+    _leave(one)
+    return one
 
 
 def _train(one: Candidate, until: int) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from nnengine import Dataset, Network, TrainingConfig, training
 from nnengine.errors import ConfigError, FormatError
+from nnengine.fitting import examples as fitted_examples
 from nnengine.fitting.examples import Examples, as_bytes, as_floats, prepared
 from nnengine.fitting.passes import Memory, mean_loss, passes, weighted
 
@@ -62,6 +63,21 @@ def test_order_and_the_way_to_write_repetitions_change_nothing(rows):
     assert first.rows.tobytes() == second.rows.tobytes()
     assert first.codes.tobytes() == second.codes.tobytes()
     assert np.array_equal(first.weights, second.weights)
+
+
+def test_rows_whose_keys_meet_are_not_taken_for_one(monkeypatch):
+    rows, codes = table().rows.repeat(2, axis=0), table().codes.repeat(2)
+    expected = kinds(prepared(rows, codes, None))
+    monkeypatch.setattr(fitted_examples, "_keys", lambda rows: np.zeros((len(rows), 2), np.uint64))
+    assert expected == kinds(prepared(rows, codes, None))
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 4, 7])
+def test_rows_that_differ_in_any_one_bit_have_keys_of_their_own(width):
+    bits = np.packbits(np.eye(8 * width, dtype=np.uint8), axis=1)
+    rows = np.vstack([bits, bits ^ 255, 0 * bits[:1], 0 * bits[:1] + 255])
+    keys = fitted_examples._keys(rows)
+    assert len(np.unique(rows, axis=0)) == len(np.unique(keys, axis=0))
 
 
 def test_nothing_that_weighs_anything_is_refused():

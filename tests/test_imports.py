@@ -108,6 +108,7 @@ LIBRARIES = {
     "pyarrow": "nnengine/data/readers/parquet.py nnengine/data/readers/writers.py",
     "pandas": "",
     "sklearn": "nnengine/estimator.py",
+    "distributed": "nnengine/cli/search.py",
     "torch": "nnengine/data/taking.py",
     "pickle": "",
     "multiprocessing": "",

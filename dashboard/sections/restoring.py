@@ -85,8 +85,8 @@ def restore() -> None:
     with st.container(border=True, height="stretch"):
         st.header("Restore")
         uploads = st.file_uploader(
-            "Model files (.npz, .nnm, ONNX, safetensors, Keras)", accept_multiple_files=True,
-            key=f"models.upload.{state.get('models.round', 0)}",
+            "Model files (.npz, .nnm, ONNX, safetensors, Keras, TensorFlow.js, skops)",
+            accept_multiple_files=True, key=f"models.upload.{state.get('models.round', 0)}",
             help="Saved here, by the nnengine command, by the original program or by other "
             "libraries. Weights alone, in .npz or .safetensors, need the two fields below.",
         )  # fmt: skip

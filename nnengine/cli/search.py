@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import sys
+from contextlib import nullcontext
 from typing import Any
 
 from .. import kernels
@@ -21,6 +22,8 @@ from .files import emptied, keep_apart
 from .options import add_command, add_data, add_settings, answer, settings_said
 from .train import usual
 
+_LIKE = "tcp://10.0.0.5:8786"
+_PATIENCE_S = 10  # for a scheduler to answer
 EPOCHS = 9  # of who is in the last round, where nobody says it
 
 
@@ -58,6 +61,7 @@ def add(commands: Any) -> None:
     )
     add("--layers", metavar="LAYERS", help="hidden layers of all candidates, as text (128)")
     add("--out", metavar="FILE", help="save the best network as .npz or .nnm")
+    add("--dask", metavar="ADDRESS", help=f"of a Dask scheduler whose workers train: {_LIKE}")
     add_settings(command, usual())
 
 
@@ -70,7 +74,8 @@ def _search(arguments: argparse.Namespace) -> None:
         raise ConfigError("a search counts in epochs: give --epochs, the length of the last round")
     data, test = train_data(words, [], Righting.asked(arguments))
     rest, held_out = data.split(arguments.hold_out, rng=arguments.seed)
-    found = _run(arguments, ranges, rest, held_out)
+    with _cluster(arguments.dask) as client:
+        found = _run(arguments, ranges, rest, held_out, client)
     best = found[0]
     if math.isnan(best.loss):
         raise ConfigError(f"all candidates diverged: {best.fault}")
@@ -80,8 +85,31 @@ def _search(arguments: argparse.Namespace) -> None:
     answer(result, report.search_lines(result), arguments, beside=arguments.out)
 
 
+def _cluster(address: str | None) -> Any:
+    """Return a client of a Dask cluster, to be left again, or what stands for none."""
+    if address is None:
+        return nullcontext()
+    try:
+        from distributed import Client  # pyright: ignore[reportMissingImports]
+    except ImportError:
+        raise ConfigError(
+            "--dask needs dask.distributed, which is not installed: pip install distributed"
+        ) from None
+    try:
+        return Client(address, timeout=_PATIENCE_S)
+    except (OSError, ValueError, TypeError) as fault:  # a timeout is an OSError
+        raise ConfigError(
+            f"--dask {address}: no scheduler answers there ({str(fault)[:80]}): start one with "
+            f"`dask scheduler` and give the address it prints, such as {_LIKE}"
+        ) from None
+
+
 def _run(
-    arguments: argparse.Namespace, ranges: list[Range], rest: Dataset, held_out: Dataset
+    arguments: argparse.Namespace,
+    ranges: list[Range],
+    rest: Dataset,
+    held_out: Dataset,
+    client: Any,
 ) -> list[Candidate]:
     """Return all candidates, the best first; tell a terminal of each as it comes to a rest."""
     fixed = settings_said(arguments)
@@ -99,11 +127,13 @@ def _run(
         epochs=epochs,
         factor=arguments.factor,
         seed=arguments.seed,
+        client=client,
     )
     if sys.stderr.isatty():
         plan = rounds(arguments.candidates, epochs, arguments.factor)
         note("rounds: " + ", then ".join(f"{n} to epoch {until}" for n, until in plan))
-    kernels.warm_up()
+    if client is None:
+        kernels.warm_up()
     while True:
         try:
             one = next(search)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,6 +93,15 @@ FORMS = {
             reads=True, read_by="Keras 3 (3.15), with any back end", needs="h5py",
         ),
         Form(
+            kind="h5", title="Keras .h5", suffixes=(".h5",), module="keras", writer="write_old",
+            read_by="Keras 2 (tf_keras 2.21) and Keras 3 (3.15)", needs="h5py",
+        ),
+        Form(
+            kind="tfjs", title="TensorFlow.js", suffixes=(".tfjs.zip",), module="tfjs",
+            writer="write", reads=True,
+            read_by="TensorFlow.js (4.22): tf.loadLayersModel, once unpacked",
+        ),
+        Form(
             kind="numpy", title="NumPy code", suffixes=(".py",), module="numpy_code",
             writer="write", read_by="Python with NumPy: one file that anybody can read",
             most=IN_BASE_64,
@@ -106,6 +116,7 @@ FORMS = {
             writer="write", read_by="browsers and Node (20): one ES module",
             most=IN_BASE_64,
         ),
+        Form(kind="skops", title="skops", suffixes=(".skops",), module="skops", reads=True),
         Form(kind="weights", title="arrays in .npz", suffixes=(".npz",), module="weights",
              reads=True),
     )
@@ -128,7 +139,7 @@ def recognised(
     source: Source, told: Told | None = None, *, max_bytes: int = MAX_BYTES
 ) -> tuple[Network, str, int, str | None]:
     """Do `load`, and return (network, kind of file, its bytes, its name) as well."""
-    data, name = modelfile.contents(source, max_bytes)
+    data, name = _contents(source, max_bytes)
     form = foreign(data[:HEAD], len(data))
     if _is_pickle(data[:HEAD]):
         raise fault(
@@ -147,6 +158,16 @@ def recognised(
     except ConfigError as error:
         raise ConfigError(f"{name}: {error}" if name else str(error)) from None
     return network, form.kind, len(data), name
+
+
+def _contents(source: Source, max_bytes: int) -> tuple[bytes, str | None]:
+    """Return the bytes of a model and its name; a folder of TensorFlow.js as one zip."""
+    if isinstance(source, str | os.PathLike):
+        folder = os.path.isdir(source) or os.fspath(source).lower().endswith(".json")
+        gathered = FORMS["tfjs"].function("gathered") if folder else None
+        if gathered and (found := gathered(source, max_bytes)):
+            return found
+    return modelfile.contents(source, max_bytes)
 
 
 def foreign(head: bytes, size: int) -> Form | None:

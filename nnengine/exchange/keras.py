@@ -1,4 +1,4 @@
-"""Keras: `.keras` of Keras 3 in and out, `.h5` of Keras 2 and 3 in; h5py opens what holds weights.
+"""Keras: `.keras` of Keras 3 and whole models in `.h5`, in and out; h5py opens what holds weights.
 
 A .keras is a zip of config.json, metadata.json and model.weights.h5, where weights lie by the kinds
 of layers, in the order of config.json: layers/dense/vars/0, layers/dense_1/vars/0. An .h5 names
@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import re
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
@@ -18,21 +17,20 @@ from typing import Any
 
 import numpy as np
 
-from ..core.activations import LEAK
 from ..core.arithmetic import calmly
 from ..core.network import Network
 from ..errors import ConfigError, FormatError
-from ..storage.folding import folded
 from ..storage.modelfile import zip_faults
 from ..storage.modelheader import parsed
 from .keras_layers import Layers
+from .keras_out import KERAS_2, config_of_2, config_of_3, layers_of, snake
 from .loose import Told
-from .steps import Step, steps_of
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
 MAX_CONFIG_BYTES = 4 * 2**20
 _MEMBERS = ("config.json", "metadata.json", "model.weights.h5")
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)
+_MOST_ATTRIBUTE = 64_000  # bytes that an attribute of HDF5 can have
 
 
 def matches(head: bytes, size: int) -> bool:
@@ -149,12 +147,6 @@ def _by_name(h5py: Any, file: Any) -> Any:
     return arrays
 
 
-def snake(kind: str) -> str:
-    """Return what Keras calls layers of a class: Conv2D is conv2d, MaxPooling2D max_pooling2d."""
-    parted = re.sub(r"(.)([A-Z][a-z0-9]+)", r"\1_\2", re.sub(r"\W+", "", kind))
-    return re.sub(r"([a-z])([A-Z])", r"\1_\2", parted).lower()
-
-
 # Writing -----------------------------------------------------------------------------------
 
 
@@ -166,64 +158,50 @@ def write(network: Network) -> bytes:
     import h5py  # pyright: ignore[reportMissingImports]
 
     stream = io.BytesIO()
-    layers = list(_layers(network))
+    layers = layers_of(network)
     seen: Counter[str] = Counter()
     with h5py.File(stream, "w") as file:
-        for kind, _, arrays in layers:
-            word = snake(kind)
+        for layer in layers:
+            word = snake(layer.kind)
             place = f"layers/{word}_{seen[word]}" if seen[word] else f"layers/{word}"
             seen[word] += 1
             group = file.create_group(f"{place}/vars")
-            for n, array in enumerate(arrays):
-                group.create_dataset(str(n), data=array.astype(np.float32))
-    shape = [None, *network.shape]
-    entries = [_entry("InputLayer", {"batch_shape": shape, "dtype": "float32", "name": "pixels"})]
-    entries += [
-        _entry(kind, {"name": f"{snake(kind)}_{n}", **config})
-        for n, (kind, config, _) in enumerate(layers)
-    ]
-    config = {
-        "module": "keras", "class_name": "Sequential", "registered_name": None,
-        "config": {"name": "network", "layers": entries}, "build_config": {"input_shape": shape},
-    }  # fmt: skip
-    parts = (config, {"keras_version": "3.0.0", "date_saved": ""}, stream.getvalue())
+            for n, array in enumerate(layer.arrays):
+                group.create_dataset(str(n), data=array)
+    parts = (config_of_3(network, layers), {"keras_version": "3.0.0", "date_saved": ""})
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
-        for name, part in zip(_MEMBERS, parts, strict=True):
-            raw = part if isinstance(part, bytes) else json.dumps(part).encode()
-            archive.writestr(zipfile.ZipInfo(name, _ZIP_DATE), raw)
+        for name, part in zip(_MEMBERS, parts, strict=False):
+            archive.writestr(zipfile.ZipInfo(name, _ZIP_DATE), json.dumps(part))
+        archive.writestr(zipfile.ZipInfo(_MEMBERS[2], _ZIP_DATE), stream.getvalue())
     return packed.getvalue()
 
 
-def _entry(kind: str, config: dict[str, Any]) -> dict[str, Any]:
-    return {"module": "keras.layers", "class_name": kind, "config": config, "registered_name": None}
+def write_old(network: Network) -> bytes:
+    """Return the network as .h5, as Keras 2 saved whole models: pixels and answers as in `write`.
 
+    Raises ConfigError for more layers than HDF5 holds the description of.
+    """
+    import h5py  # pyright: ignore[reportMissingImports]
 
-def _layers(network: Network) -> Iterator[tuple[str, dict[str, Any], tuple[np.ndarray, ...]]]:
-    """Yield (class, config, arrays) of the layers, from bytes to probabilities."""
-    yield "Rescaling", {"scale": network.input_scale, "offset": 0.0}, ()
-    for step in steps_of(folded(network), channels_first=False):
-        if any(step.pads):
-            top, left, bottom, right = step.pads
-            yield "ZeroPadding2D", {"padding": [[top, bottom], [left, right]]}, ()
-        yield _layer(step)
-    yield "Activation", {"activation": "softmax"}, ()
-
-
-def _layer(step: Step) -> tuple[str, dict[str, Any], tuple[np.ndarray, ...]]:
-    if step.kind == "dense":
-        return "Dense", {"units": step.arrays[0].shape[1]}, step.arrays
-    if step.kind == "conv":
-        *window, _, maps = step.arrays[0].shape
-        return "Conv2D", {"filters": maps, "kernel_size": window, "strides": step.stride,
-                          "padding": "valid"}, step.arrays  # fmt: skip
-    if step.kind in ("pool", "average"):
-        kind = "MaxPooling2D" if step.kind == "pool" else "AveragePooling2D"
-        return kind, {"pool_size": list(step.window), "strides": step.stride}, ()
-    if step.kind == "norm":
-        return "BatchNormalization", {"epsilon": step.epsilon}, step.arrays
-    if step.name == "leaky_relu":
-        return "LeakyReLU", {"negative_slope": LEAK}, ()
-    return ("Flatten", {}, ()) if step.kind == "flatten" else (
-        "Activation", {"activation": step.name}, ()
-    )  # fmt: skip
+    layers = layers_of(network)
+    config = json.dumps(config_of_2(network, layers))
+    if len(config) > _MOST_ATTRIBUTE:
+        raise ConfigError(
+            f"{len(layers)} layers are more than a .h5 file describes (64 kB of text in HDF5): "
+            "take keras or onnx"
+        )
+    stream = io.BytesIO()
+    with h5py.File(stream, "w") as file:
+        group = file.create_group("model_weights")
+        for one in (file, group):
+            one.attrs["keras_version"], one.attrs["backend"] = KERAS_2.encode(), b"tensorflow"
+        file.attrs["model_config"] = config.encode()
+        group.attrs["layer_names"] = np.array([layer.name.encode() for layer in layers])
+        for layer in layers:
+            held = group.create_group(layer.name)
+            names = [f"{path}:0" for path in layer.paths]
+            held.attrs["weight_names"] = np.array([name.encode() for name in names], "S")
+            for name, array in zip(names, layer.arrays, strict=True):
+                held.create_dataset(name, data=array)
+    return stream.getvalue()

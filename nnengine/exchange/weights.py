@@ -16,7 +16,8 @@ from ..storage.modelfile import members_of, zip_faults
 from .loose import Told, network_of
 
 MAX_MEMBERS = 1000
-_WHOLE = ("i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1")  # a count of epochs, say
+# Whole numbers too: a count of epochs, say.
+KINDS = ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1")
 
 
 def matches(head: bytes, size: int) -> bool:
@@ -36,22 +37,36 @@ def read(data: bytes, told: Told) -> Network:
     if b"header.npy" in data:  # of ours, in another order
         return modelfile.load(data)
     with zip_faults(), zipfile.ZipFile(io.BytesIO(data)) as archive:
-        left = len(data) * 20 + 2**26  # weights deflate by a tenth, zeros a thousandfold
+        left = room_in(data)
         for name, info in members_of(archive).items():
-            with archive.open(info) as stream:
-                head = read_head(stream, name, kinds=("f2", "f4", "f8", *_WHOLE))
-                size = int(np.prod(head.shape, dtype=object)) * head.dtype.itemsize
-                most = min(info.file_size, info.compress_size * DEFLATE_RATIO + 64)
-                left -= size
-                if size > most or left < 0:
-                    raise FormatError(
-                        f"{name[:80]!r} claims {size:,} bytes, which this file cannot hold"
-                    )
-                if head.dtype.kind != "f" and len(head.shape) > 0:
-                    raise FormatError(
-                        f"a zip without header.npy, and {name[:80]!r} holds {head.dtype}: data, "
-                        "or no weights: expected arrays of float32 or float64"
-                    )
-                values = read_values(stream, head, name)
-            arrays[name] = values.astype(np.float32) if head.dtype.itemsize == 2 else values
+            array = array_in(archive, info, left)
+            left -= array.nbytes
+            if array.dtype.kind != "f" and array.ndim > 0:
+                raise FormatError(
+                    f"a zip without header.npy, and {name[:80]!r} holds {array.dtype}: data, "
+                    "or no weights: expected arrays of float32 or float64"
+                )
+            arrays[name] = array
     return network_of(arrays, told)
+
+
+def room_in(data: bytes) -> int:
+    """Return how many bytes of numbers a zip may hold: weights deflate by a tenth, as a rule."""
+    return len(data) * 20 + 2**26
+
+
+def array_in(
+    archive: zipfile.ZipFile, info: zipfile.ZipInfo, left: int, kinds: tuple[str, ...] = KINDS
+) -> np.ndarray:
+    """Return the array in a member of at most `left` bytes; halves become float32.
+
+    Raises FormatError for what claims more than the zip can hold, before memory is set aside.
+    """
+    name = info.filename
+    with archive.open(info) as stream:
+        head = read_head(stream, name, kinds=kinds)
+        size = int(np.prod(head.shape, dtype=object)) * head.dtype.itemsize
+        if size > min(info.file_size, info.compress_size * DEFLATE_RATIO + 64, left):
+            raise FormatError(f"{name[:80]!r} claims {size:,} bytes, which this file cannot hold")
+        values = read_values(stream, head, name)
+    return values.astype(np.float32) if head.dtype.str[1:] == "f2" else values

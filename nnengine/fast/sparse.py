@@ -30,6 +30,8 @@ CALL_S = 0.005  # of several steps
 class Sparse(Gathered):
     """Batches of 256 images at most are steps of one call; the gradient of others is gathered."""
 
+    call_s = CALL_S  # longer where nobody waits for what is told between calls
+
     def __init__(self, task: Task) -> None:
         super().__init__(task)
         self.path = DISTORTED if task.config.augmentation else _path_of(self.split.images)
@@ -37,7 +39,9 @@ class Sparse(Gathered):
         self.indptr: np.ndarray | None = None  # of the lists that `steps` reads
         self.steps: Any = None
         self.largest = 0
-        self.step_s = CALL_S  # what a step took lately: until that is known, a call is one step
+        self.step_s = (
+            self.call_s
+        )  # what a step took lately: until that is known, a call is one step
         self.shuffled: Shuffled | None = None  # where every step is one of a small batch
 
     def prepare(self) -> Generator[Event, None, None]:
@@ -65,7 +69,7 @@ class Sparse(Gathered):
 
     def take(self, most: int) -> Generator[Event, None, list[Taken]]:
         """Take the next steps: those of small batches together."""
-        started, most = time.perf_counter(), min(most, max(1, int(CALL_S / self.step_s)))
+        started, most = time.perf_counter(), min(most, max(1, int(self.call_s / self.step_s)))
         if self.shuffled is not None:
             rows, size = self.shuffled.take(most), self.shuffled.size or 0
             sizes = [min(size, len(rows) - start) for start in range(0, len(rows), size)]

@@ -32,6 +32,8 @@ class Windowed(Gathered):
     """Batches of 1,024 images at most are steps of one call, or their gradient is; of others the
     gradient is gathered."""
 
+    call_s = CALL_S  # longer where nobody waits for what is told between calls
+
     def __init__(self, task: Task) -> None:
         super().__init__(task)
         network, optimizer = task.network, task.optimizer
@@ -48,7 +50,7 @@ class Windowed(Gathered):
         self.steps: Any = None
         self.images: Any = None  # that `steps` reads
         self.largest = 0
-        self.step_s = CALL_S  # what a step took lately: until that is known, a call is one step
+        self.step_s = self.call_s  # what a step took lately; until then a call is one step
         self.shuffled: Shuffled | None = None  # where every step is one of a small batch
 
     def prepare(self) -> Generator[Event, None, None]:
@@ -70,7 +72,7 @@ class Windowed(Gathered):
 
     def take(self, most: int) -> Generator[Event, None, list[Taken]]:
         """Take the next steps: those of small batches together."""
-        started, most = time.perf_counter(), min(most, max(1, int(CALL_S / self.step_s)))
+        started, most = time.perf_counter(), min(most, max(1, int(self.call_s / self.step_s)))
         if self.shuffled is not None:
             rows, size = self.shuffled.take(most), self.shuffled.size or 0
             sizes = [min(size, len(rows) - start) for start in range(0, len(rows), size)]

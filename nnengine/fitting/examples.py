@@ -15,6 +15,7 @@ import numpy as np
 from ..errors import ConfigError, FormatError
 
 _AT_ONCE = 4096  # rows looked at, so that no second table of floats is needed
+_HASHED = 1024  # rows: what is made of them stays in the cache
 _ROUNDING = 3e-5  # of 255: what float32 leaves of a byte that was divided by 255
 _COPIES = 2  # as many rows at most, repeated, instead of weights: compiled steps know none
 
@@ -62,13 +63,44 @@ def prepared(rows: np.ndarray, codes: np.ndarray, weights: np.ndarray | None) ->
 def _merged(
     rows: np.ndarray, codes: np.ndarray, weights: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return (the first of each kind of row, what all of the kind weigh), by the rows' digests."""
-    digests = b"".join(hashlib.blake2b(row, digest_size=16).digest() for row in rows)
-    keys = np.frombuffer(digests, "<u8").reshape(-1, 2)
+    """Return (the first of each kind of row, what all of the kind weigh), in an order of ours."""
+    found = _by(_keys(rows), codes, weights)
+    if not _alike(rows, *found):  # by chance once in 1e10 tables as large as MNIST
+        digests = b"".join(hashlib.blake2b(row, digest_size=16).digest() for row in rows)
+        found = _by(np.frombuffer(digests, "<u8").reshape(-1, 2), codes, weights)
+    order, starts = found
+    return order[starts], np.add.reduceat(weights[order], starts)
+
+
+def _by(keys: np.ndarray, codes: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return (order of rows by their keys and classes, where in it each kind begins)."""
     order = np.lexsort((weights, codes, keys[:, 0], keys[:, 1]))
     named = np.column_stack((keys[order], codes[order].astype(np.uint64)))
-    starts = np.flatnonzero(np.r_[True, (named[1:] != named[:-1]).any(axis=1)])
-    return order[starts], np.add.reduceat(weights[order], starts)
+    return order, np.flatnonzero(np.r_[True, (named[1:] != named[:-1]).any(axis=1)])
+
+
+def _alike(rows: np.ndarray, order: np.ndarray, starts: np.ndarray) -> bool:
+    """Tell whether the rows of each kind are equal, byte for byte."""
+    again = np.delete(np.arange(len(order)), starts)  # whose kind has one before them
+    return all(
+        rows[order[one]].tobytes() == rows[order[one - 1]].tobytes() for one in again.tolist()
+    )
+
+
+def _keys(rows: np.ndarray) -> np.ndarray:
+    """Return uint64 (n, 2): numbers that tell rows apart, by their bytes alone.
+
+    Multilinear hashing of words of 32 bits with factors of 64 (Lemire & Kaser 2014), six times as
+    fast as BLAKE2 on MNIST's rows; whoever knows the factors can have two rows meet.
+    """
+    size = rows.shape[1] * rows.itemsize
+    factors = np.random.default_rng(7).integers(0, 2**64, (-(-size // 4), 2), np.uint64)
+    keys = np.empty((len(rows), 2), np.uint64)
+    for start in range(0, len(rows), _HASHED):
+        some = np.ascontiguousarray(rows[start : start + _HASHED]).view(np.uint8)
+        padded = np.pad(some, ((0, 0), (0, -size % 4)))
+        keys[start : start + _HASHED] = padded.view("<u4").astype(np.uint64) @ factors
+    return keys
 
 
 def as_bytes(rows: np.ndarray, factors: tuple[int, ...] = (1, 255)) -> tuple[np.ndarray, int]:

@@ -29,6 +29,10 @@ from ..training.record import Timings
 from ..training.state import Task, TrainingState
 from .examples import Examples
 
+# Of several steps in one call, for nobody here hears of them on the way: against 5 ms, 0.120 ->
+# 0.110 s of the processor for a fit of one pass over 20,000 digits.
+_CALL_S = 0.05
+
 
 @dataclass(slots=True)
 class Memory:
@@ -153,7 +157,9 @@ def _as_dataset(network: Network, examples: Examples) -> Dataset | None:
 
 
 def _executor(task: Task) -> Any:
-    return fast.choose(task)[0] if isinstance(task.dataset, Dataset) else Gathered(task)
+    executor: Any = fast.choose(task)[0] if isinstance(task.dataset, Dataset) else Gathered(task)
+    executor.call_s = _CALL_S
+    return executor
 
 
 def _through(events: Generator[Any, None, Any]) -> Any:

@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from nnengine import Network, exchange
+from tests.exchange.elsewhere import ELSEWHERE, SHOWN, Elsewhere, all_grouped, netron_lacks
 from tests.exchange.nets import NETS, answers, images_for
 
 MOST = 1e-5  # that an answer may differ by
@@ -104,6 +105,14 @@ def by_opencv(data: bytes, net: Network, images: np.ndarray, folder: Path) -> np
     return model.forward()
 
 
+def by_tract(data: bytes, net: Network, images: np.ndarray, folder: Path) -> np.ndarray:
+    import tract
+
+    (folder / "net.onnx").write_bytes(data)
+    found = tract.onnx().load(folder / "net.onnx").into_model().into_runnable()
+    return found.run([channels_first(images)])[0].to_numpy()
+
+
 def by_keras(data: bytes, net: Network, images: np.ndarray, folder: Path) -> np.ndarray:
     os.environ.setdefault("KERAS_BACKEND", "torch")
     import keras
@@ -159,32 +168,61 @@ READERS = [
     Reader("onnx", "ONNX Runtime", "onnxruntime", by_onnxruntime),
     Reader("onnx", "onnx.reference, checker", "onnx", by_reference),
     Reader("onnx", "OpenCV", "cv2", by_opencv, package="opencv-python-headless"),
+    Reader("onnx", "tract", "tract", by_tract),
     Reader("keras", "nnengine, h5py", "h5py", by_ourselves),
     Reader("keras", "Keras on PyTorch", "keras", by_keras),
+    Reader("h5", "nnengine, h5py", "h5py", by_ourselves),
+    Reader("tfjs", "nnengine", "nnengine", by_ourselves),
     Reader("numpy", "NumPy", "numpy", by_numpy),
     Reader("c", "gcc", "gcc", by_gcc, program=True),
     Reader("js", "Node", "node", by_node, program=True),
 ]
+
+NETRON = "Netron's parser"
+ALL: list[Reader | Elsewhere] = [*READERS, *ELSEWHERE]
 
 
 def rows() -> Iterator[str]:
     """Yield the table, asking every reader about every network."""
     yield "| format | read by | version | furthest answer, of 1,000 images a network |"
     yield "| --- | --- | --- | --- |"
-    for reader in READERS:
-        title = exchange.FORMS[reader.kind].title
-        if reader.missing:
-            print(f"{title}: {reader.missing}", file=sys.stderr)
+    for kind, name in listed():
+        title = exchange.FORMS[kind].title
+        reader = next((r for r in ALL if (r.kind, r.name) == (kind, name)), None)
+        reason = netron_lacks() if reader is None else reader.missing
+        if reason:
+            print(f"{title}, {name}: {reason}", file=sys.stderr)
             continue
-        worst = 0.0
-        for net in NETS.values():
-            images, data = images_for(net), exchange.to_bytes(net, reader.kind)
-            with tempfile.TemporaryDirectory() as folder:
-                found = reader.answers(data, net, images, Path(folder))
-            worst = max(worst, float(np.abs(answers(net, images) - found).max()))
-        verdict = f"{worst:.1g} off" if worst < MOST else f"WRONG: {worst:.1g} off"
-        version = "" if reader.needs == "nnengine" else reader.version
-        yield f"| {title} | {reader.name} | {version} | {verdict} |"
+        if reader is None:
+            verdict = "a node a layer" if all_grouped(NETS, kind) else "WRONG: layers torn apart"
+            version = metadata.version("netron")
+        else:
+            worst = furthest(reader)
+            verdict = f"{worst:.1g} off" if worst < MOST else f"WRONG: {worst:.1g} off"
+            ours = isinstance(reader, Reader) and reader.needs == "nnengine"
+            version = "" if ours else reader.version
+        yield f"| {title} | {name} | {version} | {verdict} |"
+
+
+def listed() -> list[tuple[str, str]]:
+    """Return (kind, name) of all that the table lists, format by format."""
+    every = [(reader.kind, reader.name) for reader in ALL] + [(kind, NETRON) for kind in SHOWN]
+    return sorted(every, key=lambda row: list(exchange.FORMS).index(row[0]))
+
+
+def furthest(reader: Reader | Elsewhere) -> float:
+    """Return by how much a reader's answers differ at most from the networks' own."""
+    with tempfile.TemporaryDirectory() as folder:
+        if isinstance(reader, Elsewhere):
+            found = reader.answers(NETS, Path(folder))
+        else:
+            found = {}
+            for n, (name, net) in enumerate(NETS.items()):
+                (place := Path(folder) / str(n)).mkdir()
+                data = exchange.to_bytes(net, reader.kind)
+                found[name] = reader.answers(data, net, images_for(net), place)
+    own = {name: answers(net, images_for(net)) for name, net in NETS.items()}
+    return max(float(np.abs(own[name] - found[name]).max()) for name in NETS)
 
 
 if __name__ == "__main__":

@@ -10,8 +10,9 @@ import zipfile
 import numpy as np
 import pytest
 
-from nnengine import EngineError, FormatError, Network, exchange
-from nnengine.exchange.keras import snake
+from nnengine import ConfigError, EngineError, FormatError, Network, exchange
+from nnengine.exchange.keras_out import snake
+from tests.exchange.elsewhere import PROGRAMS, TF, lacks, run
 from tests.exchange.nets import NETS, answers, images_for
 
 h5py = pytest.importorskip("h5py", reason="h5py is not installed")
@@ -190,3 +191,32 @@ def test_a_config_changed_at_random_ends_in_a_network_or_in_a_refusal():
         except EngineError:
             continue
     assert 0 < read < 1000
+
+
+# Keras 2 -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def old(tmp_path_factory):
+    """A folder of models that Keras 2 made, trained a step or two and saved as .h5."""
+    if reason := lacks(TF, "tf_keras"):
+        pytest.skip(reason)
+    folder = tmp_path_factory.mktemp("keras-2")
+    images = images_for(NETS["dense"], 200).astype(np.float32) / 255
+    np.save(folder / "images.npy", images)
+    run(TF / "bin" / "python", PROGRAMS / "keras_2_made.py", folder, folder / "images.npy")
+    return folder
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("name", ["tutorial", "functional", "many"])
+def test_what_keras_2_saves_answers_the_same(old, name):
+    net, images = exchange.load(old / f"{name}.h5"), images_for(NETS["dense"], 200)
+    wanted = np.load(old / f"{name}.npy")
+    np.testing.assert_allclose(wanted, answers(net, images), atol=1e-5, rtol=0)
+
+
+def test_more_layers_than_an_h5_describes_are_refused_with_what_holds_them():
+    net = Network.build([4, *[2] * 600, 2], rng=0, activation="tanh")
+    with pytest.raises(ConfigError, match="more than a .h5 file describes.*take keras"):
+        exchange.to_bytes(net, "h5")

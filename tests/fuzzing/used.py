@@ -12,7 +12,7 @@ from dashboard.runs import address as addresses
 from dashboard.runs.bounds import Bounds
 from dashboard.store.networks import for_pages
 from dashboard.store.picturefile import read_picture
-from nnengine import Network, TrainingConfig, demo, training
+from nnengine import Network, TrainingConfig, demo, exchange, training
 from nnengine.cli import report
 from nnengine.data import pairing, readers
 from nnengine.data.dataset import Dataset
@@ -194,6 +194,11 @@ def read_drawing(raw: bytes) -> np.ndarray:
 def read_model(raw: bytes) -> Network:
     """Return a network as the Models page and commands read it."""
     return modelfile.load(io.BytesIO(raw), max_bytes=MAX_BYTES)
+
+
+def read_foreign(raw: bytes) -> Network:
+    """Return the network in a model of another library, as the Models page and commands do."""
+    return exchange.load(io.BytesIO(raw), max_bytes=MAX_BYTES)
 
 
 def read_checkpoint(raw: bytes) -> tuple[Network, TrainingState]:
