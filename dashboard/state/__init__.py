@@ -14,6 +14,7 @@ from nnengine.errors import ConfigError
 
 from .drawings import DIGITS, MOST_KEPT, delete_kept, keep, kept, my_digits
 from .keeping import came_back, come_back, forget_everything, keep_up, what_is_kept
+from .kept_runs import kept_days, why_not
 from .networks import (
     card,
     choose_network,
@@ -135,6 +136,7 @@ __all__ = [
     "keep_up",
     "keep_whole",
     "kept",
+    "kept_days",
     "key_of",
     "leave_light",
     "leave_upright",
@@ -174,6 +176,7 @@ __all__ = [
     "undo_finetuning",
     "use_source",
     "what_is_kept",
+    "why_not",
     "widget",
     "widget_value",
 ]
