@@ -15,8 +15,8 @@ from dashboard.runs.bounds import Bounds
 from dashboard.runs.recipe import Recipe
 from dashboard.runs.scheduler import Scheduler
 from dashboard.state import kept_runs, session, sets, training
-from dashboard.store import library, runkeeper
-from dashboard.store.runkeeper import EVERY_S
+from dashboard.store import keptruns, library, runwriter
+from dashboard.store.runwriter import EVERY_S
 from dashboard.store.visits import Registry
 from nnengine.data.augment import GENTLE
 from nnengine.data.dataset import Dataset
@@ -312,7 +312,7 @@ def test_two_servers_on_one_store_do_not_both_go_on_with_a_run(files):
     run = one.start(one.visitor(**files), LONG)
     one.look()
     there = back(other, run)
-    assert runkeeper.keptruns.ELSEWHERE == there.message
+    assert keptruns.ELSEWHERE == there.message
     with pytest.raises(ConfigError, match="under way in another program"):
         other.scheduler.resume(there)
     one.train(run, until=run.step + 20)
@@ -322,7 +322,7 @@ def test_two_servers_on_one_store_do_not_both_go_on_with_a_run(files):
     while run.live:
         one.scheduler.advance(0.0)
         one.look(EVERY_S)
-    assert ("paused", runkeeper.ELSEWHERE) == (run.state, run.message)
+    assert ("paused", runwriter.ELSEWHERE) == (run.state, run.message)
     other.train(there, until=there.step + 1)
 
 
@@ -357,6 +357,34 @@ def test_on_a_full_disk_a_run_goes_on_and_is_kept_again_when_there_is_room(files
     assert run.step == server.keeper._opened().visitors_run(run.id).step
 
 
+def test_on_a_small_disk_a_run_outgrows_it_is_told_and_ends_as_any_other(
+    files, small_disk, monkeypatch
+):
+    monkeypatch.setenv("NNENGINE_HOME", str(small_disk))
+    server = Server()
+    visit = server.visitor(**files)
+    run = server.train(server.start(visit, replace(LONG, epochs=20)))
+    assert ("finished", 200) == (run.state, run.step)
+    assert "full" in server.keeper.why_not(visit)
+
+
+def test_what_was_deleted_while_the_disk_was_at_fault_is_deleted_later(files, monkeypatch):
+    def broken(*_):
+        raise OSError(5, "Input/output error", "runs.sqlite")
+
+    server = Server()
+    visit = server.visitor(**files)
+    run = server.start(visit, LONG)
+    server.look()
+    with monkeypatch.context() as disk:
+        disk.setattr(Store, "forget", broken)
+        server.registry.drop_run(visit, run)
+    assert [run.id] == [kept.id for kept in server.keeper._opened().runs()]
+    server.keeper._rest_until_s = 0.0
+    assert server.keeper.come_back(run.id) is None
+    assert [] == server.keeper._opened().runs()
+
+
 def test_without_a_place_for_a_store_a_run_goes_on_and_it_is_told(files, home):
     home.write_text("no folder")
     server = Server()
@@ -382,7 +410,7 @@ def test_copies_that_wait_for_a_slow_disk_are_bounded_and_nothing_is_left_out(fi
     server = Server()
     server.keeper._threaded = True  # its thread is busy
     server.keeper._serving = True
-    monkeypatch.setattr(runkeeper, "MOST_WAITING", 1)
+    monkeypatch.setattr(runwriter, "MOST_WAITING", 1)
     visit = server.visitor(**files)
     runs = [server.start(visit, LONG, name=name) for name in ("a", "b", "c")]
     for _ in range(3):
@@ -422,13 +450,13 @@ import sys, time
 import numpy as np
 from dashboard.runs import scheduler
 from dashboard.runs.recipe import Recipe
-from dashboard.store import library, runkeeper
+from dashboard.store import keptruns, library, runwriter
 from dashboard.store.visits import Registry
 from nnengine.data.dataset import Dataset
 from nnengine.storage.runs import Store
 from nnengine.training import StepFinished, TrainingState, training
 
-scheduler.REAP_EVERY_S, runkeeper.EVERY_S = 0.05, 0.0
+scheduler.REAP_EVERY_S, runwriter.EVERY_S = 0.05, 0.0
 images = np.random.default_rng(1).integers(0, 256, (256, 8, 8)).astype(np.uint8)
 data = Dataset(images, (np.arange(256) % 3).astype(np.uint8), name="noise")
 recipe = Recipe(

@@ -69,6 +69,19 @@ def line() -> None:
                 )
 
 
+def retention() -> str:
+    """Return what a server keeps on its disk, how long and within what, in a sentence or two."""
+    bounds = state.bounds()
+    if not state.keeps_runs():
+        return "It writes nothing of it to its disk."
+    return (
+        "Your runs, and those of your images that they need to go on, are kept on its disk too, "
+        f"for {bounds.kept_days} days after your last visit and within {bounds.kept_mb:,} MB for "
+        "all visitors: the address of a run is the key to it. A line beneath every page has them "
+        "deleted."
+    )
+
+
 def _line_of_server() -> None:
     days = state.kept_days()
     if days is None:

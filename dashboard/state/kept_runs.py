@@ -79,6 +79,11 @@ def forget() -> None:
     session.leave()
 
 
+def keeps_runs() -> bool:
+    """Return whether runs outlast this server."""
+    return keeper() is not None
+
+
 def kept_days() -> int | None:
     """Return for how many days this visitor's runs are kept; None where none are."""
     kept, visit = keeper(), session.this_visit()
