@@ -450,7 +450,7 @@ import sys, time
 import numpy as np
 from dashboard.runs import scheduler
 from dashboard.runs.recipe import Recipe
-from dashboard.store import keptruns, library, runwriter
+from dashboard.store import runkeeper, runwriter
 from dashboard.store.visits import Registry
 from nnengine.data.dataset import Dataset
 from nnengine.storage.runs import Store
