@@ -68,6 +68,7 @@ with state.drawing():
     heartbeat()
     with st.container():  # the page stays in its place when a sentence comes or goes
         kept_here.welcome_back()
+        kept_here.not_kept()
         guarded(from_link.follow, "A link's data")()
         guarded(sharing.receive, "A link")(page.title)
         if told := state.notice():

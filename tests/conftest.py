@@ -7,6 +7,7 @@ import importlib.util
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
@@ -16,6 +17,10 @@ import pytest
 
 import nnengine
 from nnengine import cli, kernels
+
+# What tests keep does not go where their user keeps things.
+HOME = tempfile.TemporaryDirectory(prefix="nnengine-home-", ignore_cleanup_errors=True)
+os.environ["NNENGINE_HOME"] = HOME.name
 
 ROOT = Path(__file__).resolve().parent.parent
 OURS = ("NNENGINE_", "NUMBA_")

@@ -29,11 +29,14 @@ def new_visit(files: dict[str, bytes]):
     return visit
 
 
-def open_page(page: str, visit=None) -> AppTest:
-    """Open the app as this visitor, or as a new one, and go to a page ("data", "draw", ...)."""
+def open_page(page: str, visit=None, run_id: str | None = None) -> AppTest:
+    """Open the app as this visitor, or as a new one, and go to a page ("data", "draw", ...).
+
+    run_id: of the run that the address names.
+    """
     at = AppTest.from_file(str(APP), default_timeout=60)
-    if visit is not None:
-        at.query_params["run"] = visit.reserved
+    if run_id or visit is not None:
+        at.query_params["run"] = run_id or visit.reserved
     at.run()
     # The start page is open. AppTest before Streamlit 1.66 knows a page by its file's name alone,
     # not by an address of its own, and would take each run there for a change of page.

@@ -141,6 +141,23 @@ def test_data_that_have_moved_are_asked_for_and_others_refused(files, run, strip
     assert INTERRUPTED == json.loads(run("runs", "show", kept, "--json")[1])["state"]
 
 
+def test_runs_of_a_servers_visitors_are_shown_to_who_asks_for_all(home, run):
+    with Store() as store:
+        theirs = store.begin({"data_name": "secret.csv"}, owner="somebody", name="a visitor's")
+        mine = store.begin({}, name="mine")
+        store.end(theirs, "stopped")
+    listed = json.loads(run("runs", "list", "--json")[1])["runs"]
+    assert [mine] == [one["id"] for one in listed]
+    assert {mine, theirs} == {
+        one["id"] for one in json.loads(run("runs", "list", "--all", "--json")[1])["runs"]
+    }
+    for act in (["show", theirs], ["export", theirs, "m.npz"], ["delete", theirs]):
+        assert "those of a server's visitors with --all" in run("runs", *act)[2]
+    assert "no run" in run("runs", "resume", theirs)[2]
+    assert "data  secret.csv" in run("runs", "show", theirs, "--all")[1]
+    assert f"deleted {theirs}" in run("runs", "delete", theirs, "--all")[1]
+
+
 def test_a_network_is_exported_and_runs_are_deleted_all_or_none(files, run):
     options = (*SETTINGS, "--epochs", 2, "--keep", "a", "--out", "a.npz", "--json")
     out = run("train", *files, *options)[1]

@@ -73,7 +73,7 @@ OF_ENGINE = {
     "runs": "analysis core data errors kernels renamed training training/__init__",
     "store": "__init__ analysis core data data/catalogue data/readers errors kernels storage "
     "training training/__init__",
-    "state": "__init__ data data/catalogue errors",
+    "state": "__init__ data data/catalogue errors storage",
     "components": "",
     "sections": "analysis core data data/catalogue data/readers demo errors exchange kernels "
     "storage training training/__init__",
@@ -118,7 +118,7 @@ LIBRARIES = {
     "threading": "dashboard/runs/scheduler.py dashboard/store dashboard/state/session.py "
     "nnengine/fast/groups.py nnengine/kernels/__init__.py nnengine/kernels/compiled/insides.py "
     "nnengine/kernels/compiled/scratch.py nnengine/kernels/compiled/window_answers.py "
-    "nnengine/storage/runs.py",
+    "nnengine/storage/runfile.py",
 }
 # Who may say a name.
 NAMES = {

@@ -18,7 +18,7 @@ import pytest
 from nnengine import Network, TrainingConfig
 from nnengine.data.dataset import Dataset
 from nnengine.errors import ConfigError, FormatError
-from nnengine.storage import runs
+from nnengine.storage import runfile, runs, runsets
 from nnengine.storage.runs import INTERRUPTED, LEASE_S, UNDER_WAY, Store
 from nnengine.training import EpochFinished, TrainingState, training
 
@@ -202,7 +202,105 @@ def test_where_runs_under_way_take_all_room_another_goes_on_without(data, tmp_pa
         assert store.open(first)[1].step
 
 
+def test_a_visitors_run_takes_no_room_from_what_was_kept_on_the_command_line(data, tmp_path, clock):
+    with Store(tmp_path / "runs.sqlite", clock=clock) as store:
+        mine = broken_off(store, data, name="mine")
+        store.end(mine, "finished")
+        store.most_bytes = int(1.5 * store.run(mine).bytes)
+        with pytest.raises(ConfigError, match="goes on without being kept"):
+            broken_off(store, data, owner="ann")
+        assert mine in [run.id for run in store.runs()]
+
+
+def test_visitors_runs_are_forgotten_after_a_time_and_ones_own_are_not(store, clock, data):
+    mine, old = broken_off(store, data), broken_off(store, data, owner="ann")
+    clock.now += 100
+    new = broken_off(store, data, owner="ann")
+    assert 1 == store.prune(50)
+    assert {mine, new} == {run.id for run in store.runs()}
+    assert old not in {run.id for run in store.runs()}
+
+
+# Data that runs need
+
+
+def test_what_runs_need_is_kept_once_and_under_each_owners_own_names(store, stripes):
+    names = (("ann's", ("a", "b", "c")), ("ben's", None))
+    sets = [Dataset(*stripes, name=name, class_names=classes) for name, classes in names]
+    runs = [store.begin({}, owner=data.name) for data in sets]
+    for run, data in zip(runs, sets, strict=True):
+        assert [] == store.need(run, {"train": data, "validation": data.take(slice(0, 30))})
+    assert [(2,)] == store._rows("SELECT COUNT(*) FROM sets")
+    for run, data in zip(runs, sets, strict=True):
+        found = store.sets(run)
+        assert ["train", "validation"] == sorted(found)
+        assert (data.digest, data.name) == (found["train"].digest, found["train"].name)
+        assert data.class_names == found["train"].class_names
+        assert 300 * 65 + 30 * 65 == store.sets_bytes(run)
+    store.delete(runs[0])
+    assert data.digest == store.sets(runs[1])["train"].digest
+    store.end(runs[1], "finished")
+    assert [(0,)] == store._rows("SELECT COUNT(*) FROM sets")
+
+
+def test_data_without_room_are_not_kept_and_go_before_a_run_does(store, data):
+    run = store.begin({})
+    store.most_bytes = 10_000
+    assert ["train"] == store.need(run, {"train": data})
+    store.most_bytes = 20_000
+    assert [] == store.need(run, {"train": data})
+    network, state = new_network(), TrainingState()
+    train(network, data, state, 2)
+    store.keep(run, network, state)
+    assert {} == store.sets(run)
+
+
+def test_damaged_data_are_told(store, data):
+    run = store.begin({})
+    store.need(run, {"train": data})
+    store._base.execute("UPDATE sets SET labels = ?", (b"nothing",))
+    with pytest.raises(FormatError):
+        store.sets(run)
+    other = Dataset(data.images[::-1].copy(), data.labels)
+    store._base.execute("UPDATE sets SET images = ?, labels = ?", runsets._packed(other))
+    with pytest.raises(FormatError, match="damaged"):
+        store.sets(run)
+
+
 # Files
+
+
+def test_nobody_else_on_the_machine_may_read_a_store(tmp_path):
+    if os.name != "posix":
+        pytest.skip("this system knows no such rights")
+    with Store(tmp_path / "new" / "runs.sqlite") as store:
+        store.begin({})
+        made = [tmp_path / "new", *(tmp_path / "new").iterdir()]
+    assert len(made) >= 3
+    assert {0} == {path.stat().st_mode & 0o077 for path in made if path.exists()}
+
+
+def test_a_store_of_the_first_version_is_taken_over(tmp_path):
+    with contextlib.closing(sqlite3.connect(tmp_path / "runs.sqlite")) as base:
+        base.execute(
+            "CREATE TABLE runs (id TEXT PRIMARY KEY, owner TEXT NOT NULL, name TEXT NOT NULL, "
+            "notes TEXT NOT NULL, state TEXT NOT NULL, holder TEXT NOT NULL, begun REAL NOT NULL, "
+            "kept REAL NOT NULL, step INTEGER NOT NULL, request TEXT NOT NULL, "
+            "record TEXT NOT NULL, checkpoint BLOB)"
+        )
+        base.execute(
+            "INSERT INTO runs VALUES ('abc', '', 'old', '', 'finished', '', 1, 2, 3, '{}', '{}', "
+            "NULL)"
+        )
+        base.execute("PRAGMA user_version=1")
+        base.commit()
+    with Store(tmp_path / "runs.sqlite") as store:
+        assert ("old", 3, {}) == (
+            store.run("abc").name,
+            store.run("abc").step,
+            store.run("a").about,
+        )
+        store.begin({}, owner="ann")
 
 
 def test_a_file_that_is_no_store_is_told_and_left_as_it_is(tmp_path):
@@ -303,7 +401,9 @@ def test_a_program_that_is_killed_loses_what_came_after_its_last_checkpoint_alon
         program.send_signal(signal.SIGKILL)
         program.wait(20)
         program.stdout.close()
-        with Store(place, clock=lambda: time.time() + LEASE_S + 1) as store:
+        # Where a lock tells that it lives no more nobody waits for its lease.
+        later = 0 if runfile.fcntl else LEASE_S + 1
+        with Store(place, clock=lambda later=later: time.time() + later) as store:
             kept = store.runs(f"{kill}")
             assert 20 == len(kept)
             assert all(run.step >= seen and INTERRUPTED == run.state for run in kept)

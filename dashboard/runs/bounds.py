@@ -42,6 +42,8 @@ class Bounds:
     unseen_yield_s: int = 900  # where there is no room, whoever was not seen for so long makes some
     visit_mb: int = 256  # of memory, a million bytes each: see `dashboard/store/budget.py`
     server_mb: int = 1000
+    kept_mb: int = 2000  # of the disk, for what is kept of runs: see `dashboard/store/runwriter.py`
+    kept_days: int = 30  # from the last sign of a run's life
 
     def __post_init__(self) -> None:
         """Raise ConfigError for a bound below one."""

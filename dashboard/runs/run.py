@@ -54,6 +54,7 @@ class Run:
     beat: float
     state: str = "waiting"
     message: str = ""
+    interrupted: bool = False  # paused because its server ended
     history: History = field(default_factory=History)
     work: Work | None = field(default=None, repr=False)
     # Of a run set aside, or from an earlier time, until it goes on: where it was, and how its data
@@ -61,6 +62,11 @@ class Run:
     reached: TrainingState | None = field(default=None, repr=False)
     data: Callable[[], tuple[Dataset, Dataset | None]] | None = field(default=None, repr=False)
     aside: tuple[Dataset, ...] = field(default=(), repr=False)  # data sets that `data` holds on to
+
+    @property
+    def shown_state(self) -> str:
+        """Its state as pages call it."""
+        return "interrupted" if self.interrupted else self.state
 
     def forget_place(self) -> None:
         """Let go of where it was, once it has gone on from there or never will."""

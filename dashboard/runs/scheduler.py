@@ -52,6 +52,7 @@ class Scheduler:
         self.threaded = sys.platform != "emscripten" if threaded is None else threaded
         self.warm = False
         self.chores: list[Callable[[float], None]] = []  # called every few seconds with the clock
+        self.starting: list[Callable[[Run], None]] = []  # called with a new run at step 0
         self._clock = clock
         self.pace = Pace()
         self._warm_up = warm_up or self._prepare
@@ -93,6 +94,8 @@ class Scheduler:
         )
         with self._changed:
             self.bounds.check_room(*self._sharing(owner))
+            for told in self.starting:
+                told(run)
             self._active.append(run)
             self._changed.notify_all()
         return run
@@ -103,9 +106,9 @@ class Scheduler:
             self._active.append(run)
             self._changed.notify_all()
 
-    def pause(self, run: Run) -> None:
+    def pause(self, run: Run, message: str = "", *, wait: bool = True) -> None:
         """Ask for no further event of `run` until it is resumed."""
-        self._command(run, LIVE, "paused")
+        self._command(run, LIVE, "paused", message, wait)
 
     def resume(self, run: Run) -> None:
         """Let a paused run go on; raises ConfigError when the server has no room just now."""
@@ -168,6 +171,15 @@ class Scheduler:
             return None
         left = None if wait.until_s is None else max(wait.until_s - self._clock(), 0.0)
         return wait.place, left
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing is trained any more, as at the end of the process."""
+        return self._closed
+
+    def now(self) -> float:
+        """Return the time by the engine's clock, in seconds."""
+        return self._clock()
 
     def close(self) -> None:
         """Stop every run and end the thread."""
@@ -364,7 +376,7 @@ class Scheduler:
         with self._changed:
             if run.state not in states or (run.work is None and run.reached is None):
                 return
-            run.state, run.message = state, message
+            run.state, run.message, run.interrupted = state, message, False
             if run.work is None:  # of an earlier time, and not gone on with
                 if state in ENDED:
                     run.forget_place()

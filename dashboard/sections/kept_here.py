@@ -1,4 +1,4 @@
-"""Kept here: what the visitor's own browser keeps of a visit in a tab, and the way to clear it."""
+"""Kept here: what outlasts a visit, in a tab's browser or on a server, and the way to clear it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from dashboard.components.table import table
 from dashboard.host.tab import IN_TAB
 from dashboard.present import words
 from dashboard.present.outside import plain
+
+_READ = "kept.read"
 
 
 def welcome_back() -> None:
@@ -38,9 +40,20 @@ def in_words(kept) -> str:
     return ", ".join(f"{n} {what}{'s' * (n != 1)}" for n, what in counts if n) or "nothing"
 
 
+def not_kept() -> None:
+    """Say why runs are not kept on this server, until that is read."""
+    fault = None if IN_TAB else state.why_not()
+    if fault is None or fault == state.get(_READ):
+        return
+    with st.container(border=True):
+        st.warning(f"Your runs go on in memory and are not kept: {plain(fault)}.")
+        st.button("I have read this", key="kept.read", on_click=state.put, args=(_READ, fault))
+
+
 def line() -> None:
-    """Say beneath every page of a tab what is kept, and let it be deleted."""
+    """Say beneath every page what is kept, and let it be deleted."""
     if not IN_TAB:
+        _line_of_server()
         return
     kept = state.what_is_kept()
     with st.container(horizontal=True, vertical_alignment="center", key="kept.here"):
@@ -54,6 +67,39 @@ def line() -> None:
                 st.button(
                     "Delete everything kept here", on_click=state.forget_everything, key="kept.all"
                 )
+
+
+def retention() -> str:
+    """Return what a server keeps on its disk, how long and within what, in a sentence or two."""
+    bounds = state.bounds()
+    if not state.keeps_runs():
+        return "It writes nothing of it to its disk."
+    return (
+        "Your runs, and those of your images that they need to go on, are kept on its disk too, "
+        f"for {bounds.kept_days} days after your last visit and within {bounds.kept_mb:,} MB for "
+        "all visitors: the address of a run is the key to it. A line beneath every page has them "
+        "deleted."
+    )
+
+
+def _line_of_server() -> None:
+    days = state.kept_days()
+    if days is None:
+        return
+    with st.container(horizontal=True, vertical_alignment="center", key="kept.here"):
+        st.caption(
+            f"Your runs are kept on this server's disk for {days} days after your last visit; the "
+            "address of this page leads back to them.",
+            width="content",
+        )
+        with st.popover("Delete it all", type="tertiary"):
+            st.write(
+                "Your runs, and the data kept for them, are deleted from this server, and so is "
+                "all else that it holds for you. What you downloaded stays."
+            )
+            st.button(
+                "Delete everything kept here", on_click=state.forget_everything, key="kept.all"
+            )
 
 
 def room() -> None:

@@ -41,7 +41,7 @@ def _facts(run: Run) -> str:
     shape = units.layers_in_words(run.snapshot)
     judged = run.history.val_accuracy or run.history.train_accuracy
     known = judged and judged[-1] is not None and not run.live  # a live one is told above
-    score = f"{100 * judged[-1]:.2f} %" if known else run.state
+    score = f"{100 * judged[-1]:.2f} %" if known else run.shown_state
     return f"{shape} · {run.recipe.in_words()} · {score}"
 
 

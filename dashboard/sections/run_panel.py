@@ -20,6 +20,7 @@ BADGES = {
     "waiting": ("Waiting", "gray"),
     "running": ("Running", "green"),
     "paused": ("Paused", "orange"),
+    "interrupted": ("Interrupted", "orange"),
     "finished": ("Finished", "blue"),
     "stopped": ("Stopped", "gray"),
     "diverged": ("Diverged", "red"),
@@ -32,7 +33,7 @@ def header(run: Run) -> None:
     with st.container(
         horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
     ):
-        label, colour = BADGES[run.state]
+        label, colour = BADGES[run.shown_state]
         st.markdown(f"## {plain(run.name)} :{colour}-badge[{label}]", width="content")
         if not run.ended:
             with st.container(horizontal=True, width="content", gap="small"):

@@ -163,7 +163,7 @@ def share_recipe(recipe: Recipe | None) -> None:
             + (
                 "."
                 if data
-                else ": your data stay here, whoever opens it chooses data of their own."
+                else ": your data are not in it, whoever opens it chooses data of their own."
             )
         )
 

@@ -14,6 +14,7 @@ from nnengine.errors import ConfigError
 
 from .drawings import DIGITS, MOST_KEPT, delete_kept, keep, kept, my_digits
 from .keeping import came_back, come_back, forget_everything, keep_up, what_is_kept
+from .kept_runs import keeps_runs, kept_days, why_not
 from .networks import (
     card,
     choose_network,
@@ -140,6 +141,8 @@ __all__ = [
     "keep_up",
     "keep_whole",
     "kept",
+    "keeps_runs",
+    "kept_days",
     "key_of",
     "keep_colours",
     "leave_light",
@@ -180,6 +183,7 @@ __all__ = [
     "undo_finetuning",
     "use_source",
     "what_is_kept",
+    "why_not",
     "widget",
     "widget_value",
 ]

@@ -1,6 +1,6 @@
 """Keeping: in a browser tab, what a visitor has lasts in the browser's storage until it is cleared.
 
-On a server nothing is stored: there every function does nothing.
+On a server runs alone last: see `kept_runs`. There what is of a tab does nothing.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dashboard.store.visits import Registry, Visit
 from nnengine.data.dataset import Dataset
 from nnengine.errors import EngineError
 
-from . import session, sets, training
+from . import kept_runs, session, sets, training
 
 LIVE_EVERY_S = 2.0  # a run under way is kept so often,
 TOLD_S = 20.0  # a visitor who comes back is told so for so long
@@ -134,6 +134,7 @@ def keeper() -> Keeper:
 def come_back() -> None:
     """Take up the visit that was kept, where the address names no other; once for a page."""
     if not IN_TAB:
+        kept_runs.come_back()
         return
     kept = keeper()
     known = session.registry().find(session.selected() or session.asked())
@@ -161,6 +162,7 @@ def came_back() -> tuple[Kept, int] | None:
 def forget_everything() -> None:
     """Delete what is kept, and begin as somebody who has never been here."""
     if not IN_TAB:
+        kept_runs.forget()
         return
     if visit := session.this_visit():
         session.registry().drop(visit)

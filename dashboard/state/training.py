@@ -36,6 +36,7 @@ def start_run(recipe: Recipe, *, name: str = "") -> Run:
     dataset, validation = split_for(recipe)
     data = (dataset,) if validation is None else (dataset, validation)
     with registry().budget.taking(visit, new_run_bytes(recipe, data, visit), "this run"):
+        visit.run_sources[visit.reserved] = source()  # before it begins: it is kept from then on
         run = scheduler().start(
             recipe,
             dataset,
@@ -44,7 +45,6 @@ def start_run(recipe: Recipe, *, name: str = "") -> Run:
             name=name.strip()[:MOST_LETTERS] or f"Run {len(visit.runs) + 1}",
             run_id=visit.reserved,
         )
-        visit.run_sources[run.id] = source()
         registry().add_run(visit, run)
     visit.networks.chosen = None
     select(run.id)

@@ -308,6 +308,10 @@ class Shelf:
         self._publish(data.labels)
         return self._with_one(data)
 
+    def kept(self, data: Dataset) -> Dataset:
+        """Return a data set that was kept on the disk, of arrays that are here once."""
+        return self._with_one(data)
+
     def dataset(
         self,
         images: LoadedFile,

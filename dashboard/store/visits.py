@@ -7,10 +7,10 @@ import ctypes
 import gc
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,6 +23,9 @@ from dashboard.store.memory import Parts
 from dashboard.store.networks import Networks
 from dashboard.store.turns import Pages, Turns
 from nnengine import kernels
+
+if TYPE_CHECKING:
+    from dashboard.store.runkeeper import RunKeeper
 
 HERE_S = 70.0  # a page beats every 30 seconds, one in a hidden tab every 60
 # Settings of glibc's allocator, by number: from which size on a block is apart, how many arenas.
@@ -82,21 +85,31 @@ class Registry:
         self._by_token: dict[str, Visit] = {}
         self._gone = 0
         self.keeper: Any = None  # in a browser tab, see state.keeping
+        self.run_keeper: RunKeeper | None = None  # on a server that keeps runs, see state.kept_runs
         scheduler.chores.append(self.reap)
 
     def create(self) -> Visit:
         """Return a new, empty visit."""
-        visit = Visit(new_id(), new_id(), self._clock())
+        visit = self.new_visit(new_id())
         with self._lock:
             self._by_token[visit.reserved] = visit
         return visit
 
-    def adopt(self, visit: Visit) -> None:
-        """Enter a visit of an earlier time; the runs that have not ended wait for the engine."""
+    def new_visit(self, owner: str) -> Visit:
+        """Return an empty visit of somebody, which nobody can find yet."""
+        return Visit(owner, new_id(), self._clock())
+
+    def adopt(self, visit: Visit, more: Sequence[Run] = ()) -> None:
+        """Enter a visit of an earlier time, or more runs of one that is here.
+
+        Runs that have not ended wait for the engine.
+        """
+        came = more or visit.runs
+        visit.networks.runs = [*visit.runs, *more]
         with self._lock:
             for token in (visit.reserved, *(run.id for run in visit.runs)):
                 self._by_token[token] = visit
-        for run in visit.runs:
+        for run in came:
             if not run.ended:
                 self.scheduler.restore(run)
 
@@ -128,6 +141,8 @@ class Registry:
         visit.networks.runs = [other for other in visit.runs if other is not run]
         with self._lock:
             self._by_token.pop(run.id, None)
+        if self.run_keeper is not None:
+            self.run_keeper.forget(visit, run)
 
     def reap(self, now: float) -> None:
         """Forget visits that nobody has come back to; the engine thread calls this."""
@@ -145,6 +160,8 @@ class Registry:
         with self._lock:
             for token in (visit.reserved, *(run.id for run in visit.runs)):
                 self._by_token.pop(token, None)
+        if self.run_keeper is not None:
+            self.run_keeper.release(visit)
         for run in visit.runs:
             self.scheduler.abandon(run)
 

@@ -22,7 +22,8 @@ def situation() -> tuple:
     """Return what, when it changes, means that the whole page has to be drawn anew."""
     run, runs = state.current_run(), state.runs()
     pace = None if IN_TAB else live.every_s()
-    return (run and run.id, state.scheduler().warm, pace, tuple(r.state for r in runs))
+    faults = None if IN_TAB else state.why_not()
+    return (run and run.id, state.scheduler().warm, pace, tuple(r.state for r in runs), faults)
 
 
 def live_panel(drawn: tuple, ticks: bool) -> None:

@@ -24,18 +24,22 @@ from .options import add_command, add_data, answer
 from .recording import Recorded
 from .train import go
 
+THEIRS = "a run of a server's visitor as well"
+
 
 def add(commands: Any) -> None:
     """Add the command, with commands of its own."""
     of_runs = commands.add_parser(
         "runs", help="list, show, resume, export or delete the runs that were kept",
         description="The runs that `nnengine train --keep NAME` kept, in NNENGINE_HOME where that "
-        "is set. RUN is an id or its beginning.",
+        "is set. RUN is an id or its beginning. A server's visitors have runs of their own: "
+        "--all is for who runs the server.",
     ).add_subparsers(required=True, metavar="COMMAND")  # fmt: skip
     listed = add_command(of_runs, "list", _list, "list the runs, the newest first")
     listed.add_argument("--all", action="store_true", help="those of a server's visitors as well")
     show = add_command(of_runs, "show", _show, "say what is known of a run")
     show.add_argument("kept", metavar="RUN")
+    show.add_argument("--all", action="store_true", help=THEIRS)
     resume = add_command(of_runs, "resume", _resume, "go on with an interrupted run")
     resume.add_argument("kept", metavar="RUN")
     add_data(resume, "as it was, and only needed where the files have moved or came through a pipe")
@@ -45,13 +49,20 @@ def add(commands: Any) -> None:
     export = add_command(of_runs, "export", _export, "save a run's network as .npz or .nnm")
     export.add_argument("kept", metavar="RUN")
     export.add_argument("out", metavar="FILE")
+    export.add_argument("--all", action="store_true", help=THEIRS)
     delete = add_command(of_runs, "delete", _delete, "forget runs for good")
     delete.add_argument("kept", nargs="+", metavar="RUN")
+    delete.add_argument("--all", action="store_true", help=THEIRS)
+
+
+def _whose(arguments: argparse.Namespace) -> str | None:
+    """Return whose runs a command is about: one's own, or everybody's."""
+    return None if arguments.all else ""
 
 
 def _list(arguments: argparse.Namespace) -> None:
     with Store() as store:
-        found = store.runs(None if arguments.all else "")
+        found = store.runs(_whose(arguments))
         where = str(store.path)
     result = {"store": where, "runs": [_brief(kept) for kept in found]}
     answer(result, _list_lines(found, where, arguments.all), arguments)
@@ -74,7 +85,7 @@ def _brief(kept: KeptRun) -> dict[str, Any]:
 
 def _show(arguments: argparse.Namespace) -> None:
     with Store() as store:
-        kept = store.run(arguments.kept)
+        kept = store.run(arguments.kept, _whose(arguments))
     answer(asdict(kept), _show_lines(kept), arguments)
 
 
@@ -86,6 +97,8 @@ def _show_lines(kept: KeptRun) -> Iterator[str]:
     yield f"  begun {began}, last kept {last}, {kept.bytes:,} bytes"
     if kept.notes:
         yield f"  {kept.notes}"
+    if kept.owner:
+        yield f"  a visitor's; data  {kept.request.get('data_name', '')}"
     data = [word if word is not None else "a pipe" for word in kept.request.get("data", [])]
     if data:
         yield f"  data  {' '.join(data)}"
@@ -95,7 +108,7 @@ def _show_lines(kept: KeptRun) -> Iterator[str]:
 
 def _export(arguments: argparse.Namespace) -> None:
     with Store() as store:
-        kept = store.run(arguments.kept)
+        kept = store.run(arguments.kept, _whose(arguments))
         network, _ = store.open(kept.id)
     modelfile.check_target(network, arguments.out)
     network.save(arguments.out)
@@ -106,7 +119,10 @@ def _export(arguments: argparse.Namespace) -> None:
 
 def _delete(arguments: argparse.Namespace) -> None:
     with Store() as store:
-        found = [store.run(run) for run in arguments.kept]  # every name, before one is forgotten
+        whose = _whose(arguments)
+        found = [
+            store.run(run, whose) for run in arguments.kept
+        ]  # every name, before one is forgotten
         for kept in found:
             store.delete(kept.id)
     result = {"deleted": [kept.id for kept in found]}
@@ -116,7 +132,7 @@ def _delete(arguments: argparse.Namespace) -> None:
 def _resume(arguments: argparse.Namespace) -> None:
     words = emptied([*arguments.data, *(arguments.test or [])])
     store = Store()
-    kept = store.run(arguments.kept)
+    kept = store.run(arguments.kept, "")
     asked = kept.request
     split = len(arguments.data)
     data_words, test_words = untangled(words[:split], words[split:])

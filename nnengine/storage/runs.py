@@ -13,66 +13,44 @@ longest ago make room, after them those that were interrupted, and whoever keeps
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import json
 import os
 import secrets
-import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import Any
 
 from ..core.network import Network
 from ..data.limits import MAX_MODEL_BYTES
 from ..errors import ConfigError, FormatError
 from ..training.state import TrainingState
 from . import checkpoint
+from .runfile import FILE, INTERRUPTED, UNDER_WAY, home
+from .runsets import SIZE, RunSets
 
-if TYPE_CHECKING:
-    import sqlite3
-
-FILE = "runs.sqlite"
+__all__ = [
+    "ENDS",
+    "FILE",
+    "INTERRUPTED",
+    "LEASE_S",
+    "UNDER_WAY",
+    "Kept",
+    "NotHeld",
+    "Store",
+    "home",
+]
 LEASE_S = 30.0  # three checkpoints; a machine under load may be late with one
 MOST_BYTES = 2 << 30
-UNDER_WAY, INTERRUPTED = "under way", "interrupted"
-ENDS = ("finished", "stopped", "diverged")
-_VERSION = 1
-_WAIT_S = 10.0  # for another program's transaction
+ENDS = ("finished", "stopped", "diverged", "failed")
 _ID_BYTES, _MOST_TEXT = 6, 4_000  # characters of a name or note
-_TABLE = """
-CREATE TABLE IF NOT EXISTS runs (
-    id TEXT PRIMARY KEY, owner TEXT NOT NULL, name TEXT NOT NULL, notes TEXT NOT NULL,
-    state TEXT NOT NULL, holder TEXT NOT NULL, begun REAL NOT NULL, kept REAL NOT NULL,
-    step INTEGER NOT NULL, request TEXT NOT NULL, record TEXT NOT NULL, checkpoint BLOB
-)
-"""
-_SIZE = "LENGTH(request) + LENGTH(record) + IFNULL(LENGTH(checkpoint), 0)"
-_ABOUT = f"id, owner, name, notes, state, begun, kept, step, {_SIZE}, request, record"
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+_ABOUT = f"id, owner, name, notes, state, begun, kept, step, {SIZE}, request, record, about"
 
 
-def home(environment: Mapping[str, str] = os.environ) -> Path:
-    """Return where runs are kept: in NNENGINE_HOME, or where the system has a user's own data."""
-    if given := environment.get("NNENGINE_HOME"):
-        return Path(given)
-    try:
-        from platformdirs import user_data_path
-    except ImportError:
-        return _user_data(environment)
-    return user_data_path("nnengine", appauthor=False)
-
-
-def _user_data(environment: Mapping[str, str]) -> Path:
-    """Return what platformdirs would, so that installing it loses nothing."""
-    user = Path.home()
-    if sys.platform == "win32":
-        return Path(environment.get("LOCALAPPDATA") or user / "AppData" / "Local") / "nnengine"
-    if sys.platform == "darwin":
-        return user / "Library" / "Application Support" / "nnengine"
-    return Path(environment.get("XDG_DATA_HOME") or user / ".local" / "share") / "nnengine"
+class NotHeld(ConfigError):
+    """A run is not this program's any more: somebody deleted it, or took it up elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +60,7 @@ class Kept:
     state: "under way", "interrupted", or one of `ENDS`. begun, kept: seconds since 1970, of its
     first and its last sign of life. bytes: what it takes in the store. request: what was asked for,
     as whoever began it said. record: the network's record of the run as it was kept last, with its
-    settings, digests and curves; empty before that.
+    settings, digests and curves; empty before that. about: what else its program says of it now.
     """
 
     id: str
@@ -96,9 +74,10 @@ class Kept:
     bytes: int
     request: dict[str, Any]
     record: dict[str, Any]
+    about: dict[str, Any]
 
 
-class Store:
+class Store(RunSets):
     """The runs in one file; every thread and any number of programs may use it at once.
 
     path: the file, made where there is none, with its folder. most_bytes: of all runs together.
@@ -113,42 +92,8 @@ class Store:
         most_bytes: int = MOST_BYTES,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.path = Path(path) if path is not None else home() / FILE
         self.most_bytes, self._clock = most_bytes, clock
-        self._holder = secrets.token_hex(8)  # this program, as other programs see it
-        self._lock = threading.RLock()
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self._named():
-            self._base = self._opened()
-
-    def _opened(self) -> sqlite3.Connection:
-        import sqlite3  # in a browser's Python it is a package that may not be there
-
-        base = sqlite3.connect(
-            self.path, timeout=_WAIT_S, isolation_level=None, check_same_thread=False
-        )
-        try:
-            version = base.execute("PRAGMA user_version").fetchone()[0]
-            if version > _VERSION:
-                raise FormatError(
-                    f"{self.path} was written by a later version of nnengine (store {version}, "
-                    f"known here {_VERSION}): update nnengine, or set NNENGINE_HOME to another "
-                    "folder"
-                )
-            # A checkpoint that was told as kept has to outlast a power cut.
-            base.execute("PRAGMA journal_mode=WAL")
-            base.execute("PRAGMA synchronous=FULL")
-            base.execute(_TABLE)
-            base.execute(f"PRAGMA user_version={_VERSION}")
-        except BaseException:
-            base.close()
-            raise
-        return base
-
-    def close(self) -> None:
-        """Let go of the file."""
-        with self._lock:
-            self._base.close()
+        super().__init__(path)
 
     def __enter__(self) -> Store:
         return self
@@ -158,47 +103,75 @@ class Store:
 
     # Keeping -------------------------------------------------------------------------------
 
-    def begin(self, request: Mapping[str, Any], *, owner: str = "", name: str = "") -> str:
+    def begin(
+        self, request: Mapping[str, Any], *, owner: str = "", name: str = "", run: str = ""
+    ) -> str:
         """Keep a new run, held by this program; return its id.
 
         request: what JSON holds, enough to begin the same run anew. owner: whose it is, "" for who
-        uses the command line.
+        uses the command line. run: its id, where it has one already.
         """
-        made, now = secrets.token_hex(_ID_BYTES), self._clock()
+        made, now = run or secrets.token_hex(_ID_BYTES), self._clock()
         with self._writing():
             self._base.execute(
-                "INSERT INTO runs VALUES (?, ?, ?, '', ?, ?, ?, ?, 0, ?, '{}', NULL)",
-                (made, owner, _text(name), UNDER_WAY, self._holder, now, now, json.dumps(request)),
+                "INSERT INTO runs VALUES (?, ?, ?, '', ?, ?, ?, ?, 0, ?, '{}', NULL, '{}')",
+                (made, owner, _text(name), UNDER_WAY, self._alive(), now, now, json.dumps(request)),
             )
         return made
 
-    def keep(self, run: str, network: Network, state: TrainingState) -> list[str]:
+    def keep(
+        self,
+        run: str,
+        network: Network,
+        state: TrainingState,
+        about: Mapping[str, Any] = _NOTHING,
+        end: str = "",
+    ) -> list[str]:
         """Keep where a run is now, between two events; return the names of runs that went for it.
 
-        Raises ConfigError where the run is not this program's (any more), where weights are not
-        finite, and where it finds no room beside runs that are under way.
+        about: what else is to be said of it, as JSON holds it. end: how it ended, where it did, as
+        `end` would say it. Raises NotHeld where the run is not
+        this program's any more, ConfigError where weights are not finite, and where it finds no
+        room beside runs that are under way.
         """
+        if end:
+            _check_end(end)
         packed = checkpoint.to_bytes(network, state)
         record = json.dumps(network.training[-1] if network.training else {})
         with self._writing():
-            self._held(run)
-            gone = self._make_room(run, len(packed) + len(record))
+            owner = self._held(run)
+            gone = self._make_room(run, owner, len(packed) + len(record))
             self._base.execute(
-                "UPDATE runs SET step = ?, kept = ?, record = ?, checkpoint = ? WHERE id = ?",
-                (state.step, self._clock(), record, packed, run),
+                "UPDATE runs SET step = ?, kept = ?, record = ?, checkpoint = ?, about = ? "
+                "WHERE id = ?",
+                (state.step, self._clock(), record, packed, json.dumps(dict(about)), run),
             )
+            if end:
+                self._end(run, end)
         return gone
+
+    def live_on(self) -> None:
+        """Give a sign of life of all runs that this program holds, those that stand still too."""
+        with self._writing():
+            self._base.execute(
+                "UPDATE runs SET kept = ? WHERE holder = ?", (self._clock(), self._holder)
+            )
 
     def end(self, run: str, state: str) -> None:
         """Say how a run ended, one of `ENDS`; or INTERRUPTED, for somebody to take up."""
-        if state not in (*ENDS, INTERRUPTED):
-            raise ConfigError(f"a run ends {', '.join(ENDS)} or {INTERRUPTED}, not {state!r}")
+        _check_end(state)
         with self._writing():
             self._held(run)
-            self._base.execute(
-                "UPDATE runs SET state = ?, holder = '', kept = ? WHERE id = ?",
-                (state, self._clock(), run),
-            )
+            self._end(run, state)
+
+    def _end(self, run: str, state: str) -> None:
+        self._base.execute(
+            "UPDATE runs SET state = ?, holder = '', kept = ? WHERE id = ?",
+            (state, self._clock(), run),
+        )
+        if state in ENDS:  # it goes on no more
+            self._base.execute("DELETE FROM needs WHERE run = ?", (run,))
+            self._let_go_of_sets()
 
     def take_up(self, run: str) -> tuple[Network, TrainingState]:
         """Hold an interrupted run from now on; return what it takes to go on with it.
@@ -215,7 +188,7 @@ class Store:
             opened = self.open(run)
             self._base.execute(
                 "UPDATE runs SET state = ?, holder = ?, kept = ? WHERE id = ?",
-                (UNDER_WAY, self._holder, self._clock(), run),
+                (UNDER_WAY, self._alive(), self._clock(), run),
             )
         return opened
 
@@ -224,25 +197,28 @@ class Store:
     def runs(self, owner: str | None = None) -> list[Kept]:
         """Return the kept runs, the newest first; of one owner, or of all."""
         where, values = ("WHERE owner = ?", (owner,)) if owner is not None else ("", ())
-        with self._lock, self._named():
-            rows = self._base.execute(
-                f"SELECT {_ABOUT} FROM runs {where} ORDER BY begun DESC, id", values
-            ).fetchall()
+        rows = self._rows(f"SELECT {_ABOUT} FROM runs {where} ORDER BY begun DESC, id", *values)
         return [self._kept(row) for row in rows]
 
-    def run(self, run: str) -> Kept:
-        """Return one run, by its id or the beginning of it that no other has.
+    def run(self, run: str, owner: str | None = None) -> Kept:
+        """Return one run, by its id or the beginning of it that no other has; of one owner, or all.
 
         Raises ConfigError where none or several begin so.
         """
-        with self._lock, self._named():
-            rows = self._base.execute(
-                f"SELECT {_ABOUT} FROM runs WHERE SUBSTR(id, 1, ?) = ?", (len(run), run)
-            ).fetchall()
+        rows = self._rows(
+            f"SELECT {_ABOUT} FROM runs WHERE SUBSTR(id, 1, ?) = ? AND owner = IFNULL(?, owner)",
+            len(run), run, owner,
+        )  # fmt: skip
         if len(rows) != 1:
             fault = f"{len(rows)} runs begin with {run!r}" if run and rows else f"no run {run!r}"
-            raise ConfigError(f"{fault} in {self.path}: `nnengine runs list` shows them all")
+            more = "" if owner is None else ", and those of a server's visitors with --all"
+            raise ConfigError(f"{fault} in {self.path}: `nnengine runs list` shows them all{more}")
         return self._kept(rows[0])
+
+    def visitors_run(self, run: str) -> Kept | None:
+        """Return a run that a visitor of a server began, by its whole id; None where it is none."""
+        rows = self._rows(f"SELECT {_ABOUT} FROM runs WHERE id = ? AND owner != ''", run)
+        return self._kept(rows[0]) if rows else None
 
     def open(self, run: str) -> tuple[Network, TrainingState]:
         """Return a run's network and state as they were kept last.
@@ -250,11 +226,10 @@ class Store:
         Raises ConfigError where it was interrupted before its first checkpoint, FormatError where
         that is damaged.
         """
-        with self._lock, self._named():
-            row = self._base.execute("SELECT checkpoint FROM runs WHERE id = ?", (run,)).fetchone()
-        if row is None or row[0] is None:
+        rows = self._rows("SELECT checkpoint FROM runs WHERE id = ?", run)
+        if not rows or rows[0][0] is None:
             raise ConfigError(f"run {run} left no checkpoint: train it anew")
-        return checkpoint.from_bytes(row[0], max_bytes=MAX_MODEL_BYTES)
+        return checkpoint.from_bytes(rows[0][0], max_bytes=MAX_MODEL_BYTES)
 
     # Changing ------------------------------------------------------------------------------
 
@@ -272,6 +247,25 @@ class Store:
             if self._one(run).state == UNDER_WAY:
                 self._held(run)
             self._base.execute("DELETE FROM runs WHERE id = ?", (run,))
+            self._let_go_of_sets()
+
+    def forget(self, owner: str, run: str | None = None) -> None:
+        """Forget a run of a visitor for good, or all of his, wherever they are under way."""
+        with self._writing():
+            self._base.execute(
+                "DELETE FROM runs WHERE owner = ? AND owner != '' AND id = IFNULL(?, id)",
+                (owner, run),
+            )
+            self._let_go_of_sets()
+
+    def prune(self, seconds: float) -> int:
+        """Forget the runs of visitors that gave no sign of life for so long; return how many."""
+        with self._writing():
+            gone = self._base.execute(
+                "DELETE FROM runs WHERE owner != '' AND kept < ?", (self._clock() - seconds,)
+            ).rowcount
+            self._let_go_of_sets()
+        return gone
 
     def _set(self, column: str, run: str, value: str) -> None:
         with self._writing():
@@ -279,9 +273,14 @@ class Store:
             self._base.execute(f"UPDATE runs SET {column} = ? WHERE id = ?", (value, run))
 
     def _kept(self, row: tuple[Any, ...]) -> Kept:
-        *about, request, record = row
+        *known, request, record, about = row
         try:
-            found = Kept(*about, request=json.loads(request), record=json.loads(record))
+            found = Kept(
+                *known,
+                request=json.loads(request),
+                record=json.loads(record),
+                about=json.loads(about),
+            )
         except ValueError:
             raise FormatError(f"{self.path}: what it says of run {row[0]} is damaged") from None
         silent = self._clock() - found.kept > LEASE_S
@@ -293,29 +292,35 @@ class Store:
             raise ConfigError(f"run {run} is kept no more: it was deleted")
         return self._kept(row)
 
-    def _held(self, run: str) -> None:
-        row = self._base.execute("SELECT holder FROM runs WHERE id = ?", (run,)).fetchone()
+    def _held(self, run: str) -> str:
+        """Return whose run it is; raises NotHeld where another program has it by now."""
+        row = self._base.execute("SELECT holder, owner FROM runs WHERE id = ?", (run,)).fetchone()
         if row is None:
-            raise ConfigError(f"run {run} is kept no more: it was deleted")
+            raise NotHeld(f"run {run} is kept no more: it was deleted")
         if row[0] != self._holder:
-            raise ConfigError(f"run {run} is another program's: it was taken up elsewhere")
+            raise NotHeld(f"run {run} is another program's: it was taken up elsewhere")
+        return row[1]
 
-    def _make_room(self, run: str, needed: int) -> list[str]:
-        """Let runs go that nobody is at until there is room; return their names."""
-        taken = self._base.execute(
-            f"SELECT IFNULL(SUM({_SIZE}), 0) FROM runs WHERE id != ?", (run,)
-        ).fetchone()[0]
+    def _make_room(self, run: str, owner: str, needed: int) -> list[str]:
+        """Let runs go that nobody is at until there is room; return their names.
+
+        For a visitor's run none goes that somebody kept on the command line.
+        """
         idle = self._base.execute(
-            f"SELECT id, name, {_SIZE} FROM runs WHERE id != ? AND (holder = '' OR kept < ?) "
-            "ORDER BY holder != '', kept",
-            (run, self._clock() - LEASE_S),
+            f"SELECT id, name FROM runs WHERE id != ? AND (holder = '' OR kept < ?) "
+            f"AND (owner != '' OR ? = '') ORDER BY state = '{INTERRUPTED}' OR holder != '', kept",
+            (run, self._clock() - LEASE_S, owner),
         ).fetchall()
         gone = []
-        while taken + needed > self.most_bytes and idle:
-            old, name, size = idle.pop(0)
+        while (taken := self._taken(run)) + needed > self.most_bytes and idle:
+            old, name = idle.pop(0)
             self._base.execute("DELETE FROM runs WHERE id = ?", (old,))
+            self._let_go_of_sets()
             gone.append(name or old)
-            taken -= size
+        if taken + needed > self.most_bytes:  # whose data go is asked for them when he resumes
+            self._base.execute("DELETE FROM needs")
+            self._let_go_of_sets()
+            taken = self._taken(run)
         if taken + needed > self.most_bytes:
             raise ConfigError(
                 f"{self.path} may hold {self.most_bytes:,} bytes, and runs under way take "
@@ -323,40 +328,10 @@ class Store:
             )
         return gone
 
-    @contextlib.contextmanager
-    def _writing(self) -> Iterator[None]:
-        """Have everything inside happen as one, or not at all."""
-        with self._lock, self._named():
-            self._base.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._base.execute("COMMIT")
-            except BaseException:
-                with contextlib.suppress(Exception):  # SQLite may have done so, on a full disk
-                    self._base.execute("ROLLBACK")
-                raise
 
-    @contextlib.contextmanager
-    def _named(self) -> Iterator[None]:
-        """Turn SQLite's errors into those that everything else here raises for files."""
-        import sqlite3
-
-        try:
-            yield
-        except sqlite3.DatabaseError as error:
-            code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # without its finer half
-            if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
-                raise FormatError(
-                    f"{self.path} is no store of runs, or a damaged one ({error}): move it away, "
-                    "or set NNENGINE_HOME to another folder"
-                ) from None
-            number = {
-                sqlite3.SQLITE_FULL: errno.ENOSPC,
-                sqlite3.SQLITE_READONLY: errno.EROFS,
-                sqlite3.SQLITE_CANTOPEN: errno.EACCES,
-                sqlite3.SQLITE_BUSY: errno.EBUSY,
-            }.get(code, errno.EIO)
-            raise OSError(number, f"{error}: the run is not kept", str(self.path)) from None
+def _check_end(state: str) -> None:
+    if state not in (*ENDS, INTERRUPTED):
+        raise ConfigError(f"a run ends {', '.join(ENDS)} or {INTERRUPTED}, not {state!r}")
 
 
 def _text(words: str) -> str:

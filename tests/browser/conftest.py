@@ -91,9 +91,19 @@ def server(tmp_path_factory) -> Iterator[str]:
 
     It has no network, no fetched data and no folder of data: what a newcomer may have as well.
     """
-    port, folder = free_port(), tmp_path_factory.mktemp("server")
+    with serving(tmp_path_factory.mktemp("server"), free_port()) as (address, _):
+        yield address
+
+
+@contextlib.contextmanager
+def serving(folder: Path, port: int) -> Iterator[tuple[str, subprocess.Popen]]:
+    """Serve the dashboard from a folder for as long as the block lasts; give address and process.
+
+    What it keeps of runs is in the folder too, so that another one there finds it.
+    """
     nowhere = f"http://127.0.0.1:{free_port()}"
     alone = {"http_proxy": nowhere, "https_proxy": nowhere, "XDG_CACHE_HOME": str(folder)}
+    alone["NNENGINE_HOME"] = str(folder / "home")
     known = {k: v for k, v in os.environ.items() if k not in ("NNENGINE_DATA", "NNENGINE_MIRROR")}
     log = folder / "log.txt"
     command = [sys.executable, "-m", "nnengine", "app"]
@@ -105,7 +115,7 @@ def server(tmp_path_factory) -> Iterator[str]:
     address = f"http://127.0.0.1:{port}"
     try:
         wait_until_up(address, process, log)
-        yield address
+        yield address, process
     finally:
         process.terminate()
         process.wait(timeout=20)

@@ -1,0 +1,117 @@
+"""Kept runs: a visitor's run as the store of runs has it, and the run that pages make of that."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from dashboard.runs.recipe import Recipe
+from dashboard.runs.run import ENDED, LIVE, Progress, Run
+from dashboard.store.networks import for_pages
+from nnengine.core.network import Network
+from nnengine.data.dataset import Dataset
+from nnengine.storage.runs import ENDS, UNDER_WAY, Kept
+from nnengine.training import History
+from nnengine.training.state import TrainingState
+
+TRAIN, VALIDATION = "train", "validation"
+ELSEWHERE = "Under way on another server: what is shown here was kept a moment ago."
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """What is to be written of a run: a copy that nobody changes any more.
+
+    network and state are None where only its name is new. sets: what it learns from and is judged
+    by, until it has ended. uploaded: whether they are its owner's own.
+    """
+
+    run: Run
+    name: str
+    source: str | None
+    about: dict[str, Any]
+    network: Network | None
+    state: TrainingState | None
+    end: str
+    sets: dict[str, Dataset]
+    uploaded: bool
+
+    @property
+    def bytes(self) -> int:
+        """How much memory it takes beside the run."""
+        arrays = self.state.arrays.values() if self.state else ()
+        own = 0 if self.network is None else self.network.theta.nbytes
+        return own + sum(array.nbytes for array in arrays)
+
+    def request(self) -> dict[str, Any]:
+        """Return what was asked for, enough to begin the same run anew."""
+        return {
+            "recipe": self.run.recipe.as_dict(),
+            "source": self.source,
+            "data_name": self.run.data_name,
+            "data_count": self.run.data_count,
+            "sizes": list(self.run.sizes),
+            "digests": {part: data.digest for part, data in self.sets.items()},
+        }
+
+
+def entry(run: Run, source: str | None, *, uploaded: bool, asleep: bool = False) -> Entry:
+    """Return what is to be written of a run now; the engine calls this between two events.
+
+    asleep: it is of an earlier time and has not gone on, so that all but its name is in the store.
+    """
+    network, state, sets = None, None, {}
+    if run.work is not None:
+        parts = zip((TRAIN, VALIDATION), run.work.sets, strict=True)
+        sets = {part: data for part, data in parts if data is not None}
+        network, state = run.work.network.snapshot(), _copied(run.work.reached)
+    elif not asleep:  # it has ended, or is set aside: nothing changes these
+        network, state = run.snapshot, run.reached or TrainingState(run.step)
+    about = {"state": run.state, "message": run.message, "progress": asdict(run.progress)}
+    end = run.state if run.ended else ""
+    return Entry(run, run.name, source, about, network, state, end, sets, uploaded)
+
+
+def _copied(state: TrainingState) -> TrainingState:
+    return TrainingState(state.step, {name: one.copy() for name, one in state.arrays.items()})
+
+
+def restored(kept: Kept, network: Network, now: float) -> Run:
+    """Return a run of an earlier time; one that can go on is paused, and says why.
+
+    Raises EngineError, KeyError, TypeError or ValueError where the store holds something else.
+    """
+    asked = kept.request
+    run = Run(
+        id=kept.id,
+        owner=kept.owner,
+        name=kept.name,
+        recipe=Recipe.from_dict(asked["recipe"]),
+        sizes=tuple(asked["sizes"]),
+        data_name=asked["data_name"],
+        data_count=asked["data_count"],
+        snapshot=network,
+        progress=Progress(),
+        beat=now,
+    )
+    set_to(run, kept, network)
+    state, message = kept.about["state"], kept.about["message"]
+    if kept.state in ENDS or state in ENDED:
+        run.state, run.message = (kept.state if kept.state in ENDS else state), message
+        return run
+    run.state, run.reached = "paused", TrainingState(kept.step)  # the rest when it goes on
+    run.interrupted = state in LIVE
+    if kept.state == UNDER_WAY:
+        run.interrupted, message = False, ELSEWHERE
+    elif run.interrupted:
+        message = f"Interrupted: the server ended. At step {kept.step:,}."
+    run.message = message
+    return run
+
+
+def set_to(run: Run, kept: Kept, network: Network) -> None:
+    """Have a run show what was kept of it last."""
+    known = network.training[-1] if network.training else {}
+    run.snapshot = for_pages(network).snapshot()
+    run.progress = Progress(**kept.about["progress"])
+    run.history = History.from_dict(known["history"]) if "history" in known else History()
