@@ -118,11 +118,25 @@ def images(word: Word, which: str | None = None) -> np.ndarray:
     """
     if is_name(word):
         return dataset([word], which=which).images
-    if readers.recognise(source(word)) is None and not readers.is_picture(source(word)):
-        return Idx3(source(word)).data  # which has a sentence for whatever this is
+    if not readers.is_picture(source(word)):
+        check_known(word)
     found = readers.read_images(source(word), which=which)
     tell(word, found.notes)
     return found.images
+
+
+def check_known(word: Word) -> None:
+    """Raise FormatError, which says what it is, for a file that no reader knows."""
+    if readers.recognise(source(word)) is None:
+        found = inspected(word)
+        raise FormatError(found.fault or f"{word}: no data")
+
+
+def inspected(word: Word) -> readers.Contents:
+    """Return what a file holds, or what is wrong with it, whatever it is."""
+    if isinstance(word, Piped):
+        return readers.inspect(word.data, name=word.name)
+    return readers.inspect(word)
 
 
 class _Half:
@@ -164,6 +178,7 @@ def by_name(name: Word, which: str | None = None) -> catalogue.Sets | readers.Se
     """Return the set called ``name``, or the one in the file or folder of that name."""
     if not is_name(name) and exists(name):
         if not is_whole(name):
+            check_known(name)
             raise ConfigError(
                 f"{name} is a file by itself: images need their labels, IMAGES LABELS"
             )

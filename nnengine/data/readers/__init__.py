@@ -21,7 +21,7 @@ from ..dataset import Dataset
 from ..idxheader import IdxHeader
 from ..limits import MAX_BYTES, Deadline
 from ..sources import Source, Stream, left_in_place, looks_like, opened
-from . import members, pictures
+from . import members, naming, pictures
 from .choosing import SeveralSetsError
 from .contents import Contents
 from .contract import HEAD_BYTES, Format, Request, find
@@ -252,6 +252,8 @@ def _read_any(source: Source, request: Request, otherwise: Format | None) -> Con
         if request.unlabelled and kind_of(head):
             return pictures.read_one(stream, request)
         known = find(head, request.formats) or otherwise
+        if known in (None, IDX) and (said := naming.without_a_mark(head, stream.left)):
+            raise FormatError(said)
         if known is None:
             raise FormatError(_unknown(stream))
         if request.which is not None and known.kind not in ("zip", "tar"):
@@ -261,10 +263,11 @@ def _read_any(source: Source, request: Request, otherwise: Format | None) -> Con
 
 def _unknown(stream: Stream) -> str:
     look = looks_like(stream.peek(HEAD_BYTES))
-    return (
-        f"{look[0] if look else 'nothing known'}, not a data set: give IDX, CSV, .npz or .npy "
-        "files, or a zip or folder of pictures"
+    what, remedy = look or (
+        "nothing known",
+        "give IDX, CSV, .npz or .npy files, or a zip or folder of pictures",
     )
+    return f"{what}, not a data set: {remedy}"
 
 
 def _header(source: Source, request: Request) -> IdxHeader | None:

@@ -23,7 +23,7 @@ from ..limits import MAX_CHUNKS, MAX_PASSES, MAX_PIXELS, MAX_SCANS
 
 PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 DRAWN = ("PNG", "JPEG")  # what a page of the app takes as a drawing
-KEPT = (*DRAWN, "BMP", "GIF", "WEBP", "TIFF")  # what data sets are kept in as well
+KEPT = (*DRAWN, "BMP", "GIF", "WEBP", "TIFF", "AVIF")  # what data sets are kept in as well
 _BEGINNINGS = (
     ("PNG", re.compile(re.escape(PNG))),
     ("JPEG", re.compile(re.escape(JPEG))),
@@ -31,6 +31,7 @@ _BEGINNINGS = (
     ("GIF", re.compile(rb"GIF8[79]a")),
     ("WEBP", re.compile(rb"RIFF.{4}WEBPVP8", re.DOTALL)),
     ("TIFF", re.compile(rb"II\*\0|MM\0\*")),
+    ("AVIF", re.compile(rb".{4}ftypavi[fs]", re.DOTALL)),
 )
 _CHUNKS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}  # of a PNG: what makes pixels
 _SCAN, _APP0, _APP14, _APP15, _COMMENT = 0xDA, 0xE0, 0xEE, 0xEF, 0xFE

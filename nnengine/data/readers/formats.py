@@ -9,7 +9,7 @@ from .contract import Format
 IDX = Format(
     kind="idx",
     title="IDX file",
-    matches=lambda head: head.startswith(b"\0\0"),
+    matches=lambda head: head.startswith(b"\0\0") and head[4:8] != b"ftyp",  # a picture or film
     read=idx.read,
     array=idx.read_array,
     header=idx.read_header,

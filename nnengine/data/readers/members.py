@@ -10,7 +10,7 @@ from pathlib import Path
 from ...errors import FormatError
 from .. import pairing
 from ..limits import MAX_UNNAMED
-from ..sources import Stream, opened
+from ..sources import Stream, looks_like, opened
 from . import choosing, listing, mapping, shards
 from .archive import Member, folder_members, zip_members
 from .classes import in_folders
@@ -182,9 +182,13 @@ def _nothing(members: Sequence[Member], archives: Sequence[Member]) -> str:
     if archives:
         return "archives inside the archive: unpack it and give one of them"
     shown = ", ".join(member.name[:40] for member in members[:3]) or "no file at all"
+    holds = f"no data in it; it holds {shown}{', …' * (len(members) > 3)}: "
+    look = looks_like(members[0].head(HEAD_BYTES)) if members else None
+    if look is not None and look[0] != "plain text":
+        return f"{holds}the first is {look[0]}: {look[1]}"
     return (
-        f"no data in it; it holds {shown}{', …' * (len(members) > 3)}: pictures are PNG, JPEG, "
-        "BMP, GIF, TIFF or WebP in folders named by class, data are IDX, CSV or .npy files"
+        f"{holds}pictures are PNG, JPEG, BMP, GIF, TIFF, WebP or AVIF in folders named by class, "
+        "data are IDX, CSV or .npy files"
     )
 
 
