@@ -357,9 +357,9 @@ def _paired(dropped: list[LoadedFile]) -> Parts:
     sentences = list(found.sentences)
     sets: list[Dataset | None] = []
     for part, couple in (("Training", found.training), ("Test", found.test)):
-        classes = sets[0].classes if sets and sets[0] else None
+        like = sets[0] if sets else None
         try:
-            made = registry().shelf.dataset(*couple, classes=classes) if couple else None
+            made = registry().shelf.dataset(*couple, like=like) if couple else None
             if made and sets and sets[0] and made.inputs != sets[0].inputs:
                 sentences.append(
                     f"The test images have {made.inputs:,} pixels, the training images "

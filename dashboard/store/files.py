@@ -21,6 +21,7 @@ from nnengine.data import catalogue, pairing, readers
 from nnengine.data.dataset import Dataset
 from nnengine.data.idxheader import IdxHeader, encode_header
 from nnengine.data.readers import Contents, hints
+from nnengine.data.readers.numbering import numbered_as
 
 MAX_FILE_BYTES = 2**28  # one file, unpacked: five times MNIST's largest
 MOST_LETTERS = 255  # of a file's name: what file systems allow
@@ -308,13 +309,21 @@ class Shelf:
         labels: LoadedFile,
         made: Dataset | None = None,
         *,
-        classes: int | None = None,
+        like: Dataset | None = None,
     ) -> Dataset:
-        """Return the one Dataset of a couple; raises FormatError when its files do not fit."""
+        """Return the one Dataset of a couple; raises FormatError when its files do not fit.
+
+        `like`: what is learnt from, where this is to measure by: its classes have its numbers.
+        """
         x, y, names = images.array, labels.array, None
+        classes = None if like is None else like.classes
+        as_read = made
+        if made is not None and like is not None:
+            made = numbered_as(made, like.class_names)
         whose = images.reading, labels.reading
         if made is not None:
-            if made.name == images.name and classes in (None, made.classes):
+            fits = made is as_read and classes in (None, made.classes)
+            if fits and made.name == images.name:
                 self._whose[made] = whose
                 return made
             x, y = made.images, made.labels

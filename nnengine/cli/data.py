@@ -12,6 +12,7 @@ from ..data import catalogue, pairing, readers
 from ..data.dataset import Dataset
 from ..data.idx import Idx1, Idx3
 from ..data.readers import hints
+from ..data.readers.numbering import numbered_as
 from ..errors import ConfigError, FormatError
 from .ends import note
 from .files import Piped, Word, exists, source
@@ -48,7 +49,8 @@ def train_data(
         train = righting.righted(dataset(data, which=righting.which), data)
     if not test:
         return train, None
-    return train, righting.righted(dataset(test, classes=train.classes, which=righting.which), test)
+    measured = dataset(test, like=train.class_names, which=righting.which)
+    return train, righting.righted(measured, test)
 
 
 @dataclass(frozen=True)
@@ -90,8 +92,12 @@ class Righting:
             note(f"{word}: {empty}")
 
 
-def dataset(words: list[Word], *, classes: int | None = None, which: str | None = None) -> Dataset:
-    """Return the data in the files IMAGES LABELS, or the test part of one set, if it has one."""
+def dataset(words: list[Word], *, like: Sequence[str] = (), which: str | None = None) -> Dataset:
+    """Return the data in the files IMAGES LABELS, or the test part of one set, if it has one.
+
+    like: what the classes are called that they are to be measured by, where there are such.
+    """
+    classes = len(like) or None
     if len(words) == 2:
         _check_alone(which)
         images, labels = _half(words[0], pairing.IMAGES), _half(words[1], pairing.LABELS)
@@ -101,6 +107,7 @@ def dataset(words: list[Word], *, classes: int | None = None, which: str | None 
         raise ConfigError(f"give IMAGES LABELS or one of {NAMES}{got}; --help says more")
     found = by_name(words[0], which)
     data = found.train if found.test is None else found.test
+    data = numbered_as(data, like) if like else data
     if classes is None or classes == data.classes:
         return data
     if data.classes > classes:

@@ -8,6 +8,7 @@ from typing import Any
 
 from .. import kernels
 from ..core.metrics import evaluate
+from ..data.readers.numbering import numbered_as
 from . import files, report
 from .data import Righting, dataset
 from .ends import columns
@@ -26,7 +27,8 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     model, *data = emptied([arguments.model, *arguments.data])
     network = files.network(model)
     righting = Righting(arguments.invert, arguments.turn, arguments.which)
-    found = evaluate(network, righting.righted(dataset(data, which=righting.which), data))
+    measured = numbered_as(dataset(data, which=righting.which), network.class_names)
+    found = evaluate(network, righting.righted(measured, data))
     result = {
         "accuracy": found.accuracy,
         "count": len(found.predictions),

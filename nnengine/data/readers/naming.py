@@ -1,4 +1,4 @@
-"""Naming: files of images that no mark tells, known by their first bytes and their size together."""
+"""Naming: files of images that no mark tells, known by their first bytes and size together."""
 
 from __future__ import annotations
 
