@@ -18,7 +18,6 @@ from dashboard.store.files import (
     Pairing,
     pair,
     refused_file,
-    without_images,
 )
 from dashboard.store.library import Fetch, Sets
 from dashboard.store.visits import Visit
@@ -370,6 +369,6 @@ def _paired(dropped: list[LoadedFile]) -> Parts:
             sentences.append(f"{part} set: {fault}")
             made = None
         sets.append(made)
-    if sets[0] and (said := without_images(sets[0])):
-        sentences.append(said)
+    if sets[0]:
+        sentences += registry().shelf.remarks(sets[0])
     return sets[0], sets[1], sentences

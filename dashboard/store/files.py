@@ -199,6 +199,7 @@ class Shelf:
         self._held: weakref.WeakKeyDictionary[Dataset, np.ndarray] = weakref.WeakKeyDictionary()
         self._whose: weakref.WeakKeyDictionary[Dataset, Hashable] = weakref.WeakKeyDictionary()
         self._turned: weakref.WeakKeyDictionary[Dataset, bool] = weakref.WeakKeyDictionary()
+        self._remarks: weakref.WeakKeyDictionary[Dataset, list[str]] = weakref.WeakKeyDictionary()
         self._light: weakref.WeakKeyDictionary[Dataset, bool] = weakref.WeakKeyDictionary()
 
     @property
@@ -372,6 +373,13 @@ class Shelf:
             found = self._light[dataset] = readers.looks_light(dataset.images)
         return found
 
+    def remarks(self, dataset: Dataset) -> list[str]:
+        """Return what is odd about these images and their labels; worked out once."""
+        found = self._remarks.get(dataset)
+        if found is None:
+            found = self._remarks[dataset] = hints.remarks(dataset)
+        return found
+
     def turn(self, file: LoadedFile) -> LoadedFile:
         """Return a file of images with rows and columns exchanged; twice gives the first again."""
         return self._changed(file, TURNED, readers.turned_contents)
@@ -395,11 +403,6 @@ _PUBLISHED = frozenset(
     for file in catalogue.describe(name).files
     if file.sha256
 )
-
-
-def without_images(data: Dataset) -> str | None:
-    """Return a sentence about classes without an image, or None where each has one."""
-    return hints.without_images(data)
 
 
 def pair(files: Sequence[LoadedFile]) -> Pairing:
@@ -452,9 +455,12 @@ def _first(file: LoadedFile, count: int) -> LoadedFile:
 
 def _without_partner(file: LoadedFile) -> str:
     other = pairing.LABELS if file.kind == pairing.IMAGES else pairing.IMAGES
+    is_array = file.kind == pairing.IMAGES and file.contents.form == "NumPy array"
     return (
         f"{file.name} holds {file.count:,} {file.kind}, and no file holds as many "
         f"{other}: drop the {other} file that belongs to it."
+        + " Files that are a class each, as Quick, Draw!'s, go into one zip."
+        * is_array
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from ..data import catalogue, pairing, readers
 from ..data.dataset import Dataset
 from ..data.idx import Idx1, Idx3
 from ..data.readers import hints
+from ..data.readers.arrays import Named, assemble, is_class_each
 from ..data.readers.numbering import numbered_as
 from ..errors import ConfigError, FormatError
 from .ends import note
@@ -87,9 +89,8 @@ class Righting:
         for option, text in hints.seems(data, str(word)).items():
             if not getattr(self, option):
                 note(f"{word}: {text}: --{option} puts it right")
-        empty = hints.without_images(data)
-        if empty and not part:
-            note(f"{word}: {empty}")
+        for text in () if part else hints.remarks(data):
+            note(f"{word}: {text}")
 
 
 def dataset(words: list[Word], *, like: Sequence[str] = (), which: str | None = None) -> Dataset:
@@ -100,8 +101,13 @@ def dataset(words: list[Word], *, like: Sequence[str] = (), which: str | None = 
     classes = len(like) or None
     if len(words) == 2:
         _check_alone(which)
+        if parts := _class_each(words):
+            return parts
         images, labels = _half(words[0], pairing.IMAGES), _half(words[1], pairing.LABELS)
         return Dataset(images, labels, classes=classes)
+    if len(words) > 2 and (parts := _class_each(words)):
+        _check_alone(which)
+        return parts
     if len(words) != 1:
         got = f", got {' '.join(map(str, words))}" if words else ""
         raise ConfigError(f"give IMAGES LABELS or one of {NAMES}{got}; --help says more")
@@ -130,6 +136,23 @@ def images(word: Word, which: str | None = None) -> np.ndarray:
     found = readers.read_images(source(word), which=which)
     tell(word, found.notes)
     return found.images
+
+
+def _class_each(words: Sequence[Word]) -> Dataset | None:
+    """Return one set of files that are a class each, as Quick, Draw! comes; None of any others."""
+    found = []
+    for word in words:
+        if is_name(word) or not exists(word) or readers.recognise(source(word)) != "npy":
+            return None
+        array = readers.read(source(word)).images
+        if array is None:
+            return None
+        found.append(Named(Path(str(word)).stem, array))
+    if not is_class_each(found):
+        return None
+    sets = assemble(found, form="NumPy arrays", name=str(words[0]))
+    tell(words[0], sets.notes)
+    return sets.train
 
 
 def check_known(word: Word) -> None:

@@ -13,7 +13,7 @@ from .. import exchange
 from ..data import readers
 from ..data.dataset import Dataset
 from ..data.idx import LABELS_MAGIC, describe, read_idx
-from ..data.readers import Contents
+from ..data.readers import Contents, hints
 from ..errors import FormatError
 from ..storage import modelfile
 from . import report
@@ -100,7 +100,8 @@ def _facts(file: str, found: Contents) -> dict[str, Any]:
         held = {found.kind: {"count": len(alone), "shape": list(alone.shape[1:])}}
     else:
         held = {part: _part(data) for part, data in parts}
-    return {"kind": found.form, "name": Path(file).name, "parts": held, "notes": found.notes}
+    notes = [*found.notes, *(hints.remarks(found.train) if found.train else ())]
+    return {"kind": found.form, "name": Path(file).name, "parts": held, "notes": notes}
 
 
 def _part(data: Dataset) -> dict[str, Any]:

@@ -40,10 +40,6 @@ _CONVERT = "convert an array with write_idx(target, numpy.load(file))"
 _SAVEZ = "numpy.savez('data.npz', x_train=..., y_train=...)"
 _PICKLE = f"none is opened here, for opening one does what it says: where you trust it, {_SAVEZ}"
 _SETS = "a set of images in it opens with nnengine.data.readers.read_sets"
-_SVM = (
-    "read it with sklearn.datasets.load_svmlight_file(file, n_features=784, zero_based=False), and "
-    + _SAVEZ.replace("x_train=..., y_train=...", "x=..., y=...")
-)
 _PHONE = (
     "which is not read here: save it as JPEG; an iPhone takes JPEGs under Settings, Camera, "
     "Formats, Most Compatible"
@@ -104,8 +100,8 @@ def _looks_like_text(text: str) -> tuple[str, str]:
     if said and said[0].lower().startswith("@relation") or text.startswith("% "):
         return "an ARFF table", _SETS
     line = re.split(r"[\r\n]", text, maxsplit=1)[0]
-    if re.match(r"[-+.\d]+( +\d+:[-+.\de]+){2}", line):
-        return "a LIBSVM table", _SVM
+    if re.match(r"(#.*\n|\s)*[-+.\d]+([ \t]+\d+:[-+.\de]+){2}", text):
+        return "a LIBSVM table", _SETS
     if re.search(r"[,;\t]", line) or _NUMBERS.fullmatch(line):
         return "a CSV table", "a table of images opens with nnengine.data.readers.read_sets"
     return "plain text", "give the data file itself"

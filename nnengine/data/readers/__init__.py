@@ -55,6 +55,8 @@ __all__ = [
     "turned_contents",
 ]
 
+_ASKING = ("zip", "tar", "libsvm")  # formats of which `which` chooses
+
 
 class Sets(NamedTuple):
     """A training set, a test set or None, and sentences about what was changed on the way."""
@@ -192,15 +194,17 @@ def inspect(
     except EngineError as error:
         fault, whole = str(error), getattr(error, "whole_items", None)
         too_large = getattr(error, "too_large", False)
-        choices = error.names if isinstance(error, SeveralSetsError) else ()
+        several = isinstance(error, SeveralSetsError)
+        choices, asked = (error.names, error.asked) if several else ((), "")
     rescued = None
     if whole:
         with suppress(EngineError):
             rescued = _read(source, replace(request, keep_whole=True), IDX)
     header = _header(source, request)
     return Contents(
-        form="", header=header, fault=fault, too_large=too_large, choices=choices, rescued=rescued
-    )
+        form="", header=header, fault=fault, too_large=too_large, choices=choices, asked=asked,
+        rescued=rescued,
+    )  # fmt: skip
 
 
 def _request(
@@ -238,7 +242,7 @@ def _read(source: Source, request: Request, otherwise: Format | None) -> Content
         text, called = str(error), request.name
         text = text if text.startswith(f"{called}: ") else f"{called}: {text}"
         if isinstance(error, SeveralSetsError):
-            raise SeveralSetsError(text, error.names) from None
+            raise SeveralSetsError(text, error.names, error.asked) from None
         more = {"whole_items": error.whole_items, "too_large": error.too_large}
         raise FormatError(text, **more) from None
 
@@ -256,7 +260,7 @@ def _read_any(source: Source, request: Request, otherwise: Format | None) -> Con
             raise FormatError(said)
         if known is None:
             raise FormatError(_unknown(stream))
-        if request.which is not None and known.kind not in ("zip", "tar"):
+        if request.which is not None and known.kind not in _ASKING:
             raise FormatError("holds one set, and none is to be chosen: leave out which, or --set")
         return known.read(stream, request)
 

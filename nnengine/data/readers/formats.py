@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..sources import looks_like
-from . import arff, arrays, hdf5, idx, matfile, members, parquet, table, tar
+from . import arff, arrays, hdf5, idx, libsvm, matfile, members, parquet, table, tar
 from .contract import Format
 
 IDX = Format(
@@ -20,6 +20,11 @@ IDX = Format(
 def _is_arff(head: bytes) -> bool:
     look = looks_like(head)
     return look is not None and look[0] == "an ARFF table"
+
+
+def _is_libsvm(head: bytes) -> bool:
+    look = looks_like(head)
+    return look is not None and look[0] == "a LIBSVM table"
 
 
 def _is_csv(head: bytes) -> bool:
@@ -92,6 +97,13 @@ FORMATS = (
         matches=_is_arff,
         read=arff.read,
         offers=(("ARFF", "tables of OpenML and Weka, one image a row"),),
+    ),
+    Format(
+        kind="libsvm",
+        title="LIBSVM table",
+        matches=_is_libsvm,
+        read=libsvm.read,
+        offers=(("LIBSVM", "a label a row, then place:value of the pixels that are not zero"),),
     ),
     Format(
         kind="csv",

@@ -11,7 +11,7 @@ from ...errors import FormatError
 from .. import pairing
 from ..limits import MAX_UNNAMED
 from ..sources import Stream, looks_like, opened
-from . import choosing, listing, mapping, shards
+from . import choosing, libsvm, listing, mapping, shards
 from .archive import Member, folder_members, zip_members
 from .classes import in_folders
 from .contents import Contents, in_order
@@ -64,7 +64,9 @@ def read_members(members: Sequence[Member], request: Request) -> Contents:
             "a PyTorch file, which holds Python objects: none is opened here; save its arrays with "
             "numpy.savez('data.npz', x_train=..., y_train=...)"
         )
-    members = members if request.which is None else choosing.chosen(members, request.which)
+    if request.which is not None and not libsvm.is_layout(request.which):
+        members = choosing.chosen(members, request.which)
+        request = replace(request, which=None)
     found = _sorted(members, request)
     _check_kinds(found)
     if found.arrays and (sets := choosing.several([member for member, _ in found.arrays])):
