@@ -168,6 +168,8 @@ def essential(raw: bytes) -> tuple[bytes, int]:
 
 
 def _png(raw: bytes) -> bytes:
+    if _is_plain(raw):
+        return raw
     kept, at, count = [PNG], len(PNG), 0
     while at + 12 <= len(raw):
         name, end = raw[at + 4 : at + 8], at + 12 + int.from_bytes(raw[at : at + 4], "big")
@@ -180,6 +182,12 @@ def _png(raw: bytes) -> bytes:
         if name == b"IEND":
             break
     return b"".join(kept)
+
+
+def _is_plain(raw: bytes) -> bool:
+    """Return whether a PNG is a head, one chunk of pixels and an end, as small ones are."""
+    end = 45 + int.from_bytes(raw[33:37], "big")
+    return raw[37:41] == b"IDAT" and len(raw) == end + 12 and raw[end + 4 :].startswith(b"IEND")
 
 
 def _jpeg(raw: bytes) -> tuple[bytes, int]:

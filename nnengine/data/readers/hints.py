@@ -41,8 +41,8 @@ def without_images(data: Dataset) -> str | None:
     first = data.class_names[int(empty[0])]
     if empty.size == 1 and empty[0] == 0 and data.classes == 11 and first == "0":
         return (
-            "Labels go from 1 to 10: class 0 has no image, and cannot be learnt. Where 10 stands "
-            "for 0, as in SVHN, give labels % 10; where each is one more than its digit, labels - 1."
+            "Labels begin at 1: class 0 has no image, and cannot be learnt. Where 10 stands for 0, "
+            "as in SVHN, give labels % 10; where each is one more than its digit, labels - 1."
         )
     if empty.size == 1:
         begins = "Labels begin at 1: class" if empty[0] == 0 else "Class"
