@@ -419,3 +419,11 @@ def test_a_member_that_is_not_what_the_directory_says_is_damage_however_it_is_re
         broken[at] ^= 1
         with pytest.raises(FormatError, match="the zip is damaged"):
             readers.read(bytes(broken))
+
+
+def test_a_member_that_is_said_to_begin_before_the_file_is_damage():
+    raw = bytearray(zipped({"a.csv": csv(IMAGES[:9], LABELS[:9])}))
+    end = raw.rindex(b"PK\5\6")
+    raw[end + 16 : end + 20] = (raw.index(b"PK\1\2") + 99).to_bytes(4, "little")
+    with pytest.raises(FormatError, match="the zip is damaged"):
+        readers.read(bytes(raw))
