@@ -27,7 +27,7 @@ READING, ARCHITECTURE = ROOT / "docs" / "reading.md", ROOT / "docs" / "architect
 EXAMPLE = ROOT / "examples" / "core_alone.py"
 # What the worked examples of CONTRIBUTING.md would add.
 TO_COME = {
-    "nnengine/data/readers/libsvm.py",
+    "nnengine/data/readers/jsonlines.py",
     "dashboard/views/balance.py",
     "tests/test_view_balance.py",
 }
@@ -314,7 +314,7 @@ def test_the_row_of_the_worked_setting_is_one():
 
 @pytest.mark.parametrize("title", ["A kernel", "An activation", "A format", "A setting", "A page"])
 def test_what_the_worked_examples_build_on_is_there(title):
-    new = {"elu", "elu_slope", "ELU", "clip", "now.clip", "kernels.clip", "libsvm", "real", "k"}
+    new = {"elu", "elu_slope", "ELU", "clip", "now.clip", "kernels.clip", "jsonlines", "real", "k"}
     part, tests = section(CONTRIBUTING, title), [ROOT / "tests" / f"test_{name}.py" for name in (
         "kernels", "settings", "sharing")]  # fmt: skip
     known = sources() + "\n".join(map(text_of, tests))

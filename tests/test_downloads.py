@@ -417,7 +417,8 @@ def test_an_arff_is_a_table_with_its_label_last():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ((b"{0,1,2,3,4,5,6,7,8,9}", b"{cat,'dog'}"), "its attribute class has words, such as cat"),
+        ((b"{0,1,2,3,4,5,6,7,8,9}", b"{cat,'dog'}"), "row 792: “0” is none of the words"),
+        ((b"pixel7 real", b"pixel7 {cat,'dog'}"), "its attribute pixel7 has words, such as cat"),
         ((b"pixel7 real", b"pixel7 string"), "its attribute pixel7 is of type string"),
         ((b"@DATA\n", b"@DATA\n{0 1, 784 5}\n"), "a sparse ARFF"),
         ((b"@DATA\n", b"@DATA\n1,2,3\n"), "row 792 has 3 columns, the first row 785"),

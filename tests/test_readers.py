@@ -161,11 +161,11 @@ def test_a_packed_table_that_breaks_off_offers_its_whole_rows():
         (b"1,2,300\n2,1,1\n", "goes from 1 to 300"),
         (b"1,2,-3\n2,1,1\n", "goes from -3 to 2"),
         (b"0.5,2,3\n2,1,1\n", "0.5 at index 0 is no label"),
-        (b"1,nan,3\n2,1,1\n", "goes from nan to nan"),
+        (b"1,nan,3\n2,1,1\n", r"no number \(NaN\), first at index 0"),
         (b"label,a,b\n", "no rows"),
         (b"p1,p2,p3,p4\n1,2,3,4\n", "no column of labels"),
         (b"1" + b",1" * 63 + b"\n", "holds images and no labels"),
-        (b"label,\n1,\n", "is no number|no rows|only labels"),
+        (b"label,\n1,\n", "row 2, column 2 is empty"),
     ],
 )
 def test_what_is_wrong_with_a_table_is_said_with_its_place(raw, message):

@@ -94,10 +94,13 @@ def ask_all() -> None:
 
 
 def _ask_which(index: int, file) -> None:
-    """Ask which of the sets in a file is wanted."""
+    """Ask which of the sets in a file is wanted, or how it is to be read."""
     sets, key = file.contents.choices, f"data.which.{index}"
     with st.container(border=True):
-        st.markdown(f"## {plain(file.name)} holds {len(sets)} sets. Which one?")
+        asked = file.contents.asked or f"holds {len(sets)} sets. Which one?"
+        st.markdown(f"## {plain(file.name)} {plain(asked)}")
+        if file.contents.asked:
+            st.write(plain(file.contents.fault))
         chosen = st.selectbox("Set", sets, key=key, format_func=shown)
         if st.button("Read it", type="primary", key=f"{key}.read"):
             with st.spinner("Reading"):

@@ -18,7 +18,6 @@ from dashboard.store.files import (
     Pairing,
     pair,
     refused_file,
-    without_images,
 )
 from dashboard.store.library import Fetch, Sets
 from dashboard.store.visits import Visit
@@ -389,9 +388,9 @@ def _paired(dropped: list[LoadedFile]) -> Parts:
     sentences = list(found.sentences)
     sets: list[Dataset | None] = []
     for part, couple in (("Training", found.training), ("Test", found.test)):
-        classes = sets[0].classes if sets and sets[0] else None
+        like = sets[0] if sets else None
         try:
-            made = registry().shelf.dataset(*couple, classes=classes) if couple else None
+            made = registry().shelf.dataset(*couple, like=like) if couple else None
             if made and sets and sets[0] and made.inputs != sets[0].inputs:
                 sentences.append(_unlike(sets[0], made))
                 made = None
@@ -399,6 +398,6 @@ def _paired(dropped: list[LoadedFile]) -> Parts:
             sentences.append(f"{part} set: {fault}")
             made = None
         sets.append(made)
-    if sets[0] and (said := without_images(sets[0])):
-        sentences.append(said)
+    if sets[0]:
+        sentences += registry().shelf.remarks(sets[0])
     return sets[0], sets[1], sentences

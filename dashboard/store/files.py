@@ -21,6 +21,7 @@ from nnengine.data import catalogue, pairing, readers
 from nnengine.data.dataset import Dataset
 from nnengine.data.idxheader import IdxHeader, encode_header
 from nnengine.data.readers import Contents, hints
+from nnengine.data.readers.numbering import numbered_as
 
 MAX_FILE_BYTES = 2**28  # one file, unpacked: five times MNIST's largest
 MOST_LETTERS = 255  # of a file's name: what file systems allow
@@ -204,6 +205,7 @@ class Shelf:
         self._held: weakref.WeakKeyDictionary[Dataset, np.ndarray] = weakref.WeakKeyDictionary()
         self._whose: weakref.WeakKeyDictionary[Dataset, Hashable] = weakref.WeakKeyDictionary()
         self._turned: weakref.WeakKeyDictionary[Dataset, bool] = weakref.WeakKeyDictionary()
+        self._remarks: weakref.WeakKeyDictionary[Dataset, list[str]] = weakref.WeakKeyDictionary()
         self._light: weakref.WeakKeyDictionary[Dataset, bool] = weakref.WeakKeyDictionary()
 
     @property
@@ -318,13 +320,21 @@ class Shelf:
         labels: LoadedFile,
         made: Dataset | None = None,
         *,
-        classes: int | None = None,
+        like: Dataset | None = None,
     ) -> Dataset:
-        """Return the one Dataset of a couple; raises FormatError when its files do not fit."""
+        """Return the one Dataset of a couple; raises FormatError when its files do not fit.
+
+        `like`: what is learnt from, where this is to measure by: its classes have its numbers.
+        """
         x, y, names = images.array, labels.array, None
+        classes = None if like is None else like.classes
+        as_read = made
+        if made is not None and like is not None:
+            made = numbered_as(made, like.class_names)
         whose = images.reading, labels.reading
         if made is not None:
-            if made.name == images.name and classes in (None, made.classes):
+            fits = made is as_read and classes in (None, made.classes)
+            if fits and made.name == images.name:
                 self._whose[made] = whose
                 return made
             x, y = made.images, made.labels
@@ -373,6 +383,13 @@ class Shelf:
             found = self._light[dataset] = readers.looks_light(dataset.images)
         return found
 
+    def remarks(self, dataset: Dataset) -> list[str]:
+        """Return what is odd about these images and their labels; worked out once."""
+        found = self._remarks.get(dataset)
+        if found is None:
+            found = self._remarks[dataset] = hints.remarks(dataset)
+        return found
+
     def turn(self, file: LoadedFile) -> LoadedFile:
         """Return a file of images with rows and columns exchanged; twice gives the first again."""
         return self._changed(file, TURNED, readers.turned_contents)
@@ -404,11 +421,6 @@ _PUBLISHED = frozenset(
     for file in catalogue.describe(name).files
     if file.sha256
 )
-
-
-def without_images(data: Dataset) -> str | None:
-    """Return a sentence about classes without an image, or None where each has one."""
-    return hints.without_images(data)
 
 
 def pair(files: Sequence[LoadedFile]) -> Pairing:
@@ -461,9 +473,12 @@ def _first(file: LoadedFile, count: int) -> LoadedFile:
 
 def _without_partner(file: LoadedFile) -> str:
     other = pairing.LABELS if file.kind == pairing.IMAGES else pairing.IMAGES
+    is_array = file.kind == pairing.IMAGES and file.contents.form == "NumPy array"
     return (
         f"{file.name} holds {file.count:,} {file.kind}, and no file holds as many "
         f"{other}: drop the {other} file that belongs to it."
+        + " Files that are a class each, as Quick, Draw!'s, go into one zip."
+        * is_array
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from ..data import catalogue, pairing, readers
 from ..data.dataset import Dataset
 from ..data.idx import Idx1, Idx3
 from ..data.readers import hints
+from ..data.readers.arrays import Named, assemble, is_class_each
+from ..data.readers.numbering import numbered_as
 from ..errors import ConfigError, FormatError
 from .ends import note
 from .files import Piped, Word, exists, source
@@ -51,8 +54,8 @@ def train_data(
     if not test:
         return train, None
     colours = train.channels > 1
-    found = dataset(test, classes=train.classes, which=righting.which, colours=colours)
-    return train, righting.righted(fitting(found, colours, test[0]), test)
+    measured = dataset(test, like=train.class_names, which=righting.which, colours=colours)
+    return train, righting.righted(fitting(measured, colours, test[0]), test)
 
 
 @dataclass(frozen=True)
@@ -95,9 +98,8 @@ class Righting:
         for option, text in hints.seems(data, str(word)).items():
             if not getattr(self, option):
                 note(f"{word}: {text}: --{option} puts it right")
-        empty = hints.without_images(data)
-        if empty and not part:
-            note(f"{word}: {empty}")
+        for text in () if part else hints.remarks(data):
+            note(f"{word}: {text}")
 
 
 def fitting(data: Dataset, colours: bool, word: Word) -> Dataset:
@@ -124,19 +126,33 @@ def fitting_images(images: np.ndarray, colours: bool, word: Word) -> np.ndarray:
 
 
 def dataset(
-    words: list[Word], *, classes: int | None = None, which: str | None = None, colours: bool = True
+    words: list[Word],
+    *,
+    like: Sequence[str] = (),
+    which: str | None = None,
+    colours: bool = True,
 ) -> Dataset:
-    """Return the data in the files IMAGES LABELS, or the test part of one set, if it has one."""
+    """Return the data in the files IMAGES LABELS, or the test part of one set, if it has one.
+
+    like: what the classes are called that they are to be measured by, where there are such.
+    """
+    classes = len(like) or None
     if len(words) == 2:
         _check_alone(which)
+        if parts := _class_each(words, colours):
+            return parts
         images = _half(words[0], pairing.IMAGES, colours)
         labels = _half(words[1], pairing.LABELS, colours)
         return Dataset(images, labels, classes=classes)
+    if len(words) > 2 and (parts := _class_each(words, colours)):
+        _check_alone(which)
+        return parts
     if len(words) != 1:
         got = f", got {' '.join(map(str, words))}" if words else ""
         raise ConfigError(f"give IMAGES LABELS or one of {NAMES}{got}; --help says more")
     found = by_name(words[0], which, colours=colours)
     data = found.train if found.test is None else found.test
+    data = numbered_as(data, like) if like else data
     if classes is None or classes == data.classes:
         return data
     if data.classes > classes:
@@ -159,10 +175,40 @@ def images(
     if is_name(word):
         return dataset([word], which=which).images
     if readers.recognise(source(word)) is None and not readers.is_picture(source(word)):
-        return Idx3(source(word)).data  # which has a sentence for whatever this is
+        check_known(word)
     found = readers.read_images(source(word), which=which, colours=colours, shape=shape)
     tell(word, found.notes)
     return found.images
+
+
+def _class_each(words: Sequence[Word], colours: bool) -> Dataset | None:
+    """Return one set of files that are a class each, as Quick, Draw! comes; None of any others."""
+    found = []
+    for word in words:
+        if is_name(word) or not exists(word) or readers.recognise(source(word)) != "npy":
+            return None
+        array = readers.read(source(word)).images
+        if array is None:
+            return None
+        found.append(Named(Path(str(word)).stem, array))
+    if not is_class_each(found):
+        return None
+    sets = assemble(found, form="NumPy arrays", name=str(words[0]), colours=colours)
+    tell(words[0], sets.notes)
+    return sets.train
+
+
+def check_known(word: Word) -> None:
+    """Raise FormatError, which says what it is, for a file that no reader knows."""
+    if readers.recognise(source(word)) in (None, "idx") and (fault := inspected(word).fault):
+        raise FormatError(fault)
+
+
+def inspected(word: Word) -> readers.Contents:
+    """Return what a file holds, or what is wrong with it, whatever it is."""
+    if isinstance(word, Piped):
+        return readers.inspect(word.data, name=word.name)
+    return readers.inspect(word)
 
 
 class _Half:
@@ -206,6 +252,7 @@ def by_name(
     """Return the set called ``name``, or the one in the file or folder of that name."""
     if not is_name(name) and exists(name):
         if not is_whole(name):
+            check_known(name)
             raise ConfigError(
                 f"{name} is a file by itself: images need their labels, IMAGES LABELS"
             )

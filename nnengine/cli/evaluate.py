@@ -8,6 +8,7 @@ from typing import Any
 
 from .. import kernels
 from ..core.metrics import evaluate
+from ..data.readers.numbering import numbered_as
 from . import files, report
 from .data import Righting, dataset, fitting
 from .ends import columns
@@ -28,7 +29,8 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     righting = Righting.asked(arguments)
     colours = network.channels > 1
     images = dataset(data, which=righting.which, colours=colours and not righting.grey)
-    found = evaluate(network, righting.righted(fitting(images, colours, data[0]), data))
+    measured = fitting(numbered_as(images, network.class_names), colours, data[0])
+    found = evaluate(network, righting.righted(measured, data))
     result = {
         "accuracy": found.accuracy,
         "count": len(found.predictions),

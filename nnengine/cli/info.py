@@ -13,12 +13,15 @@ from .. import exchange
 from ..data import readers
 from ..data.dataset import Dataset
 from ..data.idx import LABELS_MAGIC, describe, read_idx
-from ..data.readers import Contents
+from ..data.readers import Contents, hints
 from ..errors import FormatError
 from ..storage import modelfile
 from . import report
+from .data import check_known, inspected
 from .files import Piped, Word, emptied, in_checkpoint, source
 from .options import add_command, add_set, answer
+
+_OF_MODELS = (b"header.npy", b"data.pkl", b"config.json", b"course.json")
 
 
 def add(commands: Any) -> None:
@@ -35,19 +38,23 @@ def _info(arguments: argparse.Namespace) -> None:
         answer(facts, report.model_lines(facts), arguments)
         return
     kind = readers.recognise(source(word))
-    if kind in (None, "idx"):
+    if kind is None:
+        check_known(word)
+    if kind == "idx":
         _idx_info(word, arguments)
         return
     found = None
-    if kind in ("npy", "zip"):  # so are models; what is neither is told as a model's fault
+    if kind in ("npy", "zip"):  # so are models
         try:
             facts = _model_facts(word)
             answer(facts, report.model_lines(facts), arguments)
             return
         except FormatError:
-            found = _inspected(word)
+            found = inspected(word)
             if found.fault and not found.choices:
-                raise
+                if _is_meant_as_model(word):
+                    raise
+                raise FormatError(found.fault) from None
     if found is None or found.choices:
         found = readers.read(source(word), which=arguments.which)
     facts = _facts(str(word), found)
@@ -79,10 +86,10 @@ def _model_facts(word: Word) -> dict[str, Any]:
         return modelfile.describe_model(model.file()) | {"checkpoint": step}
 
 
-def _inspected(word: Word) -> Contents:
-    if isinstance(word, Piped):
-        return readers.inspect(word.data, name=word.name)
-    return readers.inspect(word)
+def _is_meant_as_model(word: Word) -> bool:
+    """Tell whether a file that is neither has a member that models alone have."""
+    data = word.data if isinstance(word, Piped) else Path(word).read_bytes()
+    return not data.startswith(b"PK") or any(member in data for member in _OF_MODELS)
 
 
 def _facts(file: str, found: Contents) -> dict[str, Any]:
@@ -93,7 +100,8 @@ def _facts(file: str, found: Contents) -> dict[str, Any]:
         held = {found.kind: {"count": len(alone), "shape": list(alone.shape[1:])}}
     else:
         held = {part: _part(data) for part, data in parts}
-    return {"kind": found.form, "name": Path(file).name, "parts": held, "notes": found.notes}
+    notes = [*found.notes, *(hints.remarks(found.train) if found.train else ())]
+    return {"kind": found.form, "name": Path(file).name, "parts": held, "notes": notes}
 
 
 def _part(data: Dataset) -> dict[str, Any]:
@@ -106,7 +114,11 @@ def _part(data: Dataset) -> dict[str, Any]:
 
 
 def _idx_info(word: Word, arguments: argparse.Namespace) -> None:
-    header, data = describe(source(word)), read_idx(source(word))  # all of it: is it whole?
+    try:
+        header, data = describe(source(word)), read_idx(source(word))  # all of it: is it whole?
+    except FormatError:
+        check_known(word)
+        raise
     is_labels = header.magic == LABELS_MAGIC
     facts = {
         "kind": "IDX",

@@ -114,7 +114,7 @@ def read_stream(
 def _read_data(stream: Stream, header: IdxHeader, keep_whole: bool, limit: int) -> np.ndarray:
     """Return the data as flat uint8: all that was promised, or the whole items when asked."""
     promised, held = header.data_bytes, stream.left
-    if held is not None and held > promised:
+    if held is not None and held > promised and not (keep_whole and _lost_count(header, held)):
         raise _trailing(header, held)
     if held is not None and held < promised and not keep_whole:
         raise _truncated(header, held, cut=False)
@@ -189,6 +189,10 @@ def _promise(header: IdxHeader) -> str:
 
 def _truncated(header: IdxHeader, held: int, *, cut: bool) -> FormatError:
     items = _whole_items(header, held)
+    if not cut and _fits_reversed(header, held):
+        sizes = "x".join(map(str, _reversed(header.shape)))
+        text = f"sizes with their bytes reversed (little-endian): {sizes} fits what follows them"
+        return fault(header.name, f"{text}; IDX is big-endian; write the file again with write_idx")
     reason = "the gzip data break off" if cut else "the download or upload was cut short"
     if header.gzipped and not cut:  # its checksum was right: nothing was lost on the way here
         reason = "the data were cut short before they were packed, or the header is wrong"
@@ -206,7 +210,35 @@ def _truncated(header: IdxHeader, held: int, *, cut: bool) -> FormatError:
     )
 
 
+def _reversed(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(int.from_bytes(size.to_bytes(4, "big"), "little") for size in shape)
+
+
+def _fits_reversed(header: IdxHeader, held: int) -> bool:
+    """Tell whether somebody wrote the sizes little-endian behind a right magic."""
+    return 0 < held == math.prod(_reversed(header.shape)) * header.dtype.itemsize
+
+
+def _lost_count(header: IdxHeader, held: int) -> int:
+    """Return how many whole images there are where the count lacks its upper bits alone, else 0.
+
+    Converters have kept it in 8 or 16 bits; images alone tell, for any bytes are whole labels.
+    """
+    if len(header.shape) < 2 or not header.item_bytes or held % header.item_bytes:
+        return 0
+    items = held // header.item_bytes
+    return items if header.count in (items % 2**8, items % 2**16) else 0
+
+
 def _trailing(header: IdxHeader, held: int | None) -> FormatError:
+    if held is not None and (items := _lost_count(header, held)):
+        return fault(
+            header.name,
+            f"{_promise(header)}, file holds {header.items(items)} exactly: the count in the "
+            "header has lost its upper bits; all can be kept (keep_whole=True), or write the file "
+            "again with write_idx",
+            whole_items=items,
+        )
     total = f"{len(header.header_bytes) + held:,}" if held is not None else "more"
     return fault(
         header.name,

@@ -123,14 +123,14 @@ def read_header(stream: Stream) -> IdxHeader:
 
 
 def _check_magic(stream: Stream, head: bytes) -> None:
-    if len(head) >= 4 and _is_magic(head):
+    if is_magic(head[:4]):
         return
     known = looks_like(head)
     if known is not None:
         raise stream.fault(f"not an IDX file but {known[0]}: {known[1]}")
     if len(head) < 4:
         raise stream.fault(f"too short for an IDX file ({len(head)} bytes): download it again")
-    if _is_magic(head[3::-1]):
+    if is_magic(head[3::-1]):
         raise stream.fault(
             "an IDX header with its bytes reversed (little-endian): IDX is "
             "big-endian; write the file again with write_idx"
@@ -152,8 +152,10 @@ def _check_magic(stream: Stream, head: bytes) -> None:
     )
 
 
-def _is_magic(four: bytes) -> bool:
-    return four[:2] == b"\0\0" and four[2] in TYPES and 1 <= four[3] <= MAX_DIMENSIONS
+def is_magic(four: bytes) -> bool:
+    """Return whether an IDX file of a known type and number of dimensions begins so."""
+    whole = len(four) == 4 and four[:2] == b"\0\0"
+    return whole and four[2] in TYPES and 1 <= four[3] <= MAX_DIMENSIONS
 
 
 def _nothing(stream: Stream) -> FormatError:

@@ -29,6 +29,8 @@ GZIP = b"\x1f\x8b"
 DEFLATE_RATIO = 1032  # most bytes that one deflated byte can stand for: 258 from two bits
 PACKED_CHUNK = 1 << 16
 _NUMBERS = re.compile(r"[-+.\de]+(?: +[-+.\de]+){3,} ?[-+.\de]*")  # parted by blanks
+_HEIC = re.compile(rb".{4}ftyp(hei[cxms]|hev[cxms]|mif1|msf1)", re.DOTALL)
+_OLD_PICKLE = re.compile(r"\(*([dl]?p\d+|c(numpy|copy_reg|__builtin__|builtins)[\w.]*\n\w+)\n")
 _SPELLING = re.compile(r"[-.](idx\d-ubyte)(\.gz)?$")
 
 _PICTURE = "put pictures into folders named by class, and give a zip of them"
@@ -38,9 +40,9 @@ _CONVERT = "convert an array with write_idx(target, numpy.load(file))"
 _SAVEZ = "numpy.savez('data.npz', x_train=..., y_train=...)"
 _PICKLE = f"none is opened here, for opening one does what it says: where you trust it, {_SAVEZ}"
 _SETS = "a set of images in it opens with nnengine.data.readers.read_sets"
-_SVM = (
-    "read it with sklearn.datasets.load_svmlight_file(file, n_features=784, zero_based=False), and "
-    + _SAVEZ.replace("x_train=..., y_train=...", "x=..., y=...")
+_PHONE = (
+    "which is not read here: save it as JPEG; an iPhone takes JPEGs under Settings, Camera, "
+    "Formats, Most Compatible"
 )
 _MODEL = "; a trained network opens with nnengine.load, and on the Models page"
 _LOOKS = (
@@ -76,6 +78,8 @@ def looks_like(head: bytes) -> tuple[str, str] | None:
     for prefix, what, remedy in _LOOKS:
         if head.startswith(prefix):
             return what, remedy
+    if _HEIC.match(head):
+        return "a HEIC picture", _PHONE
     if head[257:262] == b"ustar":
         return "a tar archive", _UNPACK
     text = head.decode("utf-8-sig", errors="ignore").strip()
@@ -90,12 +94,14 @@ def _looks_like_text(text: str) -> tuple[str, str]:
         return "an HTML page", "the download gave a web page, not the file: download it again"
     if text.startswith(("{", "[")):
         return "JSON text", "turn it into an array and write that with write_idx"
+    if _OLD_PICKLE.match(text):
+        return "a Python pickle", _PICKLE
     said = [line for line in text.splitlines() if line.strip() and not line.startswith("%")]
     if said and said[0].lower().startswith("@relation") or text.startswith("% "):
         return "an ARFF table", _SETS
     line = re.split(r"[\r\n]", text, maxsplit=1)[0]
-    if re.match(r"[-+.\d]+( +\d+:[-+.\de]+){2}", line):
-        return "a LIBSVM table", _SVM
+    if re.match(r"(#.*\n|\s)*[-+.\d]+([ \t]+\d+:[-+.\de]+){2}", text):
+        return "a LIBSVM table", _SETS
     if re.search(r"[,;\t]", line) or _NUMBERS.fullmatch(line):
         return "a CSV table", "a table of images opens with nnengine.data.readers.read_sets"
     return "plain text", "give the data file itself"

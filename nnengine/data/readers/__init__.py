@@ -21,7 +21,7 @@ from ..dataset import Dataset
 from ..idxheader import IdxHeader
 from ..limits import MAX_BYTES, Deadline
 from ..sources import Source, Stream, left_in_place, looks_like, opened
-from . import cifar, members, pictures
+from . import cifar, members, naming, pictures
 from .choosing import SeveralSetsError
 from .colours import in_colour, to_grey
 from .contents import Contents
@@ -59,6 +59,8 @@ __all__ = [
     "turned",
     "turned_contents",
 ]
+
+_ASKING = ("zip", "tar", "libsvm")  # formats of which `which` chooses
 
 
 class Sets(NamedTuple):
@@ -210,15 +212,17 @@ def inspect(
     except EngineError as error:
         fault, whole = str(error), getattr(error, "whole_items", None)
         too_large = getattr(error, "too_large", False)
-        choices = error.names if isinstance(error, SeveralSetsError) else ()
+        several = isinstance(error, SeveralSetsError)
+        choices, asked = (error.names, error.asked) if several else ((), "")
     rescued = None
     if whole:
         with suppress(EngineError):
             rescued = _read(source, replace(request, keep_whole=True), IDX)
     header = _header(source, request)
     return Contents(
-        form="", header=header, fault=fault, too_large=too_large, choices=choices, rescued=rescued
-    )
+        form="", header=header, fault=fault, too_large=too_large, choices=choices, asked=asked,
+        rescued=rescued,
+    )  # fmt: skip
 
 
 def _request(
@@ -256,7 +260,7 @@ def _read(source: Source, request: Request, otherwise: Format | None) -> Content
         text, called = str(error), request.name
         text = text if text.startswith(f"{called}: ") else f"{called}: {text}"
         if isinstance(error, SeveralSetsError):
-            raise SeveralSetsError(text, error.names) from None
+            raise SeveralSetsError(text, error.names, error.asked) from None
         more = {"whole_items": error.whole_items, "too_large": error.too_large}
         raise FormatError(text, **more) from None
 
@@ -273,19 +277,22 @@ def _read_any(source: Source, request: Request, otherwise: Format | None) -> Con
         if known in (None, IDX) and cifar.kind_of_stream(stream):
             known = CIFAR
         known = known or otherwise
+        if known in (None, IDX) and (said := naming.without_a_mark(head, stream.left)):
+            raise FormatError(said)
         if known is None:
             raise FormatError(_unknown(stream))
-        if request.which is not None and known.kind not in ("zip", "tar"):
+        if request.which is not None and known.kind not in _ASKING:
             raise FormatError("holds one set, and none is to be chosen: leave out which, or --set")
         return known.read(stream, request)
 
 
 def _unknown(stream: Stream) -> str:
     look = looks_like(stream.peek(HEAD_BYTES))
-    return (
-        f"{look[0] if look else 'nothing known'}, not a data set: give IDX, CSV, .npz or .npy "
-        "files, or a zip or folder of pictures"
+    what, remedy = look or (
+        "nothing known",
+        "give IDX, CSV, .npz or .npy files, or a zip or folder of pictures",
     )
+    return f"{what}, not a data set: {remedy}"
 
 
 def _header(source: Source, request: Request) -> IdxHeader | None:

@@ -6,12 +6,14 @@ waikato.github.io/weka-wiki/formats_and_processing/arff_stable).
 
 from __future__ import annotations
 
+import csv
 import re
 
 from ...errors import FormatError
 from ..sources import Stream
 from .contents import Contents
 from .contract import Request
+from .labelwords import Words
 from .table import read_rows
 from .tableplan import Plan, is_number, name_columns
 
@@ -28,7 +30,8 @@ _NUMBERS = ("real", "numeric", "integer")
 def read(stream: Stream, request: Request) -> Contents:
     """Return the images and labels in an ARFF; raises FormatError.
 
-    Labels are numbers, nominal ones too; sparse rows are refused.
+    Labels are numbers, nominal ones too, or words, in the order in which the header has them;
+    sparse rows are refused.
     """
     header, size = _header(stream)
     names, kinds = _attributes(header)
@@ -40,7 +43,11 @@ def read(stream: Stream, request: Request) -> Contents:
     if plan.label is None and not plan.unlabelled and kinds[-1].startswith("{"):
         plan.label = len(names) - 1
     for place, kind in enumerate(kinds):
-        _check(names[place], kind)
+        values = _values(kind)
+        if place == plan.label and not all(map(is_number, values)):
+            plan.words = Words(place, len(names), plan.delimiter, values)
+        else:
+            _check(names[place], kind, values)
     return read_rows(stream, plan, request, "ARFF table")
 
 
@@ -75,15 +82,22 @@ def _attributes(header: str) -> tuple[list[str], list[str]]:
     return names, kinds
 
 
-def _check(name: str, kind: str) -> None:
+def _values(kind: str) -> list[str]:
+    """Return the values that a nominal attribute may have; none of another."""
+    if not kind.startswith("{"):
+        return []
+    found = next(csv.reader([kind.strip("{} ")], quotechar="'", skipinitialspace=True), [])
+    return list(dict.fromkeys(value.strip().strip("'\"") for value in found))
+
+
+def _check(name: str, kind: str, values: list[str]) -> None:
     """Raise FormatError for an attribute that holds no numbers."""
     if kind.startswith("{"):
-        values = [value.strip().strip("'\"") for value in kind.strip("{}").split(",")]
         odd = next((value for value in values if not is_number(value)), None)
         if odd is not None:
             raise FormatError(
-                f"its attribute {name[:40]} has words, such as {odd[:20]}: give numbers, or a zip "
-                "of pictures in folders named by class"
+                f"its attribute {name[:40]} has words, such as {odd[:20]}: pixels are numbers; the "
+                "one that has the labels is called class, or is the last"
             )
     elif kind.lower().split()[:1] not in [[word] for word in _NUMBERS]:
         raise FormatError(f"its attribute {name[:40]} is of type {kind[:20]}: pixels are numbers")

@@ -129,7 +129,7 @@ def assemble(arrays: Sequence[Named], *, form: str, name: str, colours: bool = T
     are wanted. Raises FormatError.
     """
     arrays, notes = _relevant(arrays)
-    if _is_class_each(arrays):
+    if is_class_each(arrays):
         return _class_each(arrays, form, name, notes, colours)
     _check_names(arrays)
     pairs, unpaired = pairing.match(arrays, pairing.by_part)
@@ -190,7 +190,7 @@ def left_out(names: Sequence[str]) -> str:
     return f"Called neither images nor labels, and left out: {shown}{more}."
 
 
-def _is_class_each(arrays: Sequence[Named]) -> bool:
+def is_class_each(arrays: Sequence[Named]) -> bool:
     """Return whether these are arrays of images alone, no part or kind in their names."""
     shapes = {named.array.shape[1:] for named in arrays}
     return len(arrays) > 1 and len(shapes) == 1 and all(

@@ -21,11 +21,14 @@ _SHOWN = 8
 
 
 class SeveralSetsError(FormatError):
-    """Several sets lie together, `names`, and none was chosen."""
+    """Several sets lie together, `names`, and none was chosen; or a file can be read in several
+    ways, and `asked` is the question, without the file's name.
+    """
 
-    def __init__(self, text: str, names: Sequence[str]) -> None:
+    def __init__(self, text: str, names: Sequence[str], asked: str = "") -> None:
         super().__init__(text)
         self.names = tuple(names)
+        self.asked = asked
 
 
 def set_of(member: Member) -> str:

@@ -19,6 +19,7 @@ from .colours import settled
 
 _BLOCK = 1 << 22  # values converted at a time: the wide numbers never stand beside all the bytes
 _FEW_LEVELS = 16  # the UCI digits count ink from 0 to 16; nothing that uses a byte stops so low
+_SIXTEEN_BITS = 65_535
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, weakref_slot=True)
@@ -31,10 +32,11 @@ class Contents:
     `whole_items` is how many whole images or labels were kept of a file that was cut short.
 
     Where `inspect` found a file that `read` refuses, `fault` says why, `too_large` whether it only
-    holds more bytes than were allowed, `choices` the sets in it of which one has to be chosen, and
-    `rescued` is what is whole of it; all else but `header` is then missing. `unread`: the file's
-    bytes, uint8, where somebody keeps them until it was chosen. `coloured`: what this was before
-    its colours were taken away, where that was asked for later.
+    holds more bytes than were allowed, `choices` the sets in it of which one has to be chosen, or
+    the ways to read it, of which `asked` asks, and `rescued` is what is whole of it; all else but
+    `header` is then missing. `unread`: the file's bytes, uint8, where somebody keeps them until it
+    was chosen. `coloured`: what this was before its colours were taken away, where that was asked
+    for later.
     """
 
     form: str
@@ -48,6 +50,7 @@ class Contents:
     fault: str | None = None
     too_large: bool = False
     choices: tuple[str, ...] = ()
+    asked: str = ""
     unread: np.ndarray | None = None
     rescued: Contents | None = None
     coloured: Contents | None = None
@@ -101,7 +104,8 @@ def as_bytes(arrays: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], l
     """Return images as uint8 with sentences about it; one scale for all, so that sets compare.
 
     Whole numbers and fractions in 0 to 255 are kept (rounded), those in 0 to 1, from -1 to 1 and
-    whole numbers up to 16 are stretched to 0 to 255. Raises FormatError for any others.
+    whole numbers up to 16 are stretched to 0 to 255, and those of 16 bits, up to 65,535 itself,
+    brought down to it. Raises FormatError for any others.
     """
     if all(array.dtype == np.uint8 and array.size for array in arrays.values()):
         high = max(int(array.max()) for array in arrays.values())
@@ -113,6 +117,9 @@ def as_bytes(arrays: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], l
     if low < 0:  # as images for a tanh are kept
         scale, zero = 127.5, 1.0
         notes.append("Pixels were from -1 to 1: stretched to 0 to 255.")
+    elif high == _SIXTEEN_BITS:
+        scale = 1 / 257
+        notes.append("Pixels were of 16 bits, from 0 to 65,535: brought to 0 to 255.")
     elif high <= 1 or (whole and high <= _FEW_LEVELS):
         scale = 255 / (high if whole and high else 1)
         top = f"{high:g}" if whole and high else "1"
@@ -136,13 +143,30 @@ def _extent(arrays: Mapping[str, np.ndarray]) -> tuple[float, float, bool]:
         if array.dtype.kind == "f":
             whole = whole and all(bool((part == np.rint(part)).all()) for part in _blocks(array))
     signed = min(lows) == -1 and max(highs) <= 1  # exactly: what is centred otherwise is not
+    most = _SIXTEEN_BITS if whole and max(highs) == _SIXTEEN_BITS else 255
     for name, low, high in zip(arrays, lows, highs, strict=True):
-        if not (0 <= low and high <= 255 or signed and -1 <= low):  # NaN fails as well
-            raise FormatError(
-                f"the range of {name} goes from {low:g} to {high:g}: pixels lie in 0 to "
-                "255 or in 0 to 1; give them as they were before they were centred or scaled"
-            )
+        if not (0 <= low and high <= most or signed and -1 <= low):  # NaN fails as well
+            raise FormatError(_out_of_range(name, arrays[name], low, high))
     return min(lows), max(highs), whole
+
+
+def _out_of_range(name: str, array: np.ndarray, low: float, high: float) -> str:
+    """Return what is wrong with images whose pixels lie elsewhere, and the way out."""
+    if np.isnan(low) or np.isnan(high):
+        at = next(i for i, image in enumerate(array) if np.isnan(image).any())
+        return (
+            f"{name} hold what is no number (NaN), first at index {at:,}: put 0 in its place, or "
+            "leave that image out"
+        )
+    if array.dtype == np.int8:
+        return (
+            f"{name} are signed bytes from {low:g} to {high:g}, as if bytes had been written under "
+            "the wrong type: give them as uint8 (of IDX, type 0x08)"
+        )
+    return (
+        f"the range of {name} goes from {low:g} to {high:g}: pixels lie in 0 to 255 or in 0 to 1; "
+        "give them as they were before they were centred or scaled"
+    )
 
 
 def _scaled(array: np.ndarray, scale: float, zero: float) -> np.ndarray:

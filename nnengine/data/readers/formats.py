@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from ..sources import looks_like
-from . import arff, arrays, cifar, hdf5, idx, matfile, members, parquet, table, tar
+from . import arff, arrays, cifar, hdf5, idx, libsvm, matfile, members, parquet, table, tar
 from .contract import Format
 
 IDX = Format(
     kind="idx",
     title="IDX file",
-    matches=lambda head: head.startswith(b"\0\0"),
+    matches=lambda head: head.startswith(b"\0\0") and head[4:8] != b"ftyp",  # a picture or film
     read=idx.read,
     array=idx.read_array,
     header=idx.read_header,
@@ -20,6 +20,11 @@ IDX = Format(
 def _is_arff(head: bytes) -> bool:
     look = looks_like(head)
     return look is not None and look[0] == "an ARFF table"
+
+
+def _is_libsvm(head: bytes) -> bool:
+    look = looks_like(head)
+    return look is not None and look[0] == "a LIBSVM table"
 
 
 def _is_csv(head: bytes) -> bool:
@@ -101,6 +106,13 @@ FORMATS = (
         matches=_is_arff,
         read=arff.read,
         offers=(("ARFF", "tables of OpenML and Weka, one image a row"),),
+    ),
+    Format(
+        kind="libsvm",
+        title="LIBSVM table",
+        matches=_is_libsvm,
+        read=libsvm.read,
+        offers=(("LIBSVM", "a label a row, then place:value of the pixels that are not zero"),),
     ),
     Format(
         kind="csv",

@@ -11,8 +11,8 @@ from typing import Any
 from ...errors import FormatError
 from .. import pairing
 from ..limits import MAX_UNNAMED
-from ..sources import Stream, opened
-from . import choosing, cifar, listing, mapping, shards
+from ..sources import Stream, looks_like, opened
+from . import choosing, cifar, libsvm, listing, mapping, shards
 from .archive import Member, folder_members, zip_members
 from .classes import in_folders
 from .colours import alike
@@ -68,7 +68,9 @@ def read_members(members: Sequence[Member], request: Request) -> Contents:
             "a PyTorch file, which holds Python objects: none is opened here; save its arrays with "
             "numpy.savez('data.npz', x_train=..., y_train=...)"
         )
-    members = members if request.which is None else choosing.chosen(members, request.which)
+    if request.which is not None and not libsvm.is_layout(request.which):
+        members = choosing.chosen(members, request.which)
+        request = replace(request, which=None)
     found = _sorted(members, request)
     _check_kinds(found)
     if found.arrays and (sets := choosing.several([member for member, _ in found.arrays])):
@@ -191,9 +193,13 @@ def _nothing(members: Sequence[Member], archives: Sequence[Member]) -> str:
     if archives:
         return "archives inside the archive: unpack it and give one of them"
     shown = ", ".join(member.name[:40] for member in members[:3]) or "no file at all"
+    holds = f"no data in it; it holds {shown}{', …' * (len(members) > 3)}: "
+    look = looks_like(members[0].head(HEAD_BYTES)) if members else None
+    if look is not None and look[0] != "plain text":
+        return f"{holds}the first is {look[0]}: {look[1]}"
     return (
-        f"no data in it; it holds {shown}{', …' * (len(members) > 3)}: pictures are PNG, JPEG, "
-        "BMP, GIF, TIFF or WebP in folders named by class, data are IDX, CSV or .npy files"
+        f"{holds}pictures are PNG, JPEG, BMP, GIF, TIFF or WebP in folders named by class, "
+        "data are IDX, CSV or .npy files"
     )
 
 

@@ -31,6 +31,7 @@ from .decoding import (
     opened,
     orientation,
     pillow,
+    plain_levels,
     size_of_png,
     upright,
 )
@@ -268,6 +269,9 @@ def _pixels(
     as Exif counts.
     """
     raw = _raw(member)
+    plain = None if framed else plain_levels(raw, shape)
+    if plain is not None:
+        return plain, 1
     how = orientation(raw)
     with opened(raw, member.path[-60:], kinds=KEPT) as picture:
         if framed:  # a large JPEG is unpacked smaller

@@ -17,7 +17,17 @@ from ..dataset import MAX_CLASSES
 from ..sources import Stream
 from .contents import Contents, as_bytes, datasets, frozen
 from .contract import Request
-from .tableplan import MAX_LINE, Plan, is_number, is_square, make_plan, too_long
+from .labelwords import Words
+from .tableplan import (
+    DECIMAL_COMMA,
+    MAX_LINE,
+    Plan,
+    decimal_commas,
+    is_number,
+    is_square,
+    make_plan,
+    too_long,
+)
 
 BLOCK = 1 << 20  # MNIST in 1.0 to 1.6 s; blocks of 4 MB were no faster and took 31 MB more
 _NEWLINE, _ZERO = 10, 48
@@ -46,7 +56,7 @@ def read_rows(stream: Stream, plan: Plan, request: Request, form: str) -> Conten
         if len(carry) > MAX_LINE:
             raise too_long(stream)
         if block:
-            rows.add(_parse(block, plan, stream, number))
+            rows.add(_with_words(block, plan, stream, number, rows))
             number += block.count(b"\n")
     whole = _last_row(carry, plan, stream, rows, number, request.keep_whole)
     found = contents_of(rows.all(), plan, stream, request.name, form)
@@ -78,14 +88,39 @@ class Rows:
         self._array[self.count : need] = values
         self.count = need
 
+    def recode(self, column: int, words: Words) -> None:
+        """Take the numbers of a column for words, so far."""
+        values = self._array[: self.count, column]
+        codes = {value: words.number(f"{value:g}") for value in np.unique(values).tolist()}
+        values[:] = [codes[value] for value in values.tolist()]
+
     def all(self) -> np.ndarray:
         self._array.resize((self.count, self._array.shape[1]), refcheck=False)
         return self._array
 
 
+class _WordsError(Exception):
+    """A word stands in the column of labels, where numbers stood before."""
+
+
+def _with_words(block: bytes, plan: Plan, stream: Stream, number: int, rows: Rows) -> np.ndarray:
+    """Return the rows of a block; the first word for a label makes words of all before it."""
+    try:
+        return _parse(block, plan, stream, number)
+    except _WordsError:
+        plan.words = Words(plan.label or 0, plan.columns, plan.delimiter)
+        rows.recode(plan.label or 0, plan.words)
+        return _parse(block, plan, stream, number)
+
+
 def _parse(block: bytes, plan: Plan, stream: Stream, number: int) -> np.ndarray:
     """Return the rows of a block that ends with a line's end: uint8, or float32 where need be."""
     block = plan.tidy(block)
+    if plan.words is not None:
+        try:
+            block = plan.words.coded(block, number)
+        except FormatError as error:
+            raise stream.fault(str(error)) from None
     values = _whole_numbers(block, plan)
     return _any_numbers(block, plan, stream, number) if values is None else values
 
@@ -121,6 +156,8 @@ def _any_numbers(block: bytes, plan: Plan, stream: Stream, number: int) -> np.nd
     lines = []
     for i, line in enumerate(text.split("\n")):
         if line.strip():
+            if _is_word(line, plan):
+                raise _WordsError
             if line.count(mark) + 1 != plan.columns:
                 raise stream.fault(
                     f"row {number + i:,} has {line.count(mark) + 1:,} columns, the first row "
@@ -135,10 +172,28 @@ def _any_numbers(block: bytes, plan: Plan, stream: Stream, number: int) -> np.nd
         raise _no_number(text, plan, stream, number) from None
 
 
+def _is_word(line: str, plan: Plan) -> bool:
+    """Return whether the label of a row is a word."""
+    if plan.label is None or plan.words is not None:
+        return False
+    cells = line.split(chr(plan.delimiter))
+    last = plan.label >= min(len(cells), plan.columns - 1)
+    cell = cells[-1 if last else plan.label].strip().strip('"')
+    return bool(cell) and not is_number(cell) and not DECIMAL_COMMA.fullmatch(cell)
+
+
 def _no_number(text: str, plan: Plan, stream: Stream, number: int) -> FormatError:
     for i, line in enumerate(text.split("\n")):
         for column, part in enumerate(line.split(chr(plan.delimiter)) if line.strip() else ()):
-            if not is_number(part.strip().strip('"')):
+            cell = part.strip().strip('"')
+            if not is_number(cell):
+                if DECIMAL_COMMA.fullmatch(cell):
+                    return decimal_commas(stream, number + i, cell)
+                if not cell:
+                    return stream.fault(
+                        f"row {number + i:,}, column {column + 1:,} is empty: each image has all "
+                        "its pixels; fill it in, or leave the row out"
+                    )
                 return stream.fault(
                     f"row {number + i:,}, column {column + 1:,}: “{part.strip()[:20]}” is no "
                     "number: pixels and labels are numbers, and words stand in the first row only"
@@ -157,7 +212,7 @@ def _last_row(
     found = line.count(bytes([plan.delimiter])) + 1
     whole = True
     if line.strip() and not stream.cut and found >= plan.columns and ended and _ends(line, plan):
-        rows.add(_parse(line + b"\n", plan, stream, number))
+        rows.add(_with_words(line + b"\n", plan, stream, number, rows))
     elif line.strip() or stream.cut:
         whole = False
     if not whole and not keep_whole:
@@ -193,7 +248,12 @@ def contents_of(table: np.ndarray, plan: Plan, stream: Stream, name: str, form: 
             scaled, said = as_bytes({"the images": images})
             images = frozen(scaled["the images"])
             return Contents(form=form, images=images, notes=(*notes, *said))
-        return datasets({"": (images, labels)}, form=form, name=name, notes=notes)
+        names = None
+        if plan.words is not None:
+            labels, names = plan.words.done(labels)
+        return datasets(
+            {"": (images, labels)}, form=form, name=name, notes=notes, class_names=names
+        )
     except FormatError as error:
         raise stream.fault(str(error)) from None
 

@@ -7,13 +7,16 @@ lines by CR alone, others put a delimiter behind every number.
 
 from __future__ import annotations
 
+import csv
 import re
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from math import isqrt
 
 from ...errors import FormatError
 from ..sources import Stream
+from .labelwords import Words
 
 MAX_LINE = 1 << 20  # bytes of one row: 250,000 pixels
 DELIMITERS = b",;\t"
@@ -23,6 +26,8 @@ COUNTER = re.compile(  # what a frame, or a competition, adds of its own
 )
 _SIDES = re.compile(r"\D*(\d{1,6})\s*x\s*(\d{1,6})")
 _SEP = re.compile(rb"sep=(.)", re.IGNORECASE)
+DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+")
+_DECIMAL_COMMAS = re.compile(r"[-+\d,]*;(?:[-+\d,]+;){2,}")
 _LEAST_NUMBERED = 10  # columns: 0, 1, 2, … as a header is hardly an image
 LEAST_SQUARE = 64  # columns: from 8 x 8 on a square is hardly an accident
 
@@ -43,6 +48,7 @@ class Plan:
     trailing: bool = False  # a delimiter stands behind the last number too
     old_mac: bool = False  # lines end with CR alone
     quoted: bool = False  # numbers may stand in single quotes, as in ARFF
+    words: Words | None = None  # of the column of labels, where these are words
 
     @property
     def kept(self) -> list[int]:
@@ -71,19 +77,54 @@ def make_plan(stream: Stream) -> Plan:
         raise too_long(stream)
     text = line.decode("utf-8", errors="replace").strip("\r")
     delimiter = said or max(DELIMITERS, key=lambda d: text.count(chr(d)))
+    if said is None and _DECIMAL_COMMAS.match(text):
+        delimiter = ord(";")
     if chr(delimiter) not in text and " " in text.strip():
         delimiter, text = ord(" "), " ".join(text.split()) + " " * text.endswith(" ")
-    fields = [part.strip().strip('"') for part in text.split(chr(delimiter))]
+    fields = [part.strip().strip('"') for part in _cells(text, chr(delimiter))]
     trailing = len(fields) > 2 and not fields[-1]
     fields = fields[:-1] if trailing else fields
     plan = Plan(delimiter, len(fields), first_row=lines + 1, trailing=trailing, old_mac=old_mac)
-    if all(map(is_number, fields)) and not _is_numbering(fields):
+    word = _only_word(fields)
+    if word is not None or _are_numbers(fields):
         _skip(stream, passed)
+        plan.label = word
         return plan
+    if any(map(DECIMAL_COMMA.fullmatch, fields)):
+        raise decimal_commas(stream, lines + 1, next(filter(DECIMAL_COMMA.fullmatch, fields)))
     _skip(stream, passed + len(line) + 1)
     plan.header, plan.first_row = True, lines + 2
     name_columns(plan, fields, stream)
     return plan
+
+
+def _are_numbers(fields: list[str]) -> bool:
+    """Return whether a first line is a row, cells of which may be empty, and no header."""
+    filled = [field for field in fields if field]
+    numbers = bool(filled) and all(map(is_number, filled))
+    return numbers and not _is_numbering(filled) and len(filled) > len(fields) / 2
+
+
+def _only_word(fields: list[str]) -> int | None:
+    """Return the column of a word for a label in the first row of a table without a header.
+
+    A header that calls one column and numbers the others is none such.
+    """
+    for column in (0, len(fields) - 1):
+        others = fields[1:] if column == 0 else fields[:-1]
+        numbers = len(others) >= LEAST_SQUARE and all(map(is_number, others))
+        counted = [[str(i + first) for i in range(len(others))] for first in (0, 1)]
+        if numbers and fields[column] and not is_number(fields[column]) and others not in counted:
+            return column
+    return None
+
+
+def _cells(text: str, mark: str) -> list[str]:
+    """Return the cells of a line; a delimiter between quotes parts none."""
+    if f'{mark}"' in text or text.startswith('"'):
+        with suppress(csv.Error):
+            return next(csv.reader([text], delimiter=mark), [])
+    return text.split(mark)
 
 
 def _head(stream: Stream) -> tuple[bytes, bool]:
@@ -172,6 +213,13 @@ def is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def decimal_commas(stream: Stream, row: int, cell: str) -> FormatError:
+    """Return the refusal of a table whose numbers have commas for points."""
+    return stream.fault(
+        f"row {row:,}: “{cell[:20]}” has a comma for its decimal point: save the table with points"
+    )
 
 
 def too_long(stream: Stream) -> FormatError:
