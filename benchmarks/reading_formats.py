@@ -29,40 +29,47 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parent.parent
 ROWS = 42_000  # of Kaggle's train.csv
+SMALL = "small"  # what files of twenty images are called
 MEASURED = ("train.csv", "pictures.zip", "train.parquet", "train-images-idx3-ubyte.gz")
 
 
 # What is read ------------------------------------------------------------------------------------
 
 
-def make(folder: Path, data: Path) -> None:
-    """Write MNIST as Kaggle, a folder of pictures, Hugging Face and its makers have it."""
+def make(folder: Path, data: Path, part: int) -> None:
+    """Write MNIST as Kaggle, a folder of pictures, Hugging Face and its makers have it.
+
+    part: of all but the last one in so many.
+    """
     import pyarrow
     import pyarrow.parquet
     from PIL import Image
 
+    from nnengine.data.idx import write_idx
     from nnengine.data.readers import read_sets
 
     sets = read_sets(data / "mnist")
     images = np.concatenate([sets.train.images, sets.test.images])
     labels = np.concatenate([sets.train.labels, sets.test.labels])
-    with open(folder / "train.csv", "w") as file:
-        file.write(",".join(["label", *(f"pixel{i}" for i in range(784))]) + "\n")
-        table = np.hstack([labels[:ROWS, None], images[:ROWS].reshape(ROWS, -1)])
-        np.savetxt(file, table, "%d", delimiter=",")
+    for name, rows in (("train.csv", ROWS // part), (f"{SMALL}.csv", 20)):
+        with open(folder / name, "w") as file:
+            file.write(",".join(["label", *(f"pixel{i}" for i in range(784))]) + "\n")
+            table = np.hstack([labels[:rows, None], images[:rows].reshape(rows, -1)])
+            np.savetxt(file, table, "%d", delimiter=",")
     pictures = []
-    for image in images:
+    for image in images[: len(images) // part]:
         stream = io.BytesIO()
         Image.fromarray(image).save(stream, "PNG")
         pictures.append(stream.getvalue())
-    with zipfile.ZipFile(folder / "pictures.zip", "w") as archive:
-        for i, raw in enumerate(pictures):
-            archive.writestr(f"{labels[i]}/{i}.png", raw)
-    held = [{"bytes": raw, "path": f"{i}.png"} for i, raw in enumerate(pictures[:60_000])]
-    pyarrow.parquet.write_table(
-        pyarrow.table({"image": held, "label": labels[:60_000].astype(np.int64)}),
-        folder / "train.parquet",
-    )
+    for name, count in (("pictures", len(pictures)), (SMALL, 20)):
+        with zipfile.ZipFile(folder / f"{name}.zip", "w") as archive:
+            for i, raw in enumerate(pictures[:count]):
+                archive.writestr(f"{labels[i]}/{i}.png", raw)
+    for name, count in (("train", 60_000 // part), (SMALL, 20)):
+        held = [{"bytes": raw, "path": f"{i}.png"} for i, raw in enumerate(pictures[:count])]
+        table = pyarrow.table({"image": held, "label": labels[:count].astype(np.int64)})
+        pyarrow.parquet.write_table(table, folder / f"{name}.parquet")
+    write_idx(folder / f"{SMALL}.gz", images[:20])
     name = "train-images-idx3-ubyte.gz"
     (folder / name).write_bytes((data / "mnist" / name).read_bytes())
 
@@ -195,10 +202,7 @@ def hold(path: Path) -> None:
 
     from nnengine.data import readers
 
-    if path.suffix == ".parquet":
-        import pyarrow.parquet  # noqa: F401
-    if path.suffix == ".zip":
-        from PIL import PngImagePlugin  # noqa: F401
+    readers.read(path.with_name(SMALL + path.suffix))  # whatever that needs is loaded by then
     before = status("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")
     found = readers.read(path)
@@ -211,6 +215,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="a folder that holds mnist/")
     parser.add_argument("--before", type=Path, help="a checkout of another commit")
     parser.add_argument("--pairs", type=int, default=7, help="of each row (7)")
+    parser.add_argument("--part", type=int, default=1, help="one image in so many (1: all)")
     parser.add_argument("--only", default="", help="files whose names hold this")
     parser.add_argument("--hold", type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args()
@@ -219,7 +224,7 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        make(folder, asked.data)
+        make(folder, asked.data, asked.part)
         for file in filter(lambda file: asked.only in file, MEASURED):
             path = folder / file
             if file in OTHERS:

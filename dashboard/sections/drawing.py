@@ -57,7 +57,8 @@ def from_file() -> np.ndarray | None:
     turn = state.get("draw.turn", 0)
     upload = st.file_uploader(
         "A picture of one digit, PNG or JPEG", key=f"draw.file.{turn}",
-        help="Dark on light or light on dark. Crop it to the digit and plain paper around it.",
+        help="Dark on light or light on dark. Crop it to the digit and plain paper around it. "
+        "WebP, BMP, GIF and TIFF are read too.",
     )  # fmt: skip
     if upload is not None:
         try:

@@ -1,4 +1,4 @@
-"""Picture files: a PNG or JPEG a visitor chose becomes pixels, or a plain sentence why not."""
+"""Picture files: a picture that a visitor chose becomes pixels, or a plain sentence why not."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from nnengine.data import limits
 from nnengine.data.readers import decoding
 from nnengine.errors import FormatError
 
 MAX_BYTES = 20 * 2**20
 MAX_PIXELS = 50_000_000  # a phone's largest ordinary photograph, a JPEG, unpacked at a fraction
+MAX_OTHER_PIXELS = limits.MAX_PIXELS  # of what may be unpacked whole as it is opened
 MAX_UNPACKED = 100_000_000  # bytes that a picture takes as Pillow holds it
 _PIXEL_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2}  # all others have four
 LONGEST_PX = 1024  # fifty times what the network sees: nothing is lost by reading no more
@@ -28,7 +30,9 @@ _TURNS = {
 
 
 def read_picture(name: str, raw: bytes) -> np.ndarray:
-    """Return uint8 (h, w), (h, w, 3) or (h, w, 4) of a PNG or JPEG, upright, sides up to 1,024.
+    """Return uint8 (h, w), (h, w, 3) or (h, w, 4) of a picture, upright, sides up to 1,024.
+
+    PNG, JPEG, WebP, BMP, GIF and TIFF.
 
     Recognised by content, not by name. The size a file declares is checked before its pixels are
     unpacked. Raises FormatError.
@@ -40,7 +44,7 @@ def read_picture(name: str, raw: bytes) -> np.ndarray:
             f"{name}: {len(raw) / 2**20:.0f} MB, more than the {MAX_BYTES >> 20} MB that are read: "
             "crop the picture or save it smaller"
         )
-    with decoding.opened(raw, name, most=MAX_PIXELS) as picture:
+    with decoding.opened(raw, name, most=_most(raw), kinds=decoding.KEPT) as picture:
         # A JPEG is then unpacked at a fraction of its size.
         picture.draft("L", (LONGEST_PX, LONGEST_PX))
         unpacked = picture.width * picture.height * _PIXEL_BYTES.get(picture.mode, 4)
@@ -51,6 +55,11 @@ def read_picture(name: str, raw: bytes) -> np.ndarray:
                 "or save it smaller"
             )
         return _pixels(picture, decoding.orientation(raw))
+
+
+def _most(raw: bytes) -> int:
+    """Return how many pixels are read: of a JPEG, which is unpacked at a fraction, the most."""
+    return MAX_PIXELS if decoding.kind_of(raw) in decoding.DRAWN else MAX_OTHER_PIXELS
 
 
 def _pixels(picture: Any, orientation: int) -> np.ndarray:

@@ -131,7 +131,7 @@ def images(word: Word, which: str | None = None) -> np.ndarray:
     """
     if is_name(word):
         return dataset([word], which=which).images
-    if not readers.is_picture(source(word)):
+    if readers.recognise(source(word)) is None and not readers.is_picture(source(word)):
         check_known(word)
     found = readers.read_images(source(word), which=which)
     tell(word, found.notes)
@@ -157,9 +157,8 @@ def _class_each(words: Sequence[Word]) -> Dataset | None:
 
 def check_known(word: Word) -> None:
     """Raise FormatError, which says what it is, for a file that no reader knows."""
-    if readers.recognise(source(word)) is None:
-        found = inspected(word)
-        raise FormatError(found.fault or f"{word}: no data")
+    if readers.recognise(source(word)) in (None, "idx") and (fault := inspected(word).fault):
+        raise FormatError(fault)
 
 
 def inspected(word: Word) -> readers.Contents:

@@ -114,7 +114,11 @@ def _part(data: Dataset) -> dict[str, Any]:
 
 
 def _idx_info(word: Word, arguments: argparse.Namespace) -> None:
-    header, data = describe(source(word)), read_idx(source(word))  # all of it: is it whole?
+    try:
+        header, data = describe(source(word)), read_idx(source(word))  # all of it: is it whole?
+    except FormatError:
+        check_known(word)
+        raise
     is_labels = header.magic == LABELS_MAGIC
     facts = {
         "kind": "IDX",

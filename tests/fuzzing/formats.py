@@ -239,9 +239,51 @@ def arff(rng: Random) -> bytes:
     return dented(rng, raw) if rng.random() < 0.5 else raw
 
 
+def libsvm(rng: Random) -> bytes:
+    """Return a LIBSVM table, its rows now and then odd."""
+    first, pixels = rng.choice((0, 1)), rng.choice((4, 16, 64, 784))
+    lines = [] if rng.random() < 0.5 else [f"# indices are {rng.choice(('zero', 'one'))}-based"]
+    for _ in range(rng.randint(1, 9)):
+        places = sorted(rng.sample(range(pixels), rng.randint(0, min(pixels, 40))))
+        if rng.random() < 0.8:
+            places = [*range(pixels)]
+        value = rng.choice((lambda: rng.randrange(256), lambda: rng.randrange(256), rng.random))
+        pairs = [f"{place + first}:{value():.4g}" for place in places]
+        if pairs and rng.random() < 0.03:
+            pairs[rng.randrange(len(pairs))] = rng.choice(
+                ("1:nan", "0:1", "1:1e99", "99999999:1", "2097152:1", "qid:3", "5", ":", "1:1:1")
+            )
+        odd = rng.choice(("1,2", "1.5", "300", "", "nan")) if rng.random() < 0.03 else ""
+        label = odd or rng.choice("0 1 2 3 9 -1 +1".split())
+        lines.append(" ".join([label, *pairs]) + rng.choice(("", "", " ", " # x")))
+    raw = ("\n".join(lines) + "\n").encode()
+    return dented(rng, raw) if rng.random() < 0.5 else raw
+
+
+def words(rng: Random) -> bytes:
+    """Return a CSV with words for labels, or with words among its numbers."""
+    columns, mark = rng.choice((64, 64, 100, 3)), rng.choice(",,,;\t")
+    place = rng.choice((0, 0, columns, columns, columns // 2))
+    header = [f"p{i}" for i in range(columns)]
+    header.insert(place, rng.choice(("label", "class", "x")))
+    lines = [mark.join(header)] if rng.random() < 0.5 else []
+    kinds = (("cat", "dog", "owl"), ("1", "2", "cat"), ('"a, b"', '"c"', "é"), ("a", "", "b c"))
+    names = rng.choice((*kinds, ("1", "2", "3"), ("nan", "inf", "0x1"), ('"', 'a"b', "'")))
+    for _ in range(rng.randint(1, 9)):
+        row = [*map(str, rng.randbytes(columns))]
+        if rng.random() < 0.05:
+            row[rng.randrange(columns)] = rng.choice(("", "x", "0,5", "1e99", "nan", '"'))
+        row.insert(place, rng.choice(names))
+        lines.append(mark.join(row))
+    raw = ("\n".join(lines) + "\n").encode()
+    return dented(rng, raw) if rng.random() < 0.5 else raw
+
+
 _MAKERS: dict[str, tuple[Callable[[Random], bytes], str]] = {
     "parquet": (parquet, "pyarrow"),
     "mat": (mat, "numpy"),
     "arff": (arff, "numpy"),
+    "libsvm": (libsvm, "numpy"),
+    "words": (words, "numpy"),
     "hdf5": (hdf5, "h5py"),
 }

@@ -99,7 +99,8 @@ class _Unpacked(io.BufferedIOBase):
     def read(self, size: int | None = -1, /) -> bytes:
         size = -1 if size is None else size
         if self._file is None and (size < 0 or size >= self._info.file_size):
-            whole = _whole(self._archive, self._info)
+            with zip_faults():
+                whole = _whole(self._archive, self._info)
             if whole is not None:
                 self._file = io.BytesIO(whole)
         with zip_faults():

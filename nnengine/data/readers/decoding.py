@@ -20,10 +20,11 @@ import numpy as np
 
 from ...errors import FormatError
 from ..limits import MAX_CHUNKS, MAX_PASSES, MAX_PIXELS, MAX_SCANS
+from ..sources import looks_like
 
 PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 DRAWN = ("PNG", "JPEG")  # what a page of the app takes as a drawing
-KEPT = (*DRAWN, "BMP", "GIF", "WEBP", "TIFF", "AVIF")  # what data sets are kept in as well
+KEPT = (*DRAWN, "BMP", "GIF", "WEBP", "TIFF")  # what data sets are kept in as well
 _BEGINNINGS = (
     ("PNG", re.compile(re.escape(PNG))),
     ("JPEG", re.compile(re.escape(JPEG))),
@@ -31,6 +32,8 @@ _BEGINNINGS = (
     ("GIF", re.compile(rb"GIF8[79]a")),
     ("WEBP", re.compile(rb"RIFF.{4}WEBPVP8", re.DOTALL)),
     ("TIFF", re.compile(rb"II\*\0|MM\0\*")),
+    # Told, and not read: its decoder believes the size within, up to 2^28 pixels, whatever the file
+    # says without (Pillow 13.0 with libavif: 28 x 28 declared, 4096 x 4096 unpacked).
     ("AVIF", re.compile(rb".{4}ftypavi[fs]", re.DOTALL)),
 )
 _CHUNKS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}  # of a PNG: what makes pixels
@@ -61,6 +64,8 @@ def opened(
     try:
         kept, scans = essential(raw)
         kind = kind_of(raw)
+        if kind is not None and kind not in kinds:
+            raise FormatError(f"a {kind} picture, which is not read here: save it as PNG")
         if kind == "WEBP" and "WEBP" in kinds:  # its decoder sets memory aside as it is opened
             _check_size(*_webp_size(raw), most, scans)
         with image.open(io.BytesIO(kept), formats=[kind] if kind in kinds else DRAWN) as picture:
@@ -84,10 +89,11 @@ def _fault(error: Exception, raw: bytes) -> str:
     if not raw:
         return "is empty (0 bytes): save it again, or leave it out"
     if kind_of(raw) is None:
+        look = looks_like(raw[:64])
+        if look is not None and look[0] == "a HEIC picture":
+            return f"{look[0]}, {look[1]}"
         return "not a PNG or JPEG picture: open it in a picture program and save it as PNG"
     known = kind_of(raw)
-    if known not in DRAWN and type(error).__name__ == "UnidentifiedImageError":
-        return f"a {known} picture, which is not read here: save it as PNG"
     called = "PNG or JPEG" if known in DRAWN else known
     kind = type(error).__name__
     return f"not a whole {called} picture ({kind}): save it again, or leave it out"
@@ -111,7 +117,7 @@ def size_of_png(raw: bytes) -> tuple[int, int] | None:
 
     Pillow, asked for no more than that, takes as long as for a small picture's pixels.
     """
-    right = raw.startswith(PNG) and raw[12:16] == b"IHDR" and len(raw) > 33
+    right = raw.startswith(PNG) and raw[8:16] == b"\0\0\0\rIHDR" and len(raw) > 33
     if not right or zlib.crc32(raw[12:29]) != int.from_bytes(raw[29:33], "big"):
         return None
     width, height = int.from_bytes(raw[16:20], "big"), int.from_bytes(raw[20:24], "big")
@@ -267,6 +273,21 @@ def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
     if orientation in (3, 4, 7, 8):
         pixels = pixels[::-1]
     return pixels
+
+
+def plain_levels(raw: bytes, shape: tuple[int, int]) -> np.ndarray | None:
+    """Return a small PNG of 8 grey bits as uint8 (h, w), where it is whole and as plain as can be.
+
+    Else None, and it is to be `opened`, which says what is odd about it. Most of a small picture's
+    time is what goes on around its pixels: they alone go through Pillow's decoder.
+    """
+    if raw[24:29] != b"\x08\0\0\0\0" or size_of_png(raw) != shape or not _is_plain(raw):
+        return None
+    try:
+        picture = pillow().frombytes("L", shape[::-1], raw[41:-16], "zip", "L", 0)
+    except Exception:  # whatever it is, it comes again as the picture is opened, and is told there
+        return None
+    return np.frombuffer(picture.tobytes(), np.uint8).reshape(shape)
 
 
 def levels(picture: Any) -> np.ndarray:

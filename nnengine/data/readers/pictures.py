@@ -28,6 +28,7 @@ from .decoding import (
     opened,
     orientation,
     pillow,
+    plain_levels,
     size_of_png,
     upright,
 )
@@ -226,6 +227,9 @@ def _grey(member: Member, shape: tuple[int, int], framed: bool) -> tuple[np.ndar
     And what its file says of how it lies, as Exif counts.
     """
     raw = _raw(member)
+    plain = None if framed else plain_levels(raw, shape)
+    if plain is not None:
+        return plain, 1
     how = orientation(raw)
     with opened(raw, member.path[-60:], kinds=KEPT) as picture:
         if framed:
