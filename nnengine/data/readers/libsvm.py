@@ -178,7 +178,8 @@ def _layout(last: int, first: int | None, which: str | None) -> tuple[tuple[int,
             raise FormatError(f"its places go from {first or 1} to {last:,}: {which} has no room")
         return shape, start
     if first is not None:
-        return (_side(last + 1 - first),) * 2, first
+        side = _side(last + 1 - first)
+        return (side, side), first
     side = _side(last)
     if side * side == last:  # from 0 it would be one more than a square
         return (side, side), 1
