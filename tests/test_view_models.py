@@ -12,6 +12,7 @@ import pytest
 import nnengine
 from dashboard import state
 from dashboard.present import judging, units
+from dashboard.present.outside import plain
 from dashboard.store.networks import Entry
 from nnengine import Dataset, Network, TrainingConfig, exchange, training
 from nnengine.core import metrics
@@ -99,7 +100,7 @@ def test_formats_of_others_are_offered_each_with_what_reads_it(visit):
     at = open_page("models", visit)
     labels = {button.proto.label for button in at.get("download_button")}
     written = [form for form in exchange.FORMS.values() if form.writer]
-    assert {f"Download {form.title}" for form in written} <= labels
+    assert {f"Download {plain(form.title)}" for form in written} <= labels
     for form in written:
         lacks = form.needs and importlib.util.find_spec(form.needs) is None
         said = f"{form.title} needs {form.needs}" if lacks else f"Read by {form.read_by}."

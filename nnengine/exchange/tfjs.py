@@ -214,17 +214,18 @@ def _checked(entry: Any) -> tuple[str, list[int], np.dtype, dict[str, Any]]:
             f"{name[:60]!r} holds {str(kind)[:20]!r}, stored as {str(stored)[:20]!r}: expected "
             "float32, plain or quantised to float16, uint8 or uint16"
         )
-    return name, shape, np.dtype(_TYPES[stored]), packing
+    return name, shape, np.dtype(_TYPES[str(stored)]), packing
 
 
 def _unpacked(values: np.ndarray, packing: dict[str, Any], name: str) -> np.ndarray:
     """Return float32 values: of whole numbers, each times the scale, and the least added."""
     if values.dtype.kind == "f":
         return values.astype(np.float32)
-    scale, least = packing.get("scale"), packing.get("min")
-    if not all(type(one) in (int, float) and abs(one) < 1e30 for one in (scale, least)):
+    said = [packing.get(name) for name in ("scale", "min")]
+    found = [float(one) for one in said if isinstance(one, int | float) and abs(one) < 1e30]
+    if len(found) != len(said):
         raise FormatError(f"{name[:60]!r} is quantised without a scale and a min: damaged")
-    return (values * float(scale) + float(least)).astype(np.float32)  # pyright: ignore
+    return (values * found[0] + found[1]).astype(np.float32)
 
 
 def _topology(said: dict[str, Any]) -> Any:
