@@ -188,7 +188,7 @@ def test_a_visit_that_memory_had_no_room_for_any_more_comes_back(files):
 
 def test_what_is_kept_of_a_run_under_way_is_eight_seconds_old_at_most(files):
     server = Server()
-    run = server.start(server.visitor(**files), replace(LONG, epochs=2000))
+    run = server.start(server.visitor(**files), replace(LONG, epochs=None, iterations=15_000))
     server.keeper.flush()
     seen = []
     while len(seen) < 5:
