@@ -19,6 +19,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from dashboard.runs.fields import dense
 from dashboard.runs.recipe import Recipe
 from dashboard.runs.run import Run
 from dashboard.runs.scheduler import Scheduler
@@ -52,7 +53,7 @@ def begun(
         scheduler.chores.append(keeper.sweep)
     visit = registry.create()
     recipe = Recipe(
-        hidden=hidden, epochs=None, iterations=100_000, batch_size=128, validation="none"
+        hidden=dense(hidden), epochs=None, iterations=100_000, batch_size=128, validation="none"
     )
     run = scheduler.start(recipe, data, owner=visit.owner, run_id=visit.reserved)
     registry.add_run(visit, run)

@@ -188,10 +188,10 @@ def test_a_visit_that_memory_had_no_room_for_any_more_comes_back(files):
 
 def test_what_is_kept_of_a_run_under_way_is_eight_seconds_old_at_most(files):
     server = Server()
-    run = server.start(server.visitor(**files), LONG)
+    run = server.start(server.visitor(**files), replace(LONG, epochs=None, iterations=15_000))
     server.keeper.flush()
     seen = []
-    while not run.ended and len(seen) < 5:
+    while len(seen) < 5:
         server.train(run, until=run.step + 1)
         step = server.keeper._opened().visitors_run(run.id).step
         if not seen or step != seen[-1][1]:

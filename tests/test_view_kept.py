@@ -5,15 +5,21 @@ from __future__ import annotations
 import os
 import time
 
+import numpy as np
 import pytest
 
 from dashboard import state
 from dashboard.runs.recipe import Recipe
 from dashboard.state import kept_runs, session
+from dashboard.store import library, runwriter
+from nnengine.data.dataset import Dataset
 from nnengine.storage.runs import Store
 from tests.pages import click, idx, open_page, words
 
-LONG = Recipe(hidden=(16,), epochs=200, batch_size=16, validation="none")
+# Whole sets at a time through wide layers: minutes on any machine.
+LONG = Recipe(
+    hidden=(512, 512), batch_size=None, epochs=None, iterations=100_000, validation="none"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -21,6 +27,10 @@ def home(tmp_path, monkeypatch):
     """An empty store, and a server that nobody has visited yet."""
     monkeypatch.setenv("NNENGINE_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(session, "_made", [])
+    monkeypatch.setattr(runwriter, "EVERY_S", 0.0)  # whenever runs are looked at
+    # Each server would write the digits anew, some seconds of work.
+    few = Dataset(np.zeros((20, 28, 28), np.uint8), np.arange(20, dtype=np.uint8) % 10)
+    monkeypatch.setattr(library, "_parts", lambda name: (few, few))
     yield tmp_path / "home"
     end()
 
@@ -52,7 +62,7 @@ def trained(stripes):
         owner=visit.owner, name="Mine", run_id=visit.reserved,
     )  # fmt: skip
     state.registry().add_run(visit, run)
-    while run.step < 10:
+    while run.step < 3:
         time.sleep(0.01)
     return visit, run, keeper
 

@@ -56,6 +56,8 @@ def line() -> None:
         _line_of_server()
         return
     kept = state.what_is_kept()
+    if kept is None:
+        return
     with st.container(horizontal=True, vertical_alignment="center", key="kept.here"):
         st.caption(sentence(kept), width="content")
         if not kept.nothing:
