@@ -90,7 +90,7 @@ def _line_of_server() -> None:
         return
     with st.container(horizontal=True, vertical_alignment="center", key="kept.here"):
         st.caption(
-            f"Your runs are kept on this server's disk for {days} days after your last visit; the "
+            f"Your runs are kept on this server's disk for {plain(str(days))} days after your last visit; the "
             "address of this page leads back to them.",
             width="content",
         )
