@@ -90,8 +90,8 @@ def _line_of_server() -> None:
         return
     with st.container(horizontal=True, vertical_alignment="center", key="kept.here"):
         st.caption(
-            f"Your runs are kept on this server's disk for {days} days after your last visit; the "
-            "address of this page leads back to them.",
+            f"Your runs are kept on this server's disk for {plain(str(days))} days after your "
+            "last visit; the address of this page leads back to them.",
             width="content",
         )
         with st.popover("Delete it all", type="tertiary"):

@@ -6,6 +6,7 @@ import streamlit as st
 
 from dashboard.host.tab import IN_TAB
 from dashboard.present import anatomy, hosting
+from dashboard.present.outside import plain
 from dashboard.sections import kept_here
 
 
@@ -21,7 +22,8 @@ def where() -> None:
     else:
         st.write(
             "It runs on a server, which keeps what you open and train in its memory as long as "
-            f"you use it. {kept_here.retention()} The same app also runs in a browser tab alone."
+            f"you use it. {plain(kept_here.retention())} The same app also runs in a "
+            "browser tab alone."
         )
     st.html(
         anatomy.table(("", "In a tab", "On a server"), hosting.DIFFERENCES, label="What differs")
