@@ -128,6 +128,12 @@ def test_no_runs_make_an_empty_chart():
     assert 0 == len(figures.curves([("a", History())], "loss").data[0].x)
 
 
+def test_before_its_first_point_a_chart_goes_from_nothing_to_all():
+    empty = figures.curves([("a", History())], "accuracy").layout.yaxis
+    assert ((0, 1), ".0%") == (empty.range, empty.tickformat)
+    assert figures.curves([("a", history(1))], "accuracy").layout.yaxis.range is None
+
+
 def test_zoom_is_kept_until_the_axes_change():
     first, longer = (figures.curves([("a", history(n))], "loss") for n in (3, 9))
     other = figures.curves([("a", history(3))], "accuracy")

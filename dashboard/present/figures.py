@@ -75,12 +75,14 @@ def _curve_spec(runs: Sequence[tuple[str, History]], metric: str, x: str) -> dic
     if len(runs) > 1:
         traces += _dashes_explained()
     percent = metric == "accuracy"
+    begun = any(history.step for _, history in runs)
     frame = layout(
         xaxis=axis("Step" if x == "step" else "Epoch", rangemode="tozero"),
         yaxis=axis(
             "Accuracy" if percent else "Loss",
             tickformat=".0%" if percent else "~g",
             rangemode="normal" if percent else "tozero",
+            **({} if begun else {"range": [0, 1]}),  # Plotly's own would go from -100 to 400 %
         ),
         legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
         hovermode="x unified",
