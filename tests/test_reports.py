@@ -300,17 +300,9 @@ def test_the_data_page_says_where_files_that_are_a_class_each_go():
 # What is no data set is called what it is --------------------------------------------------
 
 
-def cifar(labels: int) -> bytes:
-    rows = np.zeros((20, labels + 3072), np.uint8)
-    rows[:, :labels] = np.arange(20)[:, None] % 10
-    return rows.tobytes()
-
-
 FOREIGN = {
     "mnist.pkl.gz": (gzip.compress(pickle.dumps([1, 2], 2)), "a Python pickle"),
     "old.pkl": (pickle.dumps([np.zeros(2)], 0), "a Python pickle"),
-    "data_batch_1.bin": (cifar(1), "CIFAR-10's binary version by its size, 20 rows of 3,073"),
-    "train.bin": (cifar(2), "CIFAR-100's binary version by its size, 20 rows of 3,074"),
     "page.gz": (b"<!DOCTYPE html><html>", "an HTML page: the download gave a web page"),
     "a.7z": (b"7z\xbc\xaf\x27\x1c\x00\x04" + bytes(90), "a 7z archive: unpack it"),
     "photo.heic": (HEIC, "a HEIC picture.*Most Compatible"),
@@ -346,18 +338,6 @@ def test_a_zip_that_is_neither_data_nor_a_model_is_told_as_data(tmp_path, capsys
         (tmp_path / "d.zip").write_bytes(raw)
         status, _, err = run(capsys, "info", tmp_path / "d.zip")
         assert 2 == status and said in err
-
-
-def test_the_pixels_of_a_cifar_batch_are_where_the_refusal_says(tmp_path):
-    rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (5, 3, 32, 32)).astype(np.uint8)
-    file = tmp_path / "data_batch_1.bin"
-    np.hstack([np.arange(5, dtype=np.uint8)[:, None], images.reshape(5, -1)]).tofile(file)
-    fault = readers.inspect(file).fault
-    said = fault.partition("bytes: ")[2].replace("(file,", f"({str(file)!r},")
-    exec(said.replace("'data.npz'", repr(str(tmp_path / "data.npz"))), {"numpy": np})
-    found = np.load(tmp_path / "data.npz")
-    assert np.array_equal(images, found["x"]) and np.array_equal(np.arange(5), found["y"])
 
 
 # Pictures ----------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from ..dataset import Dataset
 from ..idxheader import IdxHeader
 from ..limits import MAX_BYTES, Deadline
 from ..sources import Source, Stream, left_in_place, looks_like, opened
-from . import cifar, members, naming, pictures
+from . import cifar, members, pictures
 from .choosing import SeveralSetsError
 from .colours import in_colour, to_grey
 from .contents import Contents
@@ -277,8 +277,6 @@ def _read_any(source: Source, request: Request, otherwise: Format | None) -> Con
         if known in (None, IDX) and cifar.kind_of_stream(stream):
             known = CIFAR
         known = known or otherwise
-        if known in (None, IDX) and (said := naming.without_a_mark(head, stream.left)):
-            raise FormatError(said)
         if known is None:
             raise FormatError(_unknown(stream))
         if request.which is not None and known.kind not in _ASKING:
