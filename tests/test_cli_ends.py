@@ -559,7 +559,7 @@ def test_the_app_ends_in_silence_too_while_its_imports_last(pair):
 @pytest.mark.parametrize("number", ends.SIGNALS)
 def test_a_signal_while_data_are_read_is_one_line(pair, run, monkeypatch, number):
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    monkeypatch.setattr(cli.data.readers, "read", lambda source: signal.raise_signal(number))
+    monkeypatch.setattr(cli.data.readers, "read", lambda source, **_: signal.raise_signal(number))
     status, out, err = run("train", *pair, "--out", "a.npz")
     assert (128 + number, "") == (status, out) and one_line(err)
 
