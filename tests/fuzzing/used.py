@@ -61,7 +61,9 @@ def _use_set(data: Dataset) -> None:
     if data.inputs > MOST_INPUTS:
         return
     few = data.take(slice(0, 8))
-    network = Network.build([data.inputs, 2, data.classes], image_shape=data.image_shape)
+    network = Network.build(
+        [data.inputs, 2, data.classes], image_shape=data.image_shape, channels=data.channels
+    )
     list(training(network, few, CONFIG))
     assert np.isfinite(network.predict_proba(few.images[:2])).all()
     if few.images.max() > 16:  # fewer levels are stretched, and it is said
