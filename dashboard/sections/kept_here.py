@@ -61,14 +61,9 @@ def line() -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="kept.here"):
         st.caption(sentence(kept), width="content")
         if not kept.nothing:
-            with st.popover("Delete it all", type="tertiary"):
-                st.write(
-                    "Runs, networks you taught, your drawings and files are deleted from this "
-                    "browser. What you downloaded stays."
-                )
-                st.button(
-                    "Delete everything kept here", on_click=state.forget_everything, key="kept.all"
-                )
+            _delete_it_all(
+                "Runs, networks you taught, your drawings and files are deleted from this browser."
+            )
 
 
 def retention() -> str:
@@ -94,14 +89,16 @@ def _line_of_server() -> None:
             "last visit; the address of this page leads back to them.",
             width="content",
         )
-        with st.popover("Delete it all", type="tertiary"):
-            st.write(
-                "Your runs, and the data kept for them, are deleted from this server, and so is "
-                "all else that it holds for you. What you downloaded stays."
-            )
-            st.button(
-                "Delete everything kept here", on_click=state.forget_everything, key="kept.all"
-            )
+        _delete_it_all(
+            "Your runs, and the data kept for them, are deleted from this server, and so is all "
+            "else that it holds for you."
+        )
+
+
+def _delete_it_all(what: str) -> None:
+    with st.popover("Delete it all", type="tertiary"):
+        st.write(f"{plain(what)} What you downloaded stays.")
+        st.button("Delete everything kept here", on_click=state.forget_everything, key="kept.all")
 
 
 def room() -> None:
