@@ -16,9 +16,10 @@ if ROOT not in sys.path:
 
 import streamlit as st  # noqa: E402
 
-from dashboard.host import tab  # noqa: E402
+from dashboard.host import tab, uploads  # noqa: E402
 
 tab.repair()  # before the first component is made
+uploads.share_bytes()
 
 from dashboard import state  # noqa: E402
 from dashboard.present.outside import plain  # noqa: E402

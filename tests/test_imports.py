@@ -99,7 +99,7 @@ LIBRARIES = {
     "numba": compilers("atomic bits compiling insides keeping quicker simd tiles window_tiles"),
     "llvmlite": compilers("atomic bits insides keeping simd tiles window_tiles"),
     "streamlit": "dashboard/app.py dashboard/server.py dashboard/components dashboard/host/tab.py "
-    "dashboard/sections dashboard/state dashboard/views",
+    "dashboard/host/uploads.py dashboard/sections dashboard/state dashboard/views",
     "plotly": "dashboard/components/live_plot.py dashboard/host/ahead.py "
     "dashboard/present/figures.py",
     "PIL": "dashboard/present/pictures.py dashboard/store/picturefile.py "
