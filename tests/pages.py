@@ -34,7 +34,7 @@ def open_page(page: str, visit=None, run_id: str | None = None) -> AppTest:
 
     run_id: of the run that the address names.
     """
-    at = AppTest.from_file(str(APP), default_timeout=60)
+    at = AppTest.from_file(str(APP), default_timeout=240)
     if run_id or visit is not None:
         at.query_params["run"] = run_id or visit.reserved
     at.run()

@@ -480,7 +480,7 @@ def page():
 
 
 def session(token: str | None = None) -> AppTest:
-    at = AppTest.from_function(page, default_timeout=30)
+    at = AppTest.from_function(page, default_timeout=240)
     if token:
         at.query_params["run"] = token
     return at
