@@ -65,7 +65,7 @@ SOURCES = {
 }
 
 
-def until(at, condition, seconds: float = 30):
+def until(at, condition, seconds: float = 120):
     """Run the page again until something is so."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -114,7 +114,7 @@ def test_a_fetch_shows_how_far_it_is_and_then_the_set(elsewhere, monkeypatch, pa
 
     def fetch(name, *, progress):
         progress(3_000_000, 12_000_000, "train-images-idx3-ubyte.gz")
-        go_on.wait(30)
+        go_on.wait(120)
 
     elsewhere(fetch)
     at = click(choose(open_page("data"), "MNIST"), "Fetch (11.6 MB)")

@@ -74,7 +74,7 @@ def the_run(at: AppTest):
     return state.registry().find(asked(at, "run")).runs[-1]
 
 
-def until(condition, seconds: float = 60) -> None:
+def until(condition, seconds: float = 240) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it never came to that"
