@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import io
 import json
 from pathlib import Path
@@ -11,6 +13,13 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import state
 from nnengine.data.idx import write_idx
+
+# Each AppTest looks through all that is installed for components of others: a third of a second.
+with contextlib.suppress(ImportError):
+    from streamlit.components.v2 import manifest_scanner
+
+    found = functools.cache(manifest_scanner.scan_component_manifests)
+    manifest_scanner.scan_component_manifests = found
 
 APP = Path(__file__).resolve().parent.parent / "dashboard" / "app.py"
 
