@@ -95,7 +95,7 @@ def test_the_choice_survives_a_change_of_page_and_a_reload(pair):
     assert "12,000" == at.metric[0].value
     at.switch_page("views/train.py").run()
     assert "12,000" == at.switch_page("views/data.py").run().metric[0].value
-    again = AppTest.from_file(str(APP), default_timeout=60)
+    again = AppTest.from_file(str(APP), default_timeout=240)
     again.query_params["run"] = at.query_params["run"]
     assert "12,000" == again.run().metric[0].value
     assert "90" == choose(again, "Your files").metric[0].value

@@ -255,9 +255,8 @@ def test_a_bad_file_is_told_beside_its_name_and_the_good_ones_stay(visit, band_f
     expect(page.get_by_text(re.compile("^Training set: .* 900 images"))).to_be_visible()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_phone_trains_a_quick_network_to_the_end_and_reads_a_drawing(visit, band_files, scheme):
-    page = visit("/", width=390, scheme=scheme)
+def test_a_phone_trains_a_quick_network_to_the_end_and_reads_a_drawing(visit, band_files):
+    page = visit("/", width=390)
     upload(page, band_files)
     expect(page.get_by_text(re.compile("^Test set: .* 300 images"))).to_be_visible()
     settle(page)
