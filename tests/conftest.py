@@ -18,6 +18,16 @@ import pytest
 import nnengine
 from nnengine import cli, kernels
 
+if importlib.util.find_spec("hypothesis"):  # not in Pyodide, where some of the tests run
+    import hypothesis
+
+    # By itself it has other inputs each time, and none may take 200 ms of the clock, however busy
+    # the machine is: what fails here is to be our fault, and to fail again.
+    hypothesis.settings.register_profile(
+        "tests", deadline=None, derandomize="NNENGINE_LONG" not in os.environ
+    )
+    hypothesis.settings.load_profile("tests")
+
 # What tests keep does not go where their user keeps things.
 HOME = tempfile.TemporaryDirectory(prefix="nnengine-home-", ignore_cleanup_errors=True)
 os.environ["NNENGINE_HOME"] = HOME.name
@@ -152,12 +162,16 @@ def pytest_xdist_make_scheduler(config, log):
     """Give one process all that drives the app in browsers, and the others file by file.
 
     A server and a site are then started once, and what a module shares is made once. That part is
-    the longest, so pages of one's own, which hardly need either, are left to the others.
+    the longest, so pages of one's own, which hardly need either, are left to the others. What
+    measures time comes last and by one process: amid other files it waited, each time, until the
+    other process was done with its test, of a minute perhaps.
     """
     from xdist.scheduler import LoadScopeScheduling
 
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
+            if nodeid.endswith(ALONE):
+                return ALONE
             file = nodeid.split("::")[0]
             app = file.startswith("tests/browser/") and file != "tests/browser/test_demo.py"
             return "app" if app else file
@@ -174,6 +188,9 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     return argname if isinstance(val, bytes) and len(val) > 16 else None
 
 
+ALONE = "@alone"  # at the end of a test's name: all that the scheduler knows of it
+
+
 def measures_time(item) -> bool:
     return item.get_closest_marker("alone") is not None
 
@@ -181,6 +198,9 @@ def measures_time(item) -> bool:
 def pytest_collection_modifyitems(items) -> None:
     """Leave for the end what waits for other processes to come to theirs."""
     items.sort(key=measures_time)
+    if WORKER in os.environ:
+        for item in filter(measures_time, items):
+            item._nodeid += ALONE  # as xdist itself has it for --dist loadgroup
 
 
 @pytest.hookimpl(wrapper=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import io
 import json
 from pathlib import Path
@@ -11,6 +13,13 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import state
 from nnengine.data.idx import write_idx
+
+# Each AppTest looks through all that is installed for components of others: a third of a second.
+with contextlib.suppress(ImportError):
+    from streamlit.components.v2 import manifest_scanner
+
+    found = functools.cache(manifest_scanner.scan_component_manifests)
+    manifest_scanner.scan_component_manifests = found
 
 APP = Path(__file__).resolve().parent.parent / "dashboard" / "app.py"
 
@@ -34,7 +43,7 @@ def open_page(page: str, visit=None, run_id: str | None = None) -> AppTest:
 
     run_id: of the run that the address names.
     """
-    at = AppTest.from_file(str(APP), default_timeout=60)
+    at = AppTest.from_file(str(APP), default_timeout=240)
     if run_id or visit is not None:
         at.query_params["run"] = run_id or visit.reserved
     at.run()

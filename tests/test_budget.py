@@ -306,18 +306,18 @@ def test_pages_of_others_do_not_wait_while_a_file_is_read(registry, monkeypatch)
 
     def slow(*given, **named):
         begun.set()
-        go_on.wait(20)
+        go_on.wait(120)
         return read(*given, **named)
 
     monkeypatch.setattr(readers, "inspect", slow)
     thread = threading.Thread(target=registry.shelf.load, args=("slow", idx(noise(5))))
     thread.start()
-    begun.wait(20)
+    begun.wait(120)
     assert 6 == len(registry.shelf.dataset(*known))  # what every page asks for
     registry.budget.room(registry.create(), 1, "x")
     assert thread.is_alive()
     go_on.set()
-    thread.join(20)
+    thread.join(120)
 
 
 def test_equal_bytes_are_read_anew_for_everybody_who_drops_them(registry, monkeypatch):
@@ -410,5 +410,5 @@ def test_who_waits_for_a_page_is_woken_by_the_end_of_another():
         waiting.start()
         waiting.join(0.05)
         assert not drawn
-    waiting.join(5)
+    waiting.join(60)
     assert drawn

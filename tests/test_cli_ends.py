@@ -518,14 +518,19 @@ def test_a_name_that_is_empty_is_refused_at_once(model, run, monkeypatch, line):
 @SHELL
 def test_ctrl_c_in_the_first_second_ends_in_silence_or_in_a_line(pair):
     """While Python begins, imports this package, reads data, learns; moments drawn by a seed."""
-    moments = random.Random(1)
+    moments, told = random.Random(1), []
     for _ in range(6):
         with started("train", *pair, *ENDLESS) as process:
             # Python's own beginning, some 20 ms, is not ours: the first import has begun after it.
             time.sleep(0.15 + 0.7 * moments.random())
             process.send_signal(signal.SIGINT)
             out, err = process.communicate(timeout=60)
-        assert process.returncode in (130, -signal.SIGINT) and "" == out
+        told.append((process.returncode, out, err))
+    # On a busy machine it takes longer, and says so: see the app's below.
+    ours = [one for one in told if not one[2].startswith("Fatal Python error: init")]
+    assert ours
+    for status, out, err in ours:
+        assert status in (130, -signal.SIGINT) and "" == out
         assert "" == err or one_line(err)
 
 

@@ -56,7 +56,7 @@ def broken_off(run, files) -> str:
         time.sleep(0.1)
     time.sleep(0.5)
     program.send_signal(signal.SIGTERM)
-    _, said = program.communicate(timeout=30)
+    _, said = program.communicate(timeout=120)
     assert 143 == program.returncode, said
     return json.loads(run("runs", "list", "--json")[1])["runs"][0]["id"]
 

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import io
-import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from nnengine import Dataset, Network, TrainingConfig, kernels, training
 from nnengine.cli.report import cost_lines
+from nnengine.training import record
 from nnengine.training.record import PARTS, Timings
 
 
-@pytest.mark.alone
-def test_only_the_time_in_which_an_event_is_asked_for_counts():
+def test_only_the_time_in_which_an_event_is_asked_for_counts(monkeypatch):
+    clock = SimpleNamespace(now=0.0, perf_counter=lambda: clock.now)
+    monkeypatch.setattr(record, "time", clock)
+
     def slow():
         for n in range(3):
-            time.sleep(0.02)
+            clock.now += 2.0
             yield n
 
     cost = Timings()
     for _ in cost.timed(slow()):
-        time.sleep(0.05)
-    assert 0.06 <= cost.seconds < 0.15
+        clock.now += 5.0
+    assert 6.0 == cost.seconds
 
 
 def test_closing_a_timed_stream_closes_what_it_times():
@@ -65,7 +68,8 @@ def test_the_record_says_what_the_run_cost_and_its_parts_fit_in_the_whole(dotted
     spent = sum(cost["parts"].values())
     assert 0 < spent < cost["seconds"]
     assert pytest.approx(1 - spent / cost["seconds"], abs=1e-3) == cost["outside_kernels"]
-    assert pytest.approx(shown / cost["seconds"], rel=1e-3) == cost["images_per_s"]
+    whole = 0.5  # it is rounded, and where kernels are compiled first it is a small number
+    assert pytest.approx(shown / cost["seconds"], rel=1e-3, abs=whole) == cost["images_per_s"]
 
 
 def test_the_record_says_how_dense_the_images_are_and_how_they_were_read(dotted):

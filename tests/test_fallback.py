@@ -53,18 +53,30 @@ def broken(*_):
     raise KernelError("numba 9 cannot compile the kernel sgd (TypeError: no)")
 
 
-@pytest.mark.parametrize("kernel", kernels.NAMES)
-def test_whichever_kernel_does_not_compile_a_run_goes_on_by_numpy(monkeypatch, stripes, kernel):
+@pytest.fixture
+def by_numpy(monkeypatch, stripes) -> list[np.ndarray]:
+    """What the work comes to by NumPy: computed once, for it is the same for every kernel."""
     monkeypatch.setattr(sliced, "FEWEST", 100)
-    kernels.use("numpy")
-    expected = work(stripes)
+    if not BY_NUMPY:
+        kernels.use("numpy")
+        BY_NUMPY.extend(work(stripes))
+    return BY_NUMPY
+
+
+BY_NUMPY: list[np.ndarray] = []
+
+
+@pytest.mark.parametrize("kernel", kernels.NAMES)
+def test_whichever_kernel_does_not_compile_a_run_goes_on_by_numpy(
+    monkeypatch, stripes, by_numpy, kernel
+):
     module = kernels._module("numba")
     at_the_step = kernel.endswith("_steps")
     monkeypatch.setattr(module, kernel, (lambda *_: broken) if at_the_step else broken)
     kernels.use("auto")
     found = work(stripes)
     assert "numpy" == kernels.name
-    for ours, numpys in zip(found, expected, strict=True):
+    for ours, numpys in zip(found, by_numpy, strict=True):
         np.testing.assert_allclose(ours, numpys, atol=2e-4)
 
 

@@ -116,7 +116,7 @@ def test_links_may_say_what_they_like():
         {"net": text},
         {name: hostile.TEXTS[0] for name in ("data", "hide", "hidden", "optimizer", "rate", "run")},
     ):
-        at = AppTest.from_file(str(APP), default_timeout=60)
+        at = AppTest.from_file(str(APP), default_timeout=240)
         for name, value in query.items():
             at.query_params[name] = value
         at.run()

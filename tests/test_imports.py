@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -157,6 +158,12 @@ def room_of(file: Path) -> str:
     return f"{package}/{door if at_top else '/'.join(inside[:-1])}"
 
 
+@functools.cache
+def tree(file: Path) -> ast.Module:
+    """Return a file's syntax, read once for all tests that ask it something."""
+    return ast.parse(file.read_text())
+
+
 def statements(node: ast.AST, for_types: bool = False) -> Iterator[tuple[ast.stmt, bool]]:
     """Yield the imports below a node, those of functions too, and whether types alone need them."""
     for child in ast.iter_child_nodes(node):
@@ -167,11 +174,12 @@ def statements(node: ast.AST, for_types: bool = False) -> Iterator[tuple[ast.stm
             yield from statements(child, for_types or checking)
 
 
+@functools.cache
 def imported(file: Path) -> set[tuple[str, bool]]:
     """Return the dotted names a file imports, relative ones resolved; and if for types alone."""
     package = file.relative_to(ROOT).parent.parts
     found = set()
-    for node, for_types in statements(ast.parse(file.read_text())):
+    for node, for_types in statements(tree(file)):
         if isinstance(node, ast.Import):
             found |= {(alias.name, for_types) for alias in node.names}
         else:
@@ -181,6 +189,7 @@ def imported(file: Path) -> set[tuple[str, bool]]:
     return found
 
 
+@functools.cache
 def file_of(name: str) -> Path | None:
     """Return the file of this project that holds what a dotted name means."""
     place = ROOT.joinpath(*name.split("."))
@@ -191,6 +200,7 @@ def file_of(name: str) -> Path | None:
     return file_of(above) if above else None
 
 
+@functools.cache
 def used(file: Path) -> set[tuple[Path, bool]]:
     """Return the files of this project that a file imports, and whether for types alone."""
     return {
@@ -298,9 +308,10 @@ def test_a_library_is_known_where_it_belongs(library):
     assert [] == unused
 
 
+@functools.cache
 def said(file: Path) -> set[str]:
     """Return every name and attribute a file mentions."""
-    nodes = list(ast.walk(ast.parse(file.read_text())))
+    nodes = list(ast.walk(tree(file)))
     return {node.id for node in nodes if isinstance(node, ast.Name)} | {
         node.attr for node in nodes if isinstance(node, ast.Attribute)
     }
@@ -322,7 +333,7 @@ def test_no_function_is_longer_than_a_screen():
         f"{name_of(file)}: {node.name} has {node.end_lineno - node.lineno + 1} lines"
         for file in files()
         if not stands_in(name_of(file), "nnengine/kernels")
-        for node in ast.walk(ast.parse(file.read_text()))
+        for node in ast.walk(tree(file))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and node.end_lineno - node.lineno + 1 > FUNCTION_LINES
     ]
@@ -332,7 +343,7 @@ def test_no_function_is_longer_than_a_screen():
 def test_every_file_begins_with_what_it_is_for():
     def claim(file: Path) -> str:
         """Return the first paragraph of a file's docstring."""
-        return (ast.get_docstring(ast.parse(file.read_text())) or "").partition("\n\n")[0]
+        return (ast.get_docstring(tree(file)) or "").partition("\n\n")[0]
 
     assert [] == [name_of(file) for file in files() if not claim(file).endswith(".")]
 

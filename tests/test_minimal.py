@@ -67,17 +67,17 @@ def test_it_follows_the_originals_equations(back_end, columns, dtype, tolerance)
 
 @pytest.fixture(scope="module")
 def real_run(mnist_files):
-    """60,000 real images, and what 50 iterations of the transcription make of a start."""
+    """60,000 real images, and what 20 iterations of the transcription make of a start."""
     images, labels = Idx3(mnist_files["train_images"]), Idx1(mnist_files["train_labels"])
     start = NNetworkMinimal(784, 10, 10, rng=4).coefficients()
     columns = images.data.reshape(len(images), -1).T.astype(float)
-    return images, labels, start, transcription(columns, labels.data, start, 0.1, 50)
+    return images, labels, start, transcription(columns, labels.data, start, 0.1, 20)
 
 
 @pytest.mark.slow
 def test_on_mnist_every_coefficient_is_within_a_ten_thousandth(back_end, real_run):
     images, labels, start, expected = real_run
-    ours = NNetworkMinimal(784, 10, 10, alpha=0.1, maxiterations=50)
+    ours = NNetworkMinimal(784, 10, 10, alpha=0.1, maxiterations=20)
     ours.set_coefficients(start)
     assert largest_difference(expected, start) > 0.05
     assert largest_difference(expected, ours.fit(images, labels).coefficients()) < 1e-4

@@ -508,7 +508,7 @@ def killed_after(server: subprocess.Popen, step: int) -> int:
         assert line, server.stderr.read()
         kept = int(line)
     server.send_signal(signal.SIGKILL)
-    server.communicate(timeout=30)
+    server.communicate(timeout=120)
     return kept
 
 

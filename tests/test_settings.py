@@ -171,7 +171,7 @@ def test_what_a_record_holds_is_shown_whatever_it_is():
 def test_the_form_says_what_it_was_filled_with():
     everything = {name: OTHER[name] for name in rows()} | {"epochs": None}
     for recipe in (Recipe(**everything), replace(Recipe(**everything), batch_size=None)):
-        at = AppTest.from_file(str(APP), default_timeout=60)
+        at = AppTest.from_file(str(APP), default_timeout=240)
         for name, value in parse_qsl(address.link(recipe)):
             at.query_params[name] = value
         at = at.run().switch_page("views/train.py").run()
@@ -248,7 +248,7 @@ def form_alone() -> None:
 
 
 def test_a_new_row_is_a_field_of_the_form(warmth):
-    at = AppTest.from_function(form_alone, default_timeout=60).run()
+    at = AppTest.from_function(form_alone, default_timeout=240).run()
     assert not at.exception
     field = next(one for one in at.number_input if one.label == "Warmth")
     assert (warmth.help, 0.0) == (field.help, field.value)
@@ -268,7 +268,7 @@ def test_a_row_that_says_otherwise_is_followed_by_all(monkeypatch):
     assert "cosine" == parsed("--pace", "cosine").schedule
     assert "how the pace changes (constant)" in help_text()
     assert [("Pace", "cosine")] == record_rows({"config": {"schedule": "cosine"}})
-    at = AppTest.from_function(form_alone, default_timeout=60).run()
+    at = AppTest.from_function(form_alone, default_timeout=240).run()
     field = next(one for one in at.selectbox if one.label == "Pace")
     assert ("How the pace changes.", "constant") == (field.help, field.value)
 

@@ -22,7 +22,7 @@ from tests.pages import APP, asked, click, component, idx, new_visit, open_page,
 
 def follow(query: str, page: str = "") -> AppTest:
     """Open the app as somebody does who was sent `?query`."""
-    at = AppTest.from_file(str(APP), default_timeout=60)
+    at = AppTest.from_file(str(APP), default_timeout=240)
     for name, value in parse_qsl(query, keep_blank_values=True):
         at.query_params[name] = value
     at.run()

@@ -298,7 +298,7 @@ def library(shelf, monkeypatch) -> Library:
     return Library(shelf)
 
 
-def wait_for(condition, seconds: float = 20) -> None:
+def wait_for(condition, seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it never came to that"
@@ -335,7 +335,7 @@ def test_a_fetch_tells_how_far_it_is_and_is_shared(library, monkeypatch):
 
     def fetch(name, *, progress):
         progress(30, 100, "train-images")
-        go_on.wait(20)
+        go_on.wait(120)
 
     monkeypatch.setattr(catalogue, "fetch", fetch)
     one = library.fetch("kmnist")
@@ -480,7 +480,7 @@ def page():
 
 
 def session(token: str | None = None) -> AppTest:
-    at = AppTest.from_function(page, default_timeout=30)
+    at = AppTest.from_function(page, default_timeout=240)
     if token:
         at.query_params["run"] = token
     return at

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -66,7 +67,7 @@ def data_for(geometry, count=11):
     texts, geometries, st.sampled_from(["relu", "tanh", "sigmoid"]),
     st.sampled_from(tuple(OPTIMIZERS)), st.sampled_from([None, 4]),
 )  # fmt: skip
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300 if "NNENGINE_LONG" in os.environ else 120, deadline=None)
 def test_any_layers_train_are_kept_and_answer_alike(text, geometry, activation, optimizer, batch):
     before, data, answers, asked = kernels.name, data_for(geometry), [], None
     config = TrainingConfig(

@@ -837,13 +837,13 @@ def test_while_one_is_in_use_the_next_is_made(monkeypatch):
 
     ahead = kernels.workers.ahead(items())
     assert 1 == next(ahead)
-    assert second.wait(5)  # without asking for it
+    assert second.wait(60)  # without asking for it
     ahead.close()
 
 
 def test_makers_that_fan_out_themselves_do_not_wait_for_each_other(monkeypatch):
     monkeypatch.setenv("NNENGINE_THREADS", "2")
-    both = threading.Barrier(2, timeout=10)
+    both = threading.Barrier(2, timeout=60)
 
     def items():
         yield 1

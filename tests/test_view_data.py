@@ -65,7 +65,7 @@ SOURCES = {
 }
 
 
-def until(at, condition, seconds: float = 30):
+def until(at, condition, seconds: float = 120):
     """Run the page again until something is so."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -95,7 +95,7 @@ def test_the_choice_survives_a_change_of_page_and_a_reload(pair):
     assert "12,000" == at.metric[0].value
     at.switch_page("views/train.py").run()
     assert "12,000" == at.switch_page("views/data.py").run().metric[0].value
-    again = AppTest.from_file(str(APP), default_timeout=60)
+    again = AppTest.from_file(str(APP), default_timeout=240)
     again.query_params["run"] = at.query_params["run"]
     assert "12,000" == again.run().metric[0].value
     assert "90" == choose(again, "Your files").metric[0].value
@@ -114,7 +114,7 @@ def test_a_fetch_shows_how_far_it_is_and_then_the_set(elsewhere, monkeypatch, pa
 
     def fetch(name, *, progress):
         progress(3_000_000, 12_000_000, "train-images-idx3-ubyte.gz")
-        go_on.wait(30)
+        go_on.wait(120)
 
     elsewhere(fetch)
     at = click(choose(open_page("data"), "MNIST"), "Fetch (11.6 MB)")

@@ -288,7 +288,7 @@ def start(at, recipe: Recipe):
 
 def finished(visit):
     """Wait for the latest run to end and return it."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while not visit.runs[-1].ended:
         assert time.monotonic() < deadline, "it never came to an end"
         time.sleep(0.02)

@@ -33,7 +33,7 @@ def idx(array) -> bytes:
 @pytest.fixture
 def empty_page() -> AppTest:
     """The Train page of a new visitor."""
-    at = AppTest.from_file(str(APP), default_timeout=60).run()
+    at = AppTest.from_file(str(APP), default_timeout=240).run()
     return at.switch_page("views/train.py").run()
 
 
@@ -48,7 +48,7 @@ def page(stripes) -> AppTest:
         ("t10k-images", images[240:]), ("t10k-labels", labels[240:]),
     ):  # fmt: skip
         visit.files.append(shelf.load(name, idx(array)))
-    at = AppTest.from_file(str(APP), default_timeout=60)
+    at = AppTest.from_file(str(APP), default_timeout=240)
     at.query_params["run"] = visit.reserved
     at.run()
     yield at.switch_page("views/train.py").run()
@@ -74,7 +74,7 @@ def the_run(at: AppTest):
     return state.registry().find(asked(at, "run")).runs[-1]
 
 
-def until(condition, seconds: float = 60) -> None:
+def until(condition, seconds: float = 240) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it never came to that"
@@ -93,7 +93,7 @@ def pick_quick(at: AppTest) -> AppTest:
 
 
 def test_the_app_opens_and_every_page_draws():
-    at = AppTest.from_file(str(APP), default_timeout=60).run()
+    at = AppTest.from_file(str(APP), default_timeout=240).run()
     assert not at.exception
     for name in ("data", "train", "weights", "draw", "fragility", "models"):
         assert not at.switch_page(f"views/{name}.py").run().exception, name
@@ -109,7 +109,7 @@ def test_a_new_visitor_can_train_on_the_built_in_digits_at_once(empty_page):
 def test_without_data_the_page_leads_to_where_data_is_added():
     visit = state.registry().create()
     visit.source = state.FILES
-    at = AppTest.from_file(str(APP), default_timeout=60)
+    at = AppTest.from_file(str(APP), default_timeout=240)
     at.query_params["run"] = visit.reserved
     at.run()
     at.switch_page("views/train.py").run()

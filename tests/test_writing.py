@@ -174,7 +174,7 @@ def test_a_pipe_is_written_to_as_it_stands(tmp_path):
     reader.start()
     writing.check(pipe)  # which does not open it, or the reader would have seen an end
     writing.write(pipe, b"through")
-    reader.join(timeout=30)
+    reader.join(timeout=120)
     assert [b"through"] == came and stat.S_ISFIFO(pipe.stat().st_mode)
 
 

@@ -129,7 +129,8 @@ class Firefox(Driven, Looking):
     def look(self, expression: str) -> Any:
         """Return what an expression in the page gives, by way of JSON."""
         found = self.ask(
-            "script.evaluate", expression=f"JSON.stringify(({expression}) ?? null)",
+            "script.evaluate",
+            expression=f"(async () => JSON.stringify((await ({expression})) ?? null))()",
             target={"context": self._page}, awaitPromise=True,
         )  # fmt: skip
         if found["type"] == "exception":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import settle
@@ -60,9 +59,8 @@ def test_train_with_this_closes_the_hole_that_the_chart_shows(visit):
     assert percent_at_3_px(said, "Run 2") >= before + RISE
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_phone_shows_the_charts_without_anything_over_its_edge(visit, scheme):
-    page = visit("/train", width=390, scheme=scheme)
+def test_a_phone_shows_the_charts_without_anything_over_its_edge(visit):
+    page = visit("/train", width=390, scheme="dark")  # colours make nothing wider
     page.get_by_role("button", name="Start training").click()
     finished(page, "Run 1")
     go(page, "Fragility")

@@ -59,13 +59,21 @@ def drop(page: Page, files: dict[str, bytes]) -> None:
     settle(page, 1500)
 
 
-@pytest.fixture(params=[(1280, "light"), (390, "dark")], ids=["wide", "phone"])
+WIDE, PHONE = (1280, "light"), (390, "dark")
+
+
+@pytest.fixture(params=[WIDE, PHONE], ids=["wide", "phone"])
 def page(request, visit) -> Page:
     width, scheme = request.param
     return visit("/", width=width, scheme=scheme)
 
 
-@pytest.mark.parametrize("classes", [10, len(hostile.TEXTS) - 1])
+@pytest.mark.parametrize(
+    ("page", "classes"),
+    [(WIDE, 10), (PHONE, len(hostile.TEXTS) - 1)],
+    indirect=["page"],
+    ids=["wide, ten classes", "phone, all of them"],
+)
 def test_a_network_with_hostile_names_makes_nothing_of_any_page(page, classes):
     go(page, "Models")
     raw = modelfile.to_bytes(hostile.network(hostile.TEXTS[:classes], hostile.WRITTEN), "npz")

@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import OPENED_S, ROOT, note_foreign, settle, unfold
 from tests.browser.strokes import ODD, SEVEN
-from tests.browser.test_draw import answer, draw
+from tests.browser.test_draw import answer, answered, draw
 from tests.browser.test_walk import choose_source, curve, go, metric, restore, upload
 
 STEP = re.compile(r"Step ([\d,]+) of")
@@ -182,7 +182,7 @@ def test_a_drawing_is_answered_taught_and_kept(page):
     seen(page.get_by_text("The sheet is blank."))
     draw(page, SEVEN)
     seen(page.get_by_role("status").filter(has_text="The network answers"))
-    assert "7" == answer(page)
+    answered(page, "7")
     page.get_by_role("button", name="Clear", exact=True).click()
     seen(page.get_by_text("The sheet is blank."))
     draw(page, ODD)
@@ -191,7 +191,7 @@ def test_a_drawing_is_answered_taught_and_kept(page):
     page.keyboard.press(other)
     seen(page.get_by_text(re.compile("^Taught in")))
     settle(page)
-    assert other == answer(page)
+    answered(page, other)
     with page.expect_download() as download:
         page.get_by_role("button", name="Download as IDX").click()
     assert "zip" in download.value.suggested_filename

@@ -11,7 +11,7 @@ import nnengine
 from nnengine.storage import links
 from tests.browser.conftest import settle, unfold
 from tests.browser.strokes import SEVEN
-from tests.browser.test_draw import answer, draw
+from tests.browser.test_draw import answered, draw
 from tests.browser.test_walk import go
 
 
@@ -70,7 +70,7 @@ def test_a_network_in_a_link_is_introduced_and_answers_a_drawing(visit, sign):
     expect(page.get_by_text("94.03 % on MNIST")).to_be_visible()
     assert "net=" not in page.url
     draw(page, SEVEN)
-    assert "7" == answer(page)
+    answered(page, "7")
     page.reload()
     settle(page)
     expect(page.get_by_text("a network that was sent to you in a link")).to_be_visible()

@@ -143,11 +143,11 @@ def test_pages_of_others_come_soon_while_four_sockets_ask_for_pages_without_end(
 @pytest.mark.alone
 def test_more_large_files_than_there_is_room_for_are_told_when_to_come_again(tmp_path, monkeypatch):
     monkeypatch.setenv("NNENGINE_SERVER_MB", "20")
-    monkeypatch.setenv("NNENGINE_UNSEEN_YIELD_S", "45")
+    monkeypatch.setenv("NNENGINE_UNSEEN_YIELD_S", "20")
     count = 4_000  # images, 3.1 million bytes
     assert 3 * 10**6 < len(base_file(count)) < 4 * 10**6
     with server(tmp_path / "log.txt") as app:
-        report = alone(crowd(app, uploads=10, trainers=1, count=count, again_s=48))
+        report = alone(crowd(app, uploads=10, trainers=1, count=count, again_s=22))
     assert 3 <= report.held <= 6
     assert (0, True, []) == (report.silent, report.again, report.faults)
     assert all("try again in" in words for words in report.told)
