@@ -66,11 +66,11 @@ def fork(run: Run, step: int, changes: Mapping[str, Any]) -> Plan:
     """Return the plan of `run` once more, with `changes` after its first `step` steps.
 
     Pages call `state.fork_run(run, step, changes)`, which takes the same arguments, finds the data
-    and starts the run. step 0: from the same start, seed and shuffles, so that anything may be other;
-    later the settings of `AT_START` may not. changes: values by the names that `Recipe` has for
-    its fields, such as {"learning_rate": 0.001}; none: the same run again. Settings that were
-    changed after `step` in the parent are changed in the fork too, unless `changes` says otherwise.
-    Raises ConfigError, with the way out, for what cannot be.
+    and starts the run. step 0: from the same start, seed and shuffles, so that anything may be
+    other; later the settings of `AT_START` may not. changes: values by the names of a `Recipe`'s
+    fields, such as {"learning_rate": 0.001}; none: the same run again. Settings that were changed
+    after `step` in the parent are changed in the fork too, unless `changes` says otherwise. Raises
+    ConfigError, with the way out, for what cannot be.
     """
     if not 0 <= step <= run.step:
         raise ConfigError(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
+from dashboard.runs.fields import rows
 from dashboard.runs.recipe import Recipe
 
 
@@ -52,6 +54,16 @@ def joined(legs: Iterable[Leg]) -> Course:
         if not found or found[-1].recipe != leg.recipe:
             found.append(leg)
     return tuple(found)
+
+
+def turns(course: Course) -> list[tuple[int, str]]:
+    """Return after which step what became what, in words: (300, "learning rate 0.001")."""
+    table, found = rows(), []
+    for before, leg in pairwise(course):
+        names = [n for n in table if getattr(before.recipe, n) != getattr(leg.recipe, n)]
+        said = (f"{table[n].label.lower()} {table[n].say(getattr(leg.recipe, n))}" for n in names)
+        found.append((leg.step, ", ".join(said)))
+    return found
 
 
 def as_plain(course: Course, origin: Origin | None, spent: Sequence[Any]) -> dict[str, Any]:
