@@ -96,23 +96,28 @@ def lines(runs: Sequence[Compared], columns: Sequence[str]) -> str:
         {"type": "line", "x0": i, "x1": i, "y0": 0, "y1": 1, "line": {"color": MUTED, "width": 1}}
         for i in range(len(places))
     ]
-    stops = [
-        {"x": i, "y": at, "text": label(text, 20), "showarrow": False, "xanchor": "right",
-         "xshift": -7, "font": {"size": 11}}
-        for i, one in enumerate(places)
-        for at, text in one.stops()
-    ]  # fmt: skip
+    stops = [_stop(i, at, text) for i, one in enumerate(places) for at, text in one.stops()]
     across = axis(
         tickvals=list(range(len(places))), ticktext=[label(one, 24) for one in columns],
-        range=[-0.45, len(places) - 0.75], side="top", showgrid=False, fixedrange=True,
+        range=[-0.45, len(places) - 0.55], side="top", showgrid=False, fixedrange=True,
     )  # fmt: skip
-    up = axis(range=[-0.08, 1.08], visible=False, fixedrange=True)
+    up = axis(range=[-0.14, 1.14], visible=False, fixedrange=True)
     legend = {"orientation": "h", "x": 0, "y": -0.02, "yanchor": "top"}
     frame = layout(
         xaxis=across, yaxis=up, shapes=rails, annotations=stops, legend=legend, hovermode="closest",
         showlegend=True, uirevision=" ".join(columns),
     )  # fmt: skip
     return json.dumps({"data": traces, "layout": frame})
+
+
+def _stop(rail: int, at: float, text: str) -> dict:
+    """Return words at a rail: beyond its ends above and below them, where no line goes."""
+    ends = {0.0: ("center", 0, -12), 1.0: ("center", 0, 12)}
+    anchor, right, up = ends.get(at, ("right", -8, 0))
+    return {
+        "x": rail, "y": at, "text": label(text, 20), "showarrow": False, "xanchor": anchor,
+        "xshift": right, "yshift": up, "font": {"size": 11},
+    }  # fmt: skip
 
 
 class _Axis:

@@ -100,24 +100,27 @@ def _curve_spec(
         hovermode="x unified",
         dragmode="zoom",
         uirevision=f"{metric} {x}",  # zoom is kept until the axes mean something else
-        **_marked(marks),
+        **_marked(marks, high=not percent),
     )
     return {"data": traces, "layout": frame}
 
 
-def _marked(marks: Sequence[Mark]) -> dict:
-    """Return a dotted line for each mark, in its run's colour, and what was changed beside it."""
+def _marked(marks: Sequence[Mark], *, high: bool) -> dict:
+    """Return a dotted line for each mark, in its run's colour, and what was changed beside it.
+
+    high: the words stand at the top of the chart, else at its foot.
+    """
     if not marks:
         return {}
     lines, words = [], []
     for number, (at, run, text) in enumerate(marks):
-        colour, high = SERIES[run % len(SERIES)], 0.02 + 0.09 * (number % 4)
+        colour, off = SERIES[run % len(SERIES)], 0.02 + 0.09 * (number % 4)
         dots = {"color": colour, "width": 1.5, "dash": "dot"}
         lines.append({"type": "line", "x0": at, "x1": at, "y0": 0, "y1": 1, "yref": "paper",
                       "line": dots})  # fmt: skip
-        words.append({"x": at, "y": high, "yref": "paper", "text": label(text),
-                      "showarrow": False, "xanchor": "left", "yanchor": "bottom", "xshift": 3,
-                      "font": {"size": 11, "color": colour}})  # fmt: skip
+        words.append({"x": at, "y": 1 - off if high else off, "yref": "paper", "text": label(text),
+                      "showarrow": False, "xanchor": "left", "yanchor": "top" if high else "bottom",
+                      "xshift": 3, "font": {"size": 11, "color": colour}})  # fmt: skip
     return {"shapes": lines, "annotations": words}
 
 

@@ -19,6 +19,7 @@ from dashboard.runs.run import Run
 
 MOST = len(SERIES)  # curves that colours can tell apart
 ACROSS = {"Step": "step", "Epoch": "epoch", "Seconds": "seconds"}
+TURNED = "Changed on the way"  # a sentence: too long for an axis
 HOW = ("Accuracy, judged", "Loss, judged", "Steps", "Seconds")
 _CHART_PX = 340
 
@@ -99,7 +100,7 @@ def _one(run: Run, name: str, place: int) -> Compared:
             numbers[row.label] = float(value)
     settings["Data"] = shown(run.data_name, 60)
     if turned := turns(run.course):
-        settings["Changed on the way"] = "; ".join(f"{say} from step {at:,}" for at, say in turned)
+        settings[TURNED] = "; ".join(f"{say} from step {at:,}" for at, say in turned)
     side = "train" if run_words.last(run.history.val_accuracy) is None else "val"
     reached = {
         HOW[0]: run_words.last(getattr(run.history, f"{side}_accuracy")),
@@ -139,7 +140,7 @@ def differences(found: Sequence[Compared]) -> None:
 
 def many(found: Sequence[Compared]) -> None:
     """Show every setting that differs, and what was reached, as a line for each run."""
-    columns = [*comparing.differing(found), *HOW[:2]]
+    columns = [*(one for one in comparing.differing(found) if one != TURNED), *HOW[:2]]
     if len(found) < 2:
         return
     st.header("All at once")
