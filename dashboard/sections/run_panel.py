@@ -63,9 +63,9 @@ def rate(run: Run) -> None:
     """Offer another learning rate from here on."""
     with st.popover("Rate", help="Change the learning rate from the next step on."):
         row = rows(state.bounds())["learning_rate"]
-        least, most = row.kind.least, row.kind.most
+        least, most, now = row.kind.least, row.kind.most, run.recipe.learning_rate
         asked = st.number_input(
-            row.label, least, most, value=run.recipe.learning_rate, step=least, format="%g",
+            row.label, least, most, value=now, step=now / 10, format="%g",
             key=f"rate.{run.id}.{len(run.course)}",
         )  # fmt: skip
         if run.recipe.schedule != "constant":

@@ -411,7 +411,8 @@ def _read_run(about: dict, raw: bytes, owner: str, now: float) -> Run:
     _check(about, _RUN)
     network, reached = checkpoint.from_bytes(raw)
     ended = about["state"] not in ("waiting", "running", "paused")
-    known = {"recipe": Recipe.from_dict(about["recipe"])} | lineage.from_plain(about)
+    known: dict[str, Any] = {"recipe": Recipe.from_dict(about["recipe"])}
+    known |= lineage.from_plain(about)
     return Run(
         id=about["id"],
         owner=owner,
