@@ -99,6 +99,37 @@ def test_a_run_counts_weights_optimizer_data_and_lists_until_it_ends(registry):
     assert weights == pytest.approx(sum(one.bytes for one in holdings(visit)), rel=0.05)
 
 
+def with_moments(registry, visit, count: int, kilobytes: int = 1000):
+    """Give a visit a run of which so many exact moments are kept, each so large."""
+    data = Dataset(noise(40), np.arange(40) % 2)
+    recipe = Recipe(hidden=(2,), epochs=200, batch_size=1, validation="none")
+    run = registry.scheduler.start(recipe, data, run_id=visit.reserved, owner=visit.owner)
+    registry.add_run(visit, run)
+    for step in range(1, count + 1):
+        array = np.zeros(250 * kilobytes, np.float32)
+        run.waypoints.add(run.snapshot, TrainingState(step, {"mean": array}), 0.0, 0.0)
+    return run
+
+
+def test_exact_moments_of_runs_count_and_keep_to_a_quarter_of_a_visitors_room(registry):
+    visit = registry.create()
+    before = registry.budget.held(visit)
+    run = with_moments(registry, visit, 5)
+    assert registry.budget.held(visit) - before > 5e6
+    registry.budget.trim(0.0)
+    assert 0 < run.waypoints.bytes <= 2.5e6
+
+
+def test_exact_moments_go_before_anybody_is_refused(registry):
+    visit = visit_with(registry, 7, seed=1)
+    run = with_moments(registry, visit, 2)
+    registry.budget.room(visit, 1_500_000, "it")
+    assert run.waypoints.bytes < 2e6
+    with pytest.raises(ConfigError, match="let go of some of it"):
+        registry.budget.room(visit, 5_000_000, "it")
+    assert () == run.waypoints.kept
+
+
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("patience", [0, 3])
 def test_a_run_is_held_to_count_what_its_optimizer_and_early_stopping_carry(optimizer, patience):

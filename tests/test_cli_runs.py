@@ -158,6 +158,27 @@ def test_runs_of_a_servers_visitors_are_shown_to_who_asks_for_all(home, run):
     assert f"deleted {theirs}" in run("runs", "delete", theirs, "--all")[1]
 
 
+def test_a_run_is_renamed_and_noted_and_shown_so(files, run):
+    with Store() as store:
+        kept = store.begin({}, name="stripes")
+    assert "stripes is bands from now on" in run("runs", "rename", kept, "bands")[1]
+    assert "bands: half the rate" in run("runs", "note", kept[:4], "half the rate")[1]
+    said = run("runs", "show", kept)[1]
+    assert said.startswith("bands: ")
+    assert "half the rate" in said
+    assert {"run": kept, "notes": ""} == json.loads(run("runs", "note", kept, "", "--json")[1])
+
+
+def test_a_visitors_run_is_not_renamed_by_accident(files, run):
+    with Store() as store:
+        theirs = store.begin({}, owner="visitor", name="theirs")
+    for words in (("rename", theirs, "mine"), ("note", theirs, "mine")):
+        code, _, fault = run("runs", *words)
+        assert 2 == code
+        assert "--all" in fault
+    assert "theirs is ours" in run("runs", "rename", theirs, "ours", "--all")[1]
+
+
 def test_a_network_is_exported_and_runs_are_deleted_all_or_none(files, run):
     options = (*SETTINGS, "--epochs", 2, "--keep", "a", "--out", "a.npz", "--json")
     out = run("train", *files, *options)[1]

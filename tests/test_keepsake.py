@@ -135,6 +135,22 @@ def test_a_run_goes_on_after_the_page_was_closed_to_the_bits_it_would_have_had(s
     assert expected.history == back.history
 
 
+def test_a_rate_changed_before_the_page_was_closed_is_that_of_the_run_that_goes_on(shelf, easy):
+    first = page()
+    visit, run = begun(first, easy, QUICK)
+    first.scheduler.change_rate(run, 0.01)
+    Keeper(first, shelf).keep(visit, run.id)
+    first.scheduler.resume(run)
+    expected = trained(first, run)
+    second, keeper = reopened(shelf, easy)
+    (again,) = keeper.visit.runs
+    assert (run.recipe, run.course) == (again.recipe, again.course)
+    assert [0, 7] == [leg.step for leg in again.course]
+    second.scheduler.resume(again)
+    trained(second, again)
+    np.testing.assert_array_equal(expected.snapshot.theta, again.snapshot.theta)
+
+
 def test_a_run_that_was_training_goes_on_by_itself(shelf, easy):
     first = page()
     visit, run = begun(first, easy, LONG)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from dashboard.runs.bounds import Bounds
+from dashboard.runs.fork import fork
 from dashboard.runs.recipe import Recipe
 from dashboard.runs.scheduler import Scheduler
 from dashboard.state import kept_runs, session, sets, training
@@ -143,6 +144,36 @@ def test_a_run_goes_on_after_its_server_was_killed_to_the_bits_it_would_have_had
     assert ("finished", expected.step, False) == (again.state, again.step, again.interrupted)
     np.testing.assert_array_equal(expected.snapshot.theta, again.snapshot.theta)
     assert expected.history == again.history
+
+
+def test_a_fork_and_a_changed_rate_outlast_the_server_that_was_killed(files):
+    first = Server()
+    visit = first.visitor(**files)
+    parent = first.train(first.start(visit, QUICK))
+    plan = fork(parent, 20, {"momentum": 0.5})
+    data = sets.sets_of(visit, "files")[0]
+    visit.run_sources[visit.reserved] = "files"
+    run = first.scheduler.start(
+        plan.recipe, data, owner=visit.owner, name="Fork", run_id=visit.reserved, plan=plan
+    )
+    first.registry.add_run(visit, run)
+    first.train(run, until=24)
+    first.scheduler.pause(run)
+    first.scheduler.change_rate(run, 0.0001)
+    at = run.step
+    first.look(EVERY_S)
+    expected = first.train(run)
+    first.is_killed()
+
+    second = Server()
+    again = back(second, run)
+    assert at <= again.step < expected.step
+    assert (run.recipe, run.course) == (again.recipe, again.course)
+    assert (run.origin, run.spent[: len(again.spent)]) == (again.origin, again.spent)
+    second.train(again)
+    np.testing.assert_array_equal(expected.snapshot.theta, again.snapshot.theta)
+    assert expected.history == again.history
+    assert expected.snapshot.training[-1]["changes"] == again.snapshot.training[-1]["changes"]
 
 
 def test_a_run_that_took_no_step_before_the_kill_is_there_and_begins_anew(files):

@@ -202,7 +202,7 @@ _component = st.components.v2.component(
 
 
 def live_plot(
-    figure: go.Figure,
+    figure: go.Figure | str,
     *,
     key: str,
     height: int | None = None,
@@ -211,16 +211,18 @@ def live_plot(
 ) -> list | None:
     """Show a figure that may change at every tick; its node and the visitor's zoom stay.
 
-    Height is in pixels: as given, else the figure's own, else 360. Label is what a screen
-    reader says in place of the picture: name the chart and its latest values. Zoom is kept as
-    long as `figure.layout.uirevision` stays the same. Selectable: returns the customdata of
-    the point just clicked, else None; offer a control beside it, for a picture has no keyboard.
+    figure: a chart, or its JSON. Height is in pixels: as given, else the figure's own, else 360.
+    Label is what a screen reader says in place of the picture: name the chart and its latest
+    values. Zoom is kept as long as `figure.layout.uirevision` stays the same. Selectable: returns
+    the customdata of the point just clicked, else None; offer a control beside it, for a picture
+    has no keyboard.
     """
-    pixels = int(height or figure.layout.height or 360)
+    own = None if isinstance(figure, str) else figure.layout.height
+    pixels = int(height or own or 360)
     result = _component(
         key=key,
         data={
-            "figure": figure.to_json(),
+            "figure": figure if isinstance(figure, str) else figure.to_json(),
             "label": shown(label),
             "selectable": selectable,
             "height": pixels,

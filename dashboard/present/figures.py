@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import plotly.graph_objects as go
@@ -52,13 +52,23 @@ def curves(
     return _framed(go.Figure(spec["data"]), spec["layout"])
 
 
-def curve_text(runs: Sequence[tuple[str, History]], metric: Literal["accuracy", "loss"]) -> str:
-    """Return the same chart, of steps, as the JSON that `live_plot` draws.
+Mark = tuple[float, int, str]  # where on the x axis, of the how manyth run, and what was changed
+_ACROSS = {"step": "Step", "epoch": "Epoch", "seconds": "Seconds of the engine's work"}
 
+
+def curve_text(
+    runs: Sequence[tuple[str, Any]],
+    metric: Literal["accuracy", "loss"],
+    x: Literal["step", "epoch", "seconds"] = "step",
+    marks: Sequence[Mark] = (),
+) -> str:
+    """Return the same chart as the JSON that `live_plot` draws; a dotted line stands at each mark.
+
+    x: of "seconds" the histories have a column, too.
     Plotly holds every property to its schema, 4.5 ms of the interpreter for 300 points where this
     takes 0.13; a test holds the two to each other.
     """
-    return json.dumps(_curve_spec(runs, metric, "step"), default=_typed)
+    return json.dumps(_curve_spec(runs, metric, x, marks), default=_typed)
 
 
 def _typed(array: np.ndarray) -> dict[str, str]:
@@ -67,7 +77,9 @@ def _typed(array: np.ndarray) -> dict[str, str]:
     return {"dtype": "f4", "bdata": base64.b64encode(short.tobytes()).decode("ascii")}
 
 
-def _curve_spec(runs: Sequence[tuple[str, History]], metric: str, x: str) -> dict:
+def _curve_spec(
+    runs: Sequence[tuple[str, Any]], metric: str, x: str, marks: Sequence[Mark] = ()
+) -> dict:
     traces: list[dict] = []
     for i, (name, history) in enumerate(runs):
         for side in ("train", "val"):
@@ -77,7 +89,7 @@ def _curve_spec(runs: Sequence[tuple[str, History]], metric: str, x: str) -> dic
     percent = metric == "accuracy"
     begun = any(history.step for _, history in runs)
     frame = layout(
-        xaxis=axis("Step" if x == "step" else "Epoch", rangemode="tozero"),
+        xaxis=axis(_ACROSS[x], rangemode="tozero"),
         yaxis=axis(
             "Accuracy" if percent else "Loss",
             tickformat=".0%" if percent else "~g",
@@ -88,8 +100,28 @@ def _curve_spec(runs: Sequence[tuple[str, History]], metric: str, x: str) -> dic
         hovermode="x unified",
         dragmode="zoom",
         uirevision=f"{metric} {x}",  # zoom is kept until the axes mean something else
+        **_marked(marks, high=not percent),
     )
     return {"data": traces, "layout": frame}
+
+
+def _marked(marks: Sequence[Mark], *, high: bool) -> dict:
+    """Return a dotted line for each mark, in its run's colour, and what was changed beside it.
+
+    high: the words stand at the top of the chart, else at its foot.
+    """
+    if not marks:
+        return {}
+    lines, words = [], []
+    for number, (at, run, text) in enumerate(marks):
+        colour, off = SERIES[run % len(SERIES)], 0.02 + 0.09 * (number % 4)
+        dots = {"color": colour, "width": 1.5, "dash": "dot"}
+        lines.append({"type": "line", "x0": at, "x1": at, "y0": 0, "y1": 1, "yref": "paper",
+                      "line": dots})  # fmt: skip
+        words.append({"x": at, "y": 1 - off if high else off, "yref": "paper", "text": label(text),
+                      "showarrow": False, "xanchor": "left", "yanchor": "top" if high else "bottom",
+                      "xshift": 3, "font": {"size": 11, "color": colour}})  # fmt: skip
+    return {"shapes": lines, "annotations": words}
 
 
 def _framed(figure: go.Figure, frame: dict) -> go.Figure:

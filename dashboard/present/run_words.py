@@ -76,6 +76,12 @@ def curve(shown: Sequence[tuple[str, History]], metric: str) -> str:
     return f"{metric.capitalize()} by step. " + ("; ".join(parts) or "No points yet") + "."
 
 
+def marks(found: Sequence[tuple[float, int, str]]) -> str:
+    """Return what a chart's marks say, for a screen reader."""
+    said = "; ".join(f"{words} from {at:,.4g} on" for at, _, words in found)
+    return f" Changed on the way: {said}." if said else ""
+
+
 def last(values: Sequence[float | None]) -> float | None:
     """Return the latest value, None without any."""
     return values[-1] if values else None

@@ -12,6 +12,7 @@ import numpy as np
 from nnengine.analysis.parts import parts
 from nnengine.core.description import Shape
 from nnengine.core.network import Network
+from nnengine.training import course
 from nnengine.training.settings import SETTINGS
 
 PAGE = 48  # tiles on one page: what a wide screen holds, and a tick can send
@@ -202,6 +203,7 @@ def record_rows(record: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Final validation accuracy", _last_percent(history.get("val_accuracy"))),
         *(row.note(config[row.name]) for row in rows),
         *((name.replace("_", " ").capitalize(), config[name]) for name in others),
+        ("Changed on the way", "; ".join(map(course.in_words, record.get("changes") or ()))),
         ("Kernels", record.get("kernels")),
         ("Data digest", str(record.get("data_digest") or "")[:16]),
     ]

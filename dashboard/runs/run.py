@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from dashboard.runs.lineage import Course, Leg, Origin
 from dashboard.runs.recipe import Recipe
+from dashboard.runs.waypoints import Waypoints
 from nnengine.core.network import Network
 from nnengine.data.dataset import Dataset
 from nnengine.training import History, TrainingConfig
@@ -62,6 +64,14 @@ class Run:
     reached: TrainingState | None = field(default=None, repr=False)
     data: Callable[[], tuple[Dataset, Dataset | None]] | None = field(default=None, repr=False)
     aside: tuple[Dataset, ...] = field(default=(), repr=False)  # data sets that `data` holds on to
+    course: Course = ()  # its recipes by the step from which they act; the last is `recipe`
+    origin: Origin | None = None  # of a fork
+    waypoints: Waypoints = field(default_factory=Waypoints, repr=False)
+    spent: tuple[tuple[int, float], ...] = ()  # steps measured, and seconds of the engine by then
+
+    def __post_init__(self) -> None:
+        """Take a run that says nothing else to have gone by one recipe."""
+        self.course = self.course or (Leg(0, self.recipe),)
 
     @property
     def shown_state(self) -> str:

@@ -15,14 +15,16 @@ from dashboard.runs import work as works
 from dashboard.runs.bounds import Bounds
 from dashboard.runs.dealing import Dealer
 from dashboard.runs.estimate import Pace, in_words
+from dashboard.runs.fields import rows
+from dashboard.runs.fork import Plan
 from dashboard.runs.recipe import Recipe
 from dashboard.runs.run import ENDED, LIVE, Progress, Run
 from dashboard.runs.work import Work
 from nnengine import kernels
 from nnengine.analysis.parts import cost_of
 from nnengine.data.dataset import Dataset
-from nnengine.errors import EngineError
-from nnengine.training import History, StepFinished, TrainingDiverged, TrainingFinished
+from nnengine.errors import ConfigError, EngineError
+from nnengine.training import Evaluated, StepFinished, TrainingDiverged, TrainingFinished
 from nnengine.training.state import TrainingState
 
 SLICE_S = 0.05
@@ -74,11 +76,14 @@ class Scheduler:
         owner: str = "",
         name: str = "",
         run_id: str | None = None,
+        plan: Plan | None = None,
     ) -> Run:
-        """Queue a new run and return it; raises ConfigError for what the bounds forbid."""
+        """Queue a new run and return it; raises ConfigError for what the bounds forbid.
+
+        plan: of a fork, whose recipe this is; its data are those of its parent.
+        """
         recipe.check(dataset, self.bounds)
-        network = recipe.build(dataset)
-        work = works.begin(recipe, network, (dataset, validation), TrainingState(), History())
+        network = (plan.course[0].recipe if plan else recipe).build(dataset)
         run = Run(
             id=run_id or new_id(),
             owner=owner,
@@ -90,8 +95,11 @@ class Scheduler:
             snapshot=network.snapshot(),
             progress=Progress(total_steps=recipe.config(dataset.count).total_steps(dataset.count)),
             beat=self._clock(),
-            work=work,
         )
+        reached = works.set_out(run, plan) if plan else TrainingState()
+        network = run.snapshot.copy() if plan else network
+        sets = dataset, validation
+        run.work = works.begin(run.course, network, sets, reached, run.history.copy())
         with self._changed:
             self.bounds.check_room(*self._sharing(owner))
             for told in self.starting:
@@ -130,6 +138,27 @@ class Scheduler:
             if run.work and run.state == "paused":
                 run.work.steps_due += 1
         self._command(run, ("paused", *LIVE), "paused")
+
+    def change_rate(self, run: Run, rate: float) -> None:
+        """Have a run that has not ended go on at another learning rate from its next step on.
+
+        Where the rate follows a schedule, the rest of that goes as if the run had begun with it.
+        Raises ConfigError for a rate out of bounds, and for a run that cannot be changed.
+        """
+        recipe = replace(run.recipe, learning_rate=rate)
+        rows(self.bounds)["learning_rate"].check(rate)
+        run.beat = self._clock()
+        works.take_up(run, self.bounds)
+        work = run.work
+        if run.ended or work is None:
+            raise ConfigError(f"{run.name} has ended: fork it, with the other rate")
+        if work.to_come:
+            raise ConfigError(
+                f"{run.name} is being replayed up to step {work.to_come[0].step:,}: change its "
+                "rate when it has come there"
+            )
+        work.asked = recipe
+        self._command(run, (run.state,), run.state, run.message)
 
     def stop(self, run: Run, message: str = "") -> None:
         """End a run for good; its last weights and its history stay."""
@@ -260,6 +289,7 @@ class Scheduler:
         work = run.work
         assert work is not None
         work.touched = False
+        works.turn_as_asked(run, work)
         started = self._clock()
         trains = (its_turn and run.state in LIVE) or work.steps_due > 0
         if trains:
@@ -267,7 +297,7 @@ class Scheduler:
             if work.resumed_s is None:
                 work.resumed_s = started
             try:
-                self._take_events(run, work, started + SLICE_S)
+                self._take_events(run, work, started)
             except Exception as fault:
                 self._fail(run, fault)
             busy_s = run.progress.busy_s + self._clock() - started
@@ -290,11 +320,12 @@ class Scheduler:
                 run.state, run.message = "paused", message
         return run.work is not None
 
-    def _take_events(self, run: Run, work: Work, deadline: float) -> None:
+    def _take_events(self, run: Run, work: Work, started: float) -> None:
         clock, reached, level = self._clock, work.reached, True
+        before_s = run.progress.busy_s - started  # of the engine's work, by the clock
         # Steps taken in one call have their events behind it: a run rests where all are out.
         while run.state == "running" or work.steps_due or not level:
-            reached.steps_per_call = 1 if work.steps_due else None
+            reached.steps_per_call = works.most_steps(work)
             event = next(work.events, None)
             level = type(event) is not StepFinished or event.step >= reached.step
             if type(event) is StepFinished:
@@ -303,10 +334,16 @@ class Scheduler:
                 self._end(run, "finished", "")
             elif isinstance(event, TrainingDiverged):
                 self._end(run, "diverged", event.advice)
-            if event is not None:
+            if isinstance(event, Evaluated):
                 work.history.record(event)
-            if run.ended or (level and clock() >= deadline):
+                works.note_point(run, event, before_s + clock())
+            if run.ended:
                 break
+            if level:
+                now = clock()
+                works.pass_by(run, work, before_s + now)
+                if now - started >= SLICE_S:
+                    break
 
     def _note_step(self, run: Run, work: Work, event: StepFinished) -> None:
         works.note_step(run, event)

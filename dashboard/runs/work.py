@@ -8,13 +8,17 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dashboard.host.tab import HERE
+from dashboard.runs import lineage
 from dashboard.runs.bounds import Bounds
+from dashboard.runs.fork import Plan
+from dashboard.runs.lineage import Course, Leg
 from dashboard.runs.recipe import Recipe
 from dashboard.runs.run import Run
 from nnengine.core.network import Network
 from nnengine.data.dataset import Dataset
 from nnengine.errors import ConfigError, EngineError
-from nnengine.training import History, StepFinished, training
+from nnengine.training import Evaluated, Event, History, StepFinished, training
+from nnengine.training import course as settings
 from nnengine.training.state import TrainingState
 
 PUBLISH_S = 0.25  # snapshots at most four times a second
@@ -34,6 +38,8 @@ class Work:
     total_images: int
     reached: TrainingState
     sets: Sets
+    to_come: Course = ()  # what it will go by later on
+    asked: Recipe | None = None  # what it is to go by from the next step on
     steps_due: int = 0
     touched: bool = False  # a command has come since the last slice
     published_s: float = -1e9
@@ -47,8 +53,26 @@ class Work:
         return tuple(one for one in self.sets if one is not None)
 
 
+def set_out(run: Run, plan: Plan) -> TrainingState:
+    """Put a new run where its fork's replay begins; return what it goes on with."""
+    run.course, run.origin, run.waypoints = plan.course, plan.origin, plan.inherited()
+    way = plan.waypoint
+    if way is None:
+        return TrainingState()
+    count, record = run.data_count, way.network.training[-1] if way.network.training else {}
+    run.snapshot = way.network
+    run.history = History.from_dict(record["history"]) if "history" in record else History()
+    run.spent = tuple(pair for pair in plan.parent.spent if pair[0] <= way.step)
+    images = lineage.recipe_at(plan.course, 0).config(count).images_after(way.step, count)
+    run.progress = replace(
+        run.progress, step=way.step, epoch=images / count, images=images, busy_s=way.busy_s,
+        seconds=way.seconds,
+    )  # fmt: skip
+    return way.state()
+
+
 def begin(
-    recipe: Recipe, network: Network, sets: Sets, reached: TrainingState, history: History
+    course: Course, network: Network, sets: Sets, reached: TrainingState, history: History
 ) -> Work:
     """Return what the engine holds of a run that begins, or goes on where `reached` says.
 
@@ -60,16 +84,76 @@ def begin(
             f"validation images have {validation.inputs:,} pixels, training images "
             f"{dataset.inputs:,}: use sets of one image size"
         )
-    config = recipe.config(dataset.count)
+    recipe = lineage.recipe_at(course, reached.step)
     return Work(
         network=network,
-        events=training(network, dataset, config, validation, reached),
+        events=_events(recipe, network, sets, reached),
         history=history,
         reached=reached,
         sets=sets,
-        total_images=config.total_steps(dataset.count)
-        * min(config.batch_size or dataset.count, dataset.count),
+        total_images=_images(course[-1].recipe, dataset.count),
+        to_come=lineage.to_come(course, reached.step),
     )
+
+
+def _events(
+    recipe: Recipe, network: Network, sets: Sets, reached: TrainingState
+) -> Generator[Event, None, None]:
+    """Return what trains a network by a recipe, from where `reached` says; its curves go on."""
+    dataset, validation = sets
+    config = recipe.config(dataset.count)
+    settings.turn(network, config, reached.step)
+    return training(network, dataset, config, validation, reached)
+
+
+def _images(recipe: Recipe, count: int) -> int:
+    """Return how many images a whole run shows to the network."""
+    config = recipe.config(count)
+    return config.total_steps(count) * min(config.batch_size or count, count)
+
+
+def turn(run: Run, work: Work, recipe: Recipe) -> None:
+    """Have a run go by another recipe from where it is, between two events."""
+    work.events.close()
+    if not work.reached.step:  # it begins anew: what was measured is measured again
+        work.network.training, work.history = (), History()
+    work.reached.steps_per_call = None
+    work.events = _events(recipe, work.network, work.sets, work.reached)
+
+
+def turn_as_asked(run: Run, work: Work) -> None:
+    """Have a run go by what a visitor has asked for meanwhile, and keep from which step on."""
+    recipe, work.asked = work.asked, None
+    if recipe is None or run.ended:
+        return
+    turn(run, work, recipe)
+    run.course = lineage.joined([*run.course, Leg(work.reached.step, recipe)])
+    run.recipe = recipe
+    work.total_images = _images(recipe, work.sets[0].count)
+
+
+def most_steps(work: Work) -> int | None:
+    """Return how many steps may be taken in one call at most: to where the run turns."""
+    if work.steps_due:
+        return 1
+    return work.to_come[0].step - work.reached.step if work.to_come else None
+
+
+def pass_by(run: Run, work: Work, busy_s: float) -> None:
+    """Between two events: turn where the course says so, and keep the moment if it is due."""
+    step = work.reached.step
+    if run.waypoints.due(step, busy_s):
+        run.waypoints.add(work.network, work.reached, busy_s, run.progress.seconds)
+    while work.to_come and work.to_come[0].step <= step:
+        leg, *later = work.to_come
+        work.to_come = tuple(later)
+        turn(run, work, leg.recipe)
+
+
+def note_point(run: Run, event: Evaluated, busy_s: float) -> None:
+    """Keep how long the engine had been at work at a point of the curves."""
+    before = run.spent[:-1] if run.spent and run.spent[-1][0] == event.step else run.spent
+    run.spent = (*before, (event.step, round(busy_s, 4)))
 
 
 def take_up(run: Run, bounds: Bounds) -> None:
@@ -82,7 +166,9 @@ def take_up(run: Run, bounds: Bounds) -> None:
     if run.step and known.get("data_digest") not in (None, dataset.digest):
         raise ConfigError(f"this run began with other images than {dataset.name} holds now")
     run.recipe.check(dataset, bounds)
-    run.work = begin(run.recipe, network, sets, run.reached, run.history.copy())
+    if run.reached.step and not run.waypoints.kept:  # of an earlier time: it can be forked here
+        run.waypoints.add(network, run.reached, run.progress.busy_s, run.progress.seconds)
+    run.work = begin(run.course, network, sets, run.reached, run.history.copy())
     run.forget_place()
 
 

@@ -12,6 +12,7 @@ from dashboard.host.tab import IN_TAB
 from dashboard.present import run_words
 from dashboard.present.outside import plain
 from dashboard.runs.estimate import compact, in_words
+from dashboard.runs.fields import rows
 from dashboard.runs.run import LIVE, Run
 from dashboard.sections import curves
 from nnengine import kernels
@@ -55,6 +56,25 @@ def commands(run: Run) -> None:
         "Stop", on_click=act, args=(engine.stop, run), key="stop",
         help="End this run for good. Its weights and curves stay.",
     )  # fmt: skip
+    rate(run)
+
+
+def rate(run: Run) -> None:
+    """Offer another learning rate from here on."""
+    with st.popover("Rate", help="Change the learning rate from the next step on."):
+        row = rows(state.bounds())["learning_rate"]
+        least, most, now = row.kind.least, row.kind.most, run.recipe.learning_rate
+        asked = st.number_input(
+            row.label, least, most, value=now, step=now / 10, format="%g",
+            key=f"rate.{run.id}.{len(run.course)}",
+        )  # fmt: skip
+        if run.recipe.schedule != "constant":
+            said = rows()["schedule"].say(run.recipe.schedule).lower()
+            st.caption(f"The rest of the run {said}, as if it had begun with this rate.")
+        st.button(
+            "From here on", key="rate.change", on_click=act, width="stretch",
+            args=(lambda one: state.scheduler().change_rate(one, asked), run),
+        )  # fmt: skip
 
 
 def act(command: Callable[[Run], None], run: Run) -> None:

@@ -91,7 +91,7 @@ from .sets import (
     turn_file,
     use_source,
 )
-from .training import current_run, runs, split_for, start_run
+from .training import current_run, fork_run, runs, split_for, start_run
 
 Refused = ConfigError  # what a page may catch and show
 
@@ -126,6 +126,7 @@ __all__ = [
     "files",
     "finetuning_turn",
     "forget_everything",
+    "fork_run",
     "get",
     "hide",
     "hides",

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from dashboard.host.tab import HERE
+from dashboard.runs.fork import Plan, fork
 from dashboard.runs.recipe import Recipe
 from dashboard.runs.scheduler import Run
+from dashboard.runs.work import Sets
 from dashboard.store.budget import new_run_bytes
 from dashboard.store.networks import MOST_LETTERS
+from dashboard.store.visits import Visit
 from nnengine.data.dataset import Dataset
-from nnengine.errors import ConfigError
+from nnengine.errors import ConfigError, EngineError
 
 from .session import bounds, registry, scheduler, select, selected, this_visit, visit_or_new
-from .sets import source, test_set, training_set
+from .sets import sets_of, source, test_set, training_set
 
 
 def runs() -> list[Run]:
@@ -28,15 +34,41 @@ def current_run() -> Run | None:
 def start_run(recipe: Recipe, *, name: str = "") -> Run:
     """Start a run on the visitor's data and select it; raises ConfigError with the way out."""
     visit = visit_or_new()
+    _check_number(visit)
+    return _start(visit, recipe, split_for(recipe), source(), name)
+
+
+def fork_run(run: Run, step: int, changes: Mapping[str, Any], *, name: str = "") -> Run:
+    """Start a run again from a moment of it, with one thing changed, and select the new one.
+
+    See `dashboard.runs.fork.fork`, which takes the same arguments; step 0: from the same start.
+    Raises ConfigError with the way out, also where the data it learnt from are not here any more.
+    """
+    visit = visit_or_new()
+    plan = fork(run, step, changes)
+    _check_number(visit)
+    place = visit.run_sources.get(run.id)
+    sets = _sets_again(visit, run, plan.recipe, place)
+    return _start(visit, plan.recipe, sets, place, name or plan.name, plan)
+
+
+def _check_number(visit: Visit) -> None:
     if len(visit.runs) >= bounds().runs_per_visit:
         raise ConfigError(
             f"{len(visit.runs)} runs are kept already, as many as {HERE} holds for one "
             "visitor: delete one first"
         )
-    dataset, validation = split_for(recipe)
+
+
+def _start(
+    visit: Visit, recipe: Recipe, sets: Sets, place: str | None, name: str, plan: Plan | None = None
+) -> Run:
+    """Start a run on data from a place, and select it."""
+    dataset, validation = sets
     data = (dataset,) if validation is None else (dataset, validation)
     with registry().budget.taking(visit, new_run_bytes(recipe, data, visit), "this run"):
-        visit.run_sources[visit.reserved] = source()  # before it begins: it is kept from then on
+        if place is not None:
+            visit.run_sources[visit.reserved] = place  # before it begins: it is kept from then on
         run = scheduler().start(
             recipe,
             dataset,
@@ -44,11 +76,34 @@ def start_run(recipe: Recipe, *, name: str = "") -> Run:
             owner=visit.owner,
             name=name.strip()[:MOST_LETTERS] or f"Run {len(visit.runs) + 1}",
             run_id=visit.reserved,
+            plan=plan,
         )
         registry().add_run(visit, run)
     visit.networks.chosen = None
     select(run.id)
     return run
+
+
+def _sets_again(visit: Visit, run: Run, recipe: Recipe, place: str | None) -> Sets:
+    """Return what a run learns from and is judged by, for another one by this recipe.
+
+    Raises ConfigError where its source holds other images by now, or none.
+    """
+    work = run.work  # read once: the engine may let go of it meanwhile
+    if work is not None and recipe.validation == run.recipe.validation:
+        return work.sets
+    known = run.snapshot.training[-1].get("data_digest") if run.snapshot.training else None
+    try:
+        held = (training_set(), test_set()) if place is None else sets_of(visit, place)[:2]
+        found = split(recipe, *held)
+    except EngineError:
+        found = None
+    if found is None or known not in (None, found[0].digest):
+        raise ConfigError(
+            f"{run.name} learnt from {run.data_name}, which is not here any more as it was then: "
+            "choose it again on the Data page"
+        )
+    return found
 
 
 def split_for(recipe: Recipe) -> tuple[Dataset, Dataset | None]:

@@ -37,6 +37,7 @@ TOLD = 5  # things that are named where there is no room for more
 # good, and what pages see. What the optimizer carries comes on top, and the best weights.
 COPIES = 5
 _POINT_BYTES = 400  # of a history: six numbers, held by the engine and by pages
+_MOMENTS = 4  # exact moments of runs may take one part in so many of a visitor's room
 _PER_LETTER = 4  # of a training record as Python writes it: its lists are objects
 _ANSWER_BYTES = 24  # of an image that was judged: its answer, how sure, and its place
 
@@ -83,6 +84,22 @@ def _things(visit: Visit) -> Iterator[tuple[str, str, Parts]]:
         yield "Result", name, parts
 
 
+def of_moments(visit: Visit) -> int:
+    """Return how much the exact moments of a visitor's runs take."""
+    kept = {id(one): one.bytes for run in list(visit.runs) for one in run.waypoints.kept}
+    return sum(kept.values())
+
+
+def spare(visits: Sequence[Visit]) -> bool:
+    """Let every second exact moment of a run go: of those that have ended first, the largest.
+
+    Return whether there was any. Forks of it are replayed from further away then.
+    """
+    runs = [run for visit in visits for run in list(visit.runs) if run.waypoints.kept]
+    first = max(runs, key=lambda run: (run.ended, run.waypoints.bytes), default=None)
+    return first is not None and first.waypoints.thin()
+
+
 def _of_sets(sets: Sequence[Dataset]) -> Parts:
     return arrays([array for data in sets for array in (data.images, data.labels)])
 
@@ -105,6 +122,7 @@ def of_run(run: Run) -> Parts:
     parts: Parts = {
         **arrays([run.snapshot.theta]),
         ("curves", run.id): len(run.history) * _POINT_BYTES,
+        **{("moment", id(one)): one.bytes for one in run.waypoints.kept},
     }
     work, reached = run.work, run.reached
     if work is not None:
@@ -207,9 +225,24 @@ class Budget:
         what: the thing that takes so many bytes, as the sentence's subject: "this run".
         """
         with self._lock:
+            while visit is not None and self.held(visit) + wanted > self.visit_bytes:
+                if not spare([visit]):
+                    break
             if visit is not None and (held := self.held(visit)) + wanted > self.visit_bytes:
                 raise ConfigError(self._visit_is_full(visit, wanted, what, held))
             self._room_here(visit, wanted, wanted, what)
+
+    def trim(self, now: float) -> None:
+        """Keep exact moments of runs within their share, and let them go first where all is full.
+
+        The engine's thread calls this every few seconds: they come while runs go on.
+        """
+        for visit in self._registry.visits():
+            if any(run.waypoints.kept for run in visit.runs):
+                while of_moments(visit) > self.visit_bytes // _MOMENTS and spare([visit]):
+                    pass
+                while self.held(visit) > self.visit_bytes and spare([visit]):
+                    pass
 
     @contextmanager
     def taking(self, visit: Visit, wanted: int, what: str) -> Iterator[None]:
@@ -268,7 +301,7 @@ class Budget:
 
     def _room_here(self, visit: Visit | None, wanted: int, size: int, what: str) -> None:
         while self.held_by_all() + wanted > self.server_bytes:
-            if not self._registry.forget_one(but=visit):
+            if not spare(self._registry.visits()) and not self._registry.forget_one(but=visit):
                 raise ConfigError(self._server_is_full(size, what))
 
     def _visit_is_full(self, visit: Visit | None, wanted: int, what: str, held: int) -> str:

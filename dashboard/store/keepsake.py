@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 import nnengine
+from dashboard.runs import lineage
 from dashboard.runs.recipe import Recipe
 from dashboard.runs.run import Progress, Run
 from dashboard.store.files import LoadedFile, Shelf
@@ -223,7 +224,8 @@ def _file_about(file: LoadedFile) -> dict:
 
 
 def _stamp(run: Run) -> tuple:
-    return (run.step, run.state, run.name, run.message, len(run.history), run.progress.seconds)
+    now = (run.step, run.state, run.name, run.message, len(run.history), run.progress.seconds)
+    return (*now, run.recipe)
 
 
 def _run(run: Run, source: str | None) -> bytes:
@@ -241,6 +243,7 @@ def _run(run: Run, source: str | None) -> bytes:
         "progress": asdict(run.progress),
         "history": (work.history if work else run.history).as_dict(),
         "source": source,
+        **lineage.as_plain(run.course, run.origin, run.spent),
     }
     return pack(about, checkpoint.to_bytes(network, reached or TrainingState()))
 
@@ -408,11 +411,13 @@ def _read_run(about: dict, raw: bytes, owner: str, now: float) -> Run:
     _check(about, _RUN)
     network, reached = checkpoint.from_bytes(raw)
     ended = about["state"] not in ("waiting", "running", "paused")
+    known: dict[str, Any] = {"recipe": Recipe.from_dict(about["recipe"])}
+    known |= lineage.from_plain(about)
     return Run(
         id=about["id"],
         owner=owner,
         name=about["name"],
-        recipe=Recipe.from_dict(about["recipe"]),
+        **known,
         sizes=tuple(about["sizes"]),
         data_name=about["data_name"],
         data_count=about["data_count"],

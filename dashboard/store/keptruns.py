@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from dashboard.runs import lineage
 from dashboard.runs.recipe import Recipe
 from dashboard.runs.run import ENDED, LIVE, Progress, Run
 from dashboard.store.networks import for_pages
@@ -68,6 +69,7 @@ def entry(run: Run, source: str | None, *, uploaded: bool, asleep: bool = False)
     elif not asleep:  # it has ended, or is set aside: nothing changes these
         network, state = run.snapshot, run.reached or TrainingState(run.step)
     about = {"state": run.state, "message": run.message, "progress": asdict(run.progress)}
+    about |= lineage.as_plain(run.course, run.origin, run.spent)
     end = run.state if run.ended else ""
     return Entry(run, run.name, source, about, network, state, end, sets, uploaded)
 
@@ -115,3 +117,5 @@ def set_to(run: Run, kept: Kept, network: Network) -> None:
     run.snapshot = for_pages(network).snapshot()
     run.progress = Progress(**kept.about["progress"])
     run.history = History.from_dict(known["history"]) if "history" in known else History()
+    for name, value in lineage.from_plain(kept.about).items():
+        setattr(run, name, value)

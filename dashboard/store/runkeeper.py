@@ -10,7 +10,7 @@ from typing import Any
 from dashboard.runs.run import Run
 from dashboard.runs.work import Sets
 from dashboard.store import keptruns
-from dashboard.store.runwriter import ASLEEP, GONE, HELD, OVER, RunWriter, Seen
+from dashboard.store.runwriter import ASLEEP, GONE, HELD, OVER, RunWriter, Seen, stamp_of
 from dashboard.store.visits import Registry, Visit
 from nnengine.data.dataset import Dataset
 from nnengine.errors import ConfigError, EngineError, FormatError
@@ -95,7 +95,7 @@ class RunKeeper(RunWriter):
     def _enter(self, visit: Visit, run: Run, asked: dict[str, Any]) -> None:
         self._where[run.id] = OVER if run.ended else ASLEEP
         self._names[run.id] = run.name
-        self._seen[run.id] = Seen((run.name, run.state, run.message, run.step), run.step, 0.0)
+        self._seen[run.id] = Seen(stamp_of(run), run.step, 0.0)
         visit.run_sources[run.id] = asked["source"]
         if not run.ended:
             self._asked[run.id] = asked

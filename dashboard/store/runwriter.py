@@ -43,6 +43,12 @@ class Seen:
     given_s: float
 
 
+def stamp_of(run: Run) -> tuple:
+    """Return what, when it changes, is to be written of a run before its turn."""
+    same = (run.name, len(run.course))
+    return (*same, "live") if run.state in LIVE else (*same, run.state, run.message, run.step)
+
+
 class RunWriter:
     """Keeps what visitors train.
 
@@ -104,7 +110,7 @@ class RunWriter:
 
     def _look(self, visit: Visit, run: Run, now: float) -> None:
         live, step, seen = run.state in LIVE, run.step, self._seen.get(run.id)
-        stamp = (run.name, "live") if live else (run.name, run.state, run.message, step)
+        stamp = stamp_of(run)
         due = seen is None or stamp != seen.stamp
         if seen and live and step != seen.step and now - seen.given_s >= EVERY_S:
             due = True

@@ -86,7 +86,7 @@ class Registry:
         self._gone = 0
         self.keeper: Any = None  # in a browser tab, see state.keeping
         self.run_keeper: RunKeeper | None = None  # on a server that keeps runs, see state.kept_runs
-        scheduler.chores.append(self.reap)
+        scheduler.chores += [self.reap, self.budget.trim]
 
     def create(self) -> Visit:
         """Return a new, empty visit."""

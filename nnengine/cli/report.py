@@ -11,6 +11,7 @@ import numpy as np
 from ..data.augment import Augmentation
 from ..data.readers import to_grey
 from ..errors import FormatError
+from ..training import course
 from ..training.settings import SETTINGS
 
 _SHADES = " .:-=+*#%@"
@@ -227,6 +228,7 @@ def run_line(run: dict[str, Any]) -> str:
     if config.get("augmentation"):
         with contextlib.suppress(FormatError):
             facts.append("images " + Augmentation.from_dict(config["augmentation"]).in_words())
+    facts += filter(None, map(course.in_words, run.get("changes", ())))
     history = run.get("history")
     for side in ("train", "val"):
         column = history.get(f"{side}_accuracy") if isinstance(history, dict) else None

@@ -1,4 +1,4 @@
-"""`nnengine runs`: the runs that were kept: list, show, resume, export and delete them."""
+"""`nnengine runs`: the runs that were kept: list, show, name, resume, export and delete them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ THEIRS = "a run of a server's visitor as well"
 def add(commands: Any) -> None:
     """Add the command, with commands of its own."""
     of_runs = commands.add_parser(
-        "runs", help="list, show, resume, export or delete the runs that were kept",
+        "runs", help="list, show, name, resume, export or delete the runs that were kept",
         description="The runs that `nnengine train --keep NAME` kept, in NNENGINE_HOME where that "
         "is set. RUN is an id or its beginning. A server's visitors have runs of their own: "
         "--all is for who runs the server.",
@@ -50,6 +50,14 @@ def add(commands: Any) -> None:
     export.add_argument("kept", metavar="RUN")
     export.add_argument("out", metavar="FILE")
     export.add_argument("--all", action="store_true", help=THEIRS)
+    rename = add_command(of_runs, "rename", _rename, "give a run another name")
+    rename.add_argument("kept", metavar="RUN")
+    rename.add_argument("name", metavar="NAME")
+    rename.add_argument("--all", action="store_true", help=THEIRS)
+    noted = add_command(of_runs, "note", _note, "keep what there is to say of a run")
+    noted.add_argument("kept", metavar="RUN")
+    noted.add_argument("text", metavar="TEXT", help="in place of what was noted; '': nothing")
+    noted.add_argument("--all", action="store_true", help=THEIRS)
     delete = add_command(of_runs, "delete", _delete, "forget runs for good")
     delete.add_argument("kept", nargs="+", metavar="RUN")
     delete.add_argument("--all", action="store_true", help=THEIRS)
@@ -115,6 +123,24 @@ def _export(arguments: argparse.Namespace) -> None:
     result = {"run": kept.id, "out": arguments.out, "step": kept.step}
     lines = iter([f"{kept.name}, as it was after {kept.step:,} steps, is in {arguments.out}"])
     answer(result, lines, arguments, beside=arguments.out)
+
+
+def _rename(arguments: argparse.Namespace) -> None:
+    with Store() as store:
+        kept = store.run(arguments.kept, _whose(arguments))
+        store.rename(kept.id, arguments.name)
+        name = store.run(kept.id).name
+    result = {"run": kept.id, "name": name, "before": kept.name}
+    answer(result, iter([f"{kept.id}  {kept.name} is {name} from now on"]), arguments)
+
+
+def _note(arguments: argparse.Namespace) -> None:
+    with Store() as store:
+        kept = store.run(arguments.kept, _whose(arguments))
+        store.note(kept.id, arguments.text)
+        notes = store.run(kept.id).notes
+    result = {"run": kept.id, "notes": notes}
+    answer(result, iter([f"{kept.id}  {kept.name}: {notes or 'nothing is noted'}"]), arguments)
 
 
 def _delete(arguments: argparse.Namespace) -> None:

@@ -19,6 +19,7 @@ from ..training.settings import SETTINGS
 _MOST_STEPS = 2**53
 _MOST_TEXT = 200  # characters of a word or digest
 _MOST_UNKNOWN = 1_000  # of a setting that is not known here, as it would be shown
+_MOST_CHANGES = 1_000  # of settings, on the way of a run
 _MOST_NAMES = 200  # in a record, and in each of its tables
 
 Check = Callable[[str, Any], None]
@@ -142,6 +143,23 @@ def _history(where: str, value: Any) -> None:
                 one(f"{where}, {name[:40]}", item)
 
 
+def _changes(where: str, value: Any) -> None:
+    """Hold changes of settings on the way to what `training.course` writes."""
+    if not isinstance(value, list) or len(value) > _MOST_CHANGES:
+        raise _refusal(where, f"a list of up to {_MOST_CHANGES:,} changes", value)
+    for change in value:
+        if not isinstance(change, dict) or change.keys() != {"step", "settings"}:
+            raise _refusal(where, "tables of step and settings", change)
+        _count(f"{where}, step", change["step"])
+        pairs = change["settings"]
+        if not isinstance(pairs, dict) or not all(
+            isinstance(pair, list) and len(pair) == 2 for pair in pairs.values()
+        ):
+            raise _refusal(f"{where}, settings", "pairs of what was and what came", pairs)
+        for i in range(2):
+            _config(f"{where}, settings", {name: pair[i] for name, pair in pairs.items()})
+
+
 _DATA: dict[str, Check] = {"path": _text, "density": _number}
 _COST: dict[str, Check] = {
     "images": _count,
@@ -164,4 +182,5 @@ _FIELDS: dict[str, Check] = {
     "kernels": _text,
     "data": _table(_DATA),
     "history": _history,
+    "changes": _changes,
 }

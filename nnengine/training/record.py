@@ -97,13 +97,14 @@ class Record:
         self.config = config
         self.state = state
         self.data: dict[str, Any] = {}  # how they are read
-        self.timings = Timings()
-        self.history = History()
+        self.timings, self.history = Timings(), History()
+        self.changes: list[Any] = []  # of settings, on the way: see `course`
         run = self.earlier[-1] if state.step and self.earlier else {}
         if self._knows(run):  # it was interrupted, and goes on
             self.earlier = self.earlier[:-1]
             self.history = History.from_dict(run["history"])
             self.timings.go_on(run.get("cost", {}))
+            self.changes = run.get("changes", [])
 
     def _knows(self, run: Mapping[str, Any]) -> bool:
         """Tell whether a record is that of this run, as far as it had come."""
@@ -144,6 +145,7 @@ class Record:
             "data": self.data,
             "cost": self.timings.as_dict(),
             "history": self.history.as_dict(),
+            **({"changes": self.changes} if self.changes else {}),
         }
         self.network.training = (*self.earlier, run)
 
