@@ -115,8 +115,8 @@ def test_a_damaged_moment_is_refused_when_it_is_looked_at():
     network, _, kept = some(25)
     raw = bytearray(kept.to_bytes())
     raw[-2 * kept.size(24) - 30] ^= 0xFF  # inside one of the packed numbers
+    again = Moments.from_bytes(bytes(raw), network)
     with pytest.raises(FormatError, match="damaged"):
-        again = Moments.from_bytes(bytes(raw), network)
         [again.theta(n) for n in range(25)]
 
 

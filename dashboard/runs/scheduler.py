@@ -16,6 +16,7 @@ from dashboard.runs.bounds import Bounds
 from dashboard.runs.dealing import Dealer
 from dashboard.runs.estimate import Pace, in_words
 from dashboard.runs.recipe import Recipe
+from dashboard.runs.recording import Recording
 from dashboard.runs.run import ENDED, LIVE, Progress, Run
 from dashboard.runs.work import Work
 from nnengine import kernels
@@ -92,6 +93,7 @@ class Scheduler:
             beat=self._clock(),
             work=work,
         )
+        run.recording = Recording(network, run.total_steps)
         with self._changed:
             self.bounds.check_room(*self._sharing(owner))
             for told in self.starting:
@@ -276,9 +278,20 @@ class Scheduler:
         works.publish(run, work, self._clock)
         if run.ended:
             self._let_go(run, work)
+        self._pack(run)
         with self._changed:
             self._changed.notify_all()
         return trains
+
+    def _pack(self, run: Run) -> None:
+        """Have moments packed beside training; without a thread, as they cost it little."""
+        told = run.recording
+        if not told or not told.waiting:
+            return
+        if self.threaded and (run.ended or not told.packing):
+            in_background(lambda: told.pack(wait=run.ended), "moments")
+        elif not self.threaded and works.packs_now(run):
+            told.pack(1)
 
     def _taken_up(self, run: Run) -> bool:
         """Return whether a run of an earlier time can go on; otherwise it waits and says why."""
@@ -294,11 +307,13 @@ class Scheduler:
         clock, reached, level = self._clock, work.reached, True
         # Steps taken in one call have their events behind it: a run rests where all are out.
         while run.state == "running" or work.steps_due or not level:
-            reached.steps_per_call = 1 if work.steps_due else None
+            reached.steps_per_call = works.at_once(run, work)
             event = next(work.events, None)
             level = type(event) is not StepFinished or event.step >= reached.step
             if type(event) is StepFinished:
                 self._note_step(run, work, event)
+                if level and run.recording:
+                    run.recording.note(event.step, work.network.theta)
             elif event is None or isinstance(event, TrainingFinished):
                 self._end(run, "finished", "")
             elif isinstance(event, TrainingDiverged):
@@ -320,6 +335,8 @@ class Scheduler:
         try:
             work.events.close()
             run.snapshot = work.network.snapshot()
+            if run.recording:
+                run.recording.note(run.step, run.snapshot.theta, last=True)
         except Exception:
             log.exception("run %s did not close cleanly", run.name)
         done = run.progress

@@ -10,6 +10,7 @@ from typing import Any
 from dashboard.host.tab import HERE
 from dashboard.runs.bounds import Bounds
 from dashboard.runs.recipe import Recipe
+from dashboard.runs.recording import PACKING_SHARE, Recording
 from dashboard.runs.run import Run
 from nnengine.core.network import Network
 from nnengine.data.dataset import Dataset
@@ -83,6 +84,8 @@ def take_up(run: Run, bounds: Bounds) -> None:
         raise ConfigError(f"this run began with other images than {dataset.name} holds now")
     run.recipe.check(dataset, bounds)
     run.work = begin(run.recipe, network, sets, run.reached, run.history.copy())
+    if run.recording is None:  # what was kept of an earlier time holds its last weights alone
+        run.recording = Recording(network, run.total_steps, run.step)
     run.forget_place()
 
 
@@ -144,6 +147,19 @@ def publish(run: Run, work: Work, clock: Callable[[], float]) -> None:
         run.history = work.history.copy()
     work.published_s = clock()
     work.publish_cost_s = work.published_s - now
+
+
+def at_once(run: Run, work: Work) -> int | None:
+    """Return how many steps may be taken in one call: no more than to a moment that is kept."""
+    if work.steps_due:
+        return 1
+    return run.recording.until_next(work.reached.step) if run.recording else None
+
+
+def packs_now(run: Run) -> bool:
+    """Return whether a moment may be packed where that takes its time from training."""
+    told = run.recording
+    return told is not None and told.packing_s < PACKING_SHARE * run.progress.busy_s
 
 
 def in_words(fault: Exception) -> str:

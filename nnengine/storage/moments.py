@@ -89,8 +89,7 @@ class Moments:
         self._looked_at = description.shapes(self._specs, self._shape)
         self._parameters = network.parameter_count
         self._kept: list[Moment] = []
-        self._last: np.ndarray | None = None  # the whole numbers of the last one
-        # The one that was looked at last, and its numbers: to the next it is one step, not twenty.
+        # The one that came last or was looked at last, with its numbers: the next is one step away.
         self._seen: tuple[Moment, np.ndarray] | None = None
 
     def __len__(self) -> int:
@@ -103,10 +102,13 @@ class Moments:
 
     @property
     def nbytes(self) -> int:
-        """How many bytes they take, packed, and what packs the next one remembers."""
-        held = [self._last, self._seen and self._seen[1]]
-        packed = sum(len(one.packed) for one in list(self._kept))
-        return packed + sum(one.nbytes for one in held if one is not None)
+        """How many bytes they take, packed, and one of them that lies unpacked."""
+        return self.packed_bytes + (self._seen[1].nbytes if self._seen else 0)
+
+    @property
+    def packed_bytes(self) -> int:
+        """How many bytes all of them take, packed."""
+        return sum(len(one.packed) for one in list(self._kept))
 
     def size(self, number: int) -> int:
         """Return how many bytes one of them takes."""
@@ -127,16 +129,15 @@ class Moments:
         kept = list(self._kept)
         if kept and kept[-1].step == step:
             kept.pop()
-            self._last = self._numbers(len(kept) - 1) if kept else None
         fineness = _fineness(step)
         before = kept[-1] if kept else None
         if before and before.place + 1 < _CHAIN and _fineness(before.step) == fineness:
-            place, widths = before.place + 1, before.widths
+            place, widths, changed = before.place + 1, before.widths, self._numbers(len(kept) - 1)
         else:
-            place, widths = 0, self._widths(theta, fineness)
+            place, widths, changed = 0, self._widths(theta, fineness), None
         numbers = self._rounded(theta, widths)
-        kept.append(Moment(step, place, widths, _packed(numbers, self._last if place else None)))
-        self._last, self._kept = numbers, kept
+        kept.append(Moment(step, place, widths, _packed(numbers, changed)))
+        self._kept, self._seen = kept, (kept[-1], numbers)
 
     def theta(self, number: int) -> np.ndarray:
         """Return the weights of one of them, frozen: float (parameters,), rounded to its grid.
@@ -235,7 +236,6 @@ class Moments:
             if about["parameters"] != found._parameters:
                 raise ValueError(f"made for {about['parameters']} weights")
             found._kept = list(_read(about["moments"], rest[header:], len(found._places)))
-            found._last = found._numbers(len(found) - 1) if found._kept else None
         except (struct.error, ValueError, KeyError, TypeError, RecursionError) as fault:
             raise FormatError(
                 f"moments: damaged or foreign ({fault}): train the run anew"
