@@ -52,13 +52,34 @@ def curves(
     return _framed(go.Figure(spec["data"]), spec["layout"])
 
 
-def curve_text(runs: Sequence[tuple[str, History]], metric: Literal["accuracy", "loss"]) -> str:
+def curve_text(
+    runs: Sequence[tuple[str, History]],
+    metric: Literal["accuracy", "loss"],
+    mark: tuple[int, str] | None = None,
+) -> str:
     """Return the same chart, of steps, as the JSON that `live_plot` draws.
 
+    mark: a step, where a dotted line stands, and the words at its head.
     Plotly holds every property to its schema, 4.5 ms of the interpreter for 300 points where this
     takes 0.13; a test holds the two to each other.
     """
-    return json.dumps(_curve_spec(runs, metric, "step"), default=_typed)
+    spec = _curve_spec(runs, metric, "step")
+    if mark is not None:
+        spec["layout"] |= _marked(*mark)
+    return json.dumps(spec, default=_typed)
+
+
+def _marked(step: int, words: str) -> dict:
+    """Return what a layout has for a line at a step, its words to the side that has room."""
+    line = {
+        "type": "line", "x0": step, "x1": step, "y0": 0, "y1": 1, "yref": "paper",
+        "line": {"color": MUTED, "width": 1.5, "dash": "dot"},
+    }  # fmt: skip
+    said = {
+        "x": step, "y": 0.02, "yref": "paper", "text": label(words), "showarrow": False,
+        "xanchor": "left", "yanchor": "bottom", "xshift": 4,
+    }  # fmt: skip
+    return {"shapes": [line], "annotations": [said]}
 
 
 def _typed(array: np.ndarray) -> dict[str, str]:
