@@ -41,12 +41,17 @@ def ended(visit, recipe: Recipe = RECIPE):
     return until_packed(run)
 
 
+def until(condition, seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it never came to that"
+        time.sleep(0.02)
+
+
 def until_packed(run):
-    for _ in range(2400):
-        if run.ended and not run.recording.waiting and not run.recording.packing:
-            return run
-        time.sleep(0.05)
-    raise AssertionError("it never ended")
+    told = run.recording
+    until(lambda: run.ended and not told.waiting and not told.packing)
+    return run
 
 
 @pytest.fixture
@@ -196,3 +201,27 @@ def test_when_something_was_learnt_is_said_as_exactly_as_it_was_seen():
         learnt(steps, [1, 7, 1, 7], 7, "7")
     )
     assert "not learnt it" in learnt(steps, [7, 7, 7, 1], 7, "7")
+
+
+def test_who_stands_at_the_end_goes_on_with_the_run_and_nobody_else_does(stripes):
+    visit = new_visit(files_of(stripes))
+    engine = state.scheduler()
+    recipe = Recipe(hidden=(8,), epochs=100, batch_size=8, validation="test")
+    run = engine.start(
+        recipe, *sets_of(visit, state.FILES)[:2], owner=visit.owner, run_id=visit.reserved
+    )
+    state.registry().add_run(visit, run)
+    engine.pause(run)
+    for _ in range(2):
+        engine.step(run)
+    until(lambda: len(run.recording.moments) == 1 + run.step >= 2)
+    at = open_page("train", run_id=run.id)
+    assert run.step == slider(at).value
+    engine.step(run)
+    until(lambda: len(run.recording.moments) == 1 + run.step)
+    assert run.step == slider(at.run()).value
+    at_step(at, 1)
+    engine.step(run)
+    until(lambda: len(run.recording.moments) == 1 + run.step)
+    assert 1 == slider(at.run()).value
+    engine.stop(run)

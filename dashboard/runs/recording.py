@@ -45,6 +45,17 @@ class Recording:
         self.packing_s = 0.0
         self.note(step, network.theta)
 
+    @classmethod
+    def again(cls, raw: bytes, network: Network, total_steps: int) -> Recording:
+        """Return what was kept of a run of an earlier time, as `Moments.to_bytes` gave it.
+
+        Raises FormatError where that is damaged or of another network.
+        """
+        found = cls(network, total_steps, step=-1)
+        found.moments = Moments.from_bytes(raw, network)
+        found._noted = found.moments.steps[-1] if len(found.moments) else -1
+        return found
+
     @property
     def nbytes(self) -> int:
         """How many bytes are held: moments, and copies that are not packed yet."""

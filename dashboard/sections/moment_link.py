@@ -45,8 +45,8 @@ def offer(run: Run, network: Network, step: int) -> None:
         )  # fmt: skip
         st.caption(
             "Holds recipe, seed and the digest of the data. Whoever opens it trains the run anew "
-            "on their own machine, to the same bits with the same data, and sees this step."
-            + ("" if data else " Your data are not in it: they need the same files.")
+            "on their own machine, with the same data and kernels to the same bits, and sees this "
+            "step." + ("" if data else " Your data are not in it: they need the same files.")
         )
         _with_weights(run, network, step)
 
@@ -116,8 +116,8 @@ def invitation() -> None:
     with st.container(border=True, key="moment-card"):
         st.markdown(f"**This link opens step {asked.step:,} of a run**")
         st.write(
-            "Its recipe is in the form. Trained here anew it comes to the same bits, and the "
-            "slider under the curves then stands at that step."
+            "Its recipe is in the form. It is trained here anew, with the same data and kernels to "
+            "the same bits, and the slider under the curves then stands at that step."
         )
         if data is not None and asked.digest and not data.digest.startswith(asked.digest):
             st.warning(

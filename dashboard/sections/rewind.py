@@ -99,8 +99,10 @@ def _choose(run: Run) -> int:
     name = f"rewind.{run.id}"
     if (asked := moment_link.asked_step(run, steps)) is not None:
         state.set_widget(name, asked)
-    if state.widget_value(name) not in steps:
+    end = state.get(f"{name}.end")  # who stands at the end goes on with the run
+    if state.widget_value(name) not in steps or state.widget_value(name) == end:
         state.set_widget(name, steps[-1])
+    state.put(f"{name}.end", steps[-1])
     top, buttons = st.container(), st.container()
     place = steps.index(state.widget_value(name))
     with buttons:
