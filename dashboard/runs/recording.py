@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import bisect
 import logging
 import threading
 import time
@@ -14,7 +13,8 @@ from nnengine.storage.moments import MOST, Moments, bytes_of, most_within, plan
 
 MOST_BYTES = 12_000_000  # of a run's moments: 100 of 784-128-10 are about 5
 FEWEST = 4  # of a network that has room for no more than so many, none are kept
-PACKING_SHARE = 0.02  # of the engine's time, where packing takes it from training
+PACKING_SHARE = 0.02  # of the engine's time while a run is under way: packing has a core of two
+MOST_WAITING = 48_000_000  # bytes of copies that are not packed yet, of all runs under way
 log = logging.getLogger(__name__)
 
 
@@ -38,6 +38,7 @@ class Recording:
     def __init__(self, network: Network, total_steps: int, step: int = 0) -> None:
         most = most_for(network.parameter_count)
         self.due = plan(total_steps, most) if most else []
+        self._wanted, self._at = frozenset(self.due), 0
         self.moments = Moments(network)
         self._waiting: list[tuple[int, np.ndarray]] = []
         self._packing = threading.Lock()
@@ -59,7 +60,12 @@ class Recording:
     @property
     def nbytes(self) -> int:
         """How many bytes are held: moments, and copies that are not packed yet."""
-        return self.moments.nbytes + sum(theta.nbytes for _, theta in list(self._waiting))
+        return self.moments.nbytes + self.waiting_bytes
+
+    @property
+    def waiting_bytes(self) -> int:
+        """How many bytes copies take that are not packed yet."""
+        return sum(theta.nbytes for _, theta in list(self._waiting))
 
     @property
     def waiting(self) -> int:
@@ -68,20 +74,16 @@ class Recording:
 
     def until_next(self, step: int) -> int | None:
         """Return how many steps may be taken at once from here, None where as many as you like."""
-        at = bisect.bisect_right(self.due, step)
-        return self.due[at] - step if at < len(self.due) else None
+        due = self.due
+        while self._at < len(due) and due[self._at] <= step:  # asked at every event
+            self._at += 1
+        return due[self._at] - step if self._at < len(due) else None
 
     def note(self, step: int, theta: np.ndarray, *, last: bool = False) -> None:
         """Copy the weights after `step` if they are due, or `last` of the run."""
-        if not self.due or not (last or step in self._due_from(step)):
-            return
-        if last or step > self._noted:
+        if self.due and (last or (step in self._wanted and step > self._noted)):
             self._waiting.append((step, theta.copy()))
             self._noted = step
-
-    def _due_from(self, step: int) -> list[int]:
-        at = bisect.bisect_left(self.due, step)
-        return self.due[at : at + 1]
 
     @property
     def packing(self) -> bool:
@@ -95,7 +97,7 @@ class Recording:
         """
         if not self._packing.acquire(blocking=wait):
             return
-        started = time.perf_counter()
+        started = time.thread_time()
         try:
             for _ in range(most):
                 if not self._waiting:
@@ -106,5 +108,5 @@ class Recording:
             log.exception("a moment could not be kept")
             self.due, self._waiting = [], []
         finally:
-            self.packing_s += time.perf_counter() - started
+            self.packing_s += time.thread_time() - started
             self._packing.release()

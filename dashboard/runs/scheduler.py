@@ -23,6 +23,7 @@ from nnengine import kernels
 from nnengine.analysis.parts import cost_of
 from nnengine.data.dataset import Dataset
 from nnengine.errors import EngineError
+from nnengine.storage.moments import MOST
 from nnengine.training import History, StepFinished, TrainingDiverged, TrainingFinished
 from nnengine.training.state import TrainingState
 
@@ -284,14 +285,19 @@ class Scheduler:
         return trains
 
     def _pack(self, run: Run) -> None:
-        """Have moments packed beside training; without a thread, as they cost it little."""
+        """Have moments packed beside training, as they cost it little; all where it rests.
+
+        Without a thread who draws the page packs those of a run that has ended.
+        """
         told = run.recording
-        if not told or not told.waiting:
+        if not told or not (run.ended or works.packs_now(run, max(self.busy(), 1))):
             return
-        if self.threaded and (run.ended or not told.packing):
-            in_background(lambda: told.pack(wait=run.ended), "moments")
-        elif not self.threaded and works.packs_now(run):
-            told.pack(1)
+        if not self.threaded:
+            told.pack(0 if run.ended else 1)
+        elif run.ended:
+            in_background(lambda: told.pack(wait=True), "moments")
+        elif not told.packing:
+            in_background(lambda: told.pack(1 if run.state in LIVE else MOST), "moments")
 
     def _taken_up(self, run: Run) -> bool:
         """Return whether a run of an earlier time can go on; otherwise it waits and says why."""

@@ -10,7 +10,7 @@ from typing import Any
 from dashboard.host.tab import HERE
 from dashboard.runs.bounds import Bounds
 from dashboard.runs.recipe import Recipe
-from dashboard.runs.recording import PACKING_SHARE, Recording
+from dashboard.runs.recording import MOST_WAITING, PACKING_SHARE, Recording
 from dashboard.runs.run import Run
 from nnengine.core.network import Network
 from nnengine.data.dataset import Dataset
@@ -156,10 +156,16 @@ def at_once(run: Run, work: Work) -> int | None:
     return run.recording.until_next(work.reached.step) if run.recording else None
 
 
-def packs_now(run: Run) -> bool:
-    """Return whether a moment may be packed where that takes its time from training."""
+def packs_now(run: Run, sharers: int) -> bool:
+    """Return whether moments are packed now: as they cost training little, or have to.
+
+    sharers: runs that share the memory which copies may take that wait.
+    """
     told = run.recording
-    return told is not None and told.packing_s < PACKING_SHARE * run.progress.busy_s
+    if told is None or not told.waiting:
+        return False
+    due = told.packing_s < PACKING_SHARE * run.progress.busy_s
+    return due or run.state == "paused" or told.waiting_bytes * sharers > MOST_WAITING
 
 
 def in_words(fault: Exception) -> str:

@@ -29,6 +29,7 @@ UNITS, COLUMNS = 24, 12  # of the first layer, as images
 # Images that the matrix is of, in a third of a second at the slowest: a tab has one core, and a
 # convolution takes as long as thirty dense layers.
 JUDGED, JUDGED_SLOWLY = 10_000, 1_000
+TICK_S = 1.0  # while moments come that are waited for
 PACKED_AT_ONCE = 1  # in a tab, between two of whatever else wants its turn
 
 
@@ -51,15 +52,28 @@ def rewind(run: Run) -> None:
         return
     if IN_TAB and run.recording.waiting and not run.live:
         live.meanwhile(_packing(run))
-    waits = len(moments) < 2 or (moment_link.awaits(run) and run.live)
-    live.part(_inside, 1.0 if waits and not IN_TAB else None)(run)
+    waits = _waits(run)
+    live.part(_inside, TICK_S if waits else None)(run, waits)
+
+
+def _waits(run: Run) -> bool:
+    """Return whether moments come that the page should show by itself.
+
+    In a tab, where drawing takes its time from training, only those of a run that rests.
+    """
+    told = run.recording
+    if not run.live or IN_TAB:
+        return not run.live and told.waiting > 0
+    return len(told.moments) < 2 or moment_link.awaits(run)
 
 
 def _packing(run: Run) -> Iterable:
     return (lambda: run.recording.pack(PACKED_AT_ONCE) for _ in range(run.recording.waiting))
 
 
-def _inside(run: Run) -> None:
+def _inside(run: Run, waited: bool) -> None:
+    if waited and not _waits(run):
+        st.rerun()  # nothing more comes by itself: stop the clock
     moments = run.recording.moments
     with st.container(border=True, key="rewind"):
         st.markdown("## Rewind")
