@@ -203,6 +203,60 @@ def test_paused_and_ended_runs_come_back_as_they_were(files):
     np.testing.assert_array_equal(ended.snapshot.theta, visit.runs[0].snapshot.theta)
 
 
+def test_a_run_that_rests_or_has_ended_comes_back_with_its_moments(files):
+    first = Server()
+    visit = first.visitor(**files)
+    done = first.train(first.start(visit, QUICK))
+    paused = first.start(visit, QUICK)
+    first.look()
+    first.is_killed()
+
+    second = Server()
+    for run in (done, paused):
+        told = back(second, run).recording.moments
+        assert run.recording.moments.to_bytes() == told.to_bytes()
+    again = second.train(back(second, paused))
+    again.recording.pack()
+    assert done.recording.moments.steps == again.recording.moments.steps
+    last = len(again.recording.moments) - 1
+    np.testing.assert_allclose(again.recording.moments.theta(last), again.snapshot.theta, atol=0.02)
+
+
+def test_a_store_without_room_for_moments_keeps_the_run_without_them(files, monkeypatch):
+    first = Server()
+    run = first.train(first.start(first.visitor(**files), QUICK))
+    monkeypatch.setattr(runwriter, "_moments", lambda made: bytes(10_000_000))
+    first.keeper._opened().most_bytes = 5_000_000
+    first.look()
+    first.is_killed()
+    again = back(Server(), run)
+    assert ("finished", None) == (again.state, again.recording)
+
+
+def test_damaged_moments_do_not_keep_a_run_from_coming_back(files):
+    first = Server()
+    run = first.train(first.start(first.visitor(**files), QUICK))
+    first.look()
+    with first.keeper._opened()._writing():
+        first.keeper._opened()._base.execute("UPDATE moments SET packed = ?", (b"none",))
+    first.is_killed()
+    again = back(Server(), run)
+    assert ("finished", None) == (again.state, again.recording)
+
+
+def test_moments_go_with_their_run_and_count_for_the_store(files):
+    server = Server()
+    visit = server.visitor(**files)
+    run = server.train(server.start(visit, QUICK))
+    server.look()
+    store = server.keeper._opened()
+    taken = len(store.moments(run.id))
+    assert store.run(run.id).bytes > taken > 1_000
+    server.keeper.forget(visit, run)
+    assert b"" == store.moments(run.id)
+    assert 0 == store._taken()
+
+
 def test_a_visit_that_memory_had_no_room_for_any_more_comes_back(files):
     server = Server()
     visit = server.visitor(**files)

@@ -14,7 +14,8 @@ from streamlit.runtime import uploaded_file_manager
 
 def share_bytes() -> None:
     """Have deep copies of uploaded files share the bytes; a second call changes nothing."""
-    uploaded_file_manager.UploadedFile.__deepcopy__ = _shared
+    kind: Any = uploaded_file_manager.UploadedFile
+    kind.__deepcopy__ = _shared
 
 
 def _shared(file: Any, memo: dict[int, Any]) -> Any:

@@ -76,10 +76,10 @@ def curve(shown: Sequence[tuple[str, History]], metric: str) -> str:
     return f"{metric.capitalize()} by step. " + ("; ".join(parts) or "No points yet") + "."
 
 
-def marks(found: Sequence[tuple[float, int, str]]) -> str:
-    """Return what a chart's marks say, for a screen reader."""
-    said = "; ".join(f"{words} from {at:,.4g} on" for at, _, words in found)
-    return f" Changed on the way: {said}." if said else ""
+def marks(found: Sequence[tuple[float, int, str]], across: str = "step") -> str:
+    """Return what a chart's marks say, for a screen reader; across: what its x axis counts."""
+    said = "; ".join(f"{words} from {across} {at:,.4g} on" for at, _, words in found)
+    return f" On the way: {said}." if said else ""
 
 
 def last(values: Sequence[float | None]) -> float | None:

@@ -18,6 +18,8 @@ from nnengine.training.settings import Row
 
 # What mail programs and networks hang on to links: nobody typed them.
 _STICKERS = re.compile("utm_|.*clid$|ref$|mc_")
+_BESIDE = ("data", "hide", "moment", "digest")  # what a link can say that is no setting
+_STEP, _DIGEST = re.compile("[0-9]{1,9}"), re.compile("[0-9a-f]{8,64}")
 _SHOWN = 40  # characters of a bad value that a message repeats
 _LONGEST = 400  # characters of a value that are read
 _USUAL = Recipe()
@@ -30,8 +32,9 @@ _ALWAYS = (
 
 @dataclass(frozen=True)
 class Asked:
-    """What a link asks for: a source of data by name, a recipe, controls to hide.
+    """What a link asks for: a source of data by name, a recipe, controls to hide, a moment.
 
+    `moment`: a step of the recipe's run, and the first letters of its data's digest, or none.
     `recipe` is None where the link says nothing about it. `faults` are sentences about what could
     not be believed; in its place stands what is usual.
     """
@@ -40,6 +43,7 @@ class Asked:
     recipe: Recipe | None
     hide: tuple[str, ...]
     faults: tuple[str, ...]
+    moment: tuple[int, str] | None = None
 
 
 def read(said: Mapping[str, str], sources: Collection[str], bounds: Bounds) -> Asked:
@@ -52,10 +56,16 @@ def read(said: Mapping[str, str], sources: Collection[str], bounds: Bounds) -> A
         faults.append("A run is as long as its epochs or its iterations say, not both.")
     data, hide = _data(said, sources, faults), _hide(said, faults)
     recipe = Recipe(**found) if said.keys() & by_key.keys() else None
-    return Asked(data, recipe, hide, tuple(faults))
+    moment = _moment(said, recipe, faults)
+    return Asked(data, recipe, hide, tuple(faults), moment)
 
 
-def link(recipe: Recipe, data: str | None = None, hide: Sequence[str] = ()) -> str:
+def link(
+    recipe: Recipe,
+    data: str | None = None,
+    hide: Sequence[str] = (),
+    moment: tuple[int, str] | None = None,
+) -> str:
     """Return the part of an address that `read` turns into this again, without a "?".
 
     What decides most is always said; the rest where it is not usual.
@@ -67,6 +77,9 @@ def link(recipe: Recipe, data: str | None = None, hide: Sequence[str] = ()) -> s
             said[row.key] = text
     if hide:
         said["hide"] = ",".join(hide)
+    if moment:
+        said["moment"] = str(moment[0])
+        said |= {"digest": moment[1]} if moment[1] else {}
     return urlencode(said, safe=",:")
 
 
@@ -91,9 +104,9 @@ def _values(
             if row.either:  # one of them is given: the others are not
                 found |= {one.name: None for one in by_key.values() if one.either == row.either}
             found[row.name] = value
-        elif key not in ("data", "hide") and not _STICKERS.match(key):
+        elif key not in _BESIDE and not _STICKERS.match(key):
             faults.append(
-                f"{key[:_SHOWN]} is nothing a link can say. It can say data, hide, "
+                f"{key[:_SHOWN]} is nothing a link can say. It can say {', '.join(_BESIDE)}, "
                 f"{', '.join(by_key)}."
             )
     return found
@@ -108,6 +121,24 @@ def _data(said: Mapping[str, str], sources: Collection[str], faults: list[str]) 
         "hand stay."
     )
     return None
+
+
+def _moment(
+    said: Mapping[str, str], recipe: Recipe | None, faults: list[str]
+) -> tuple[int, str] | None:
+    step, digest = said.get("moment"), said.get("digest", "")
+    if step is None:
+        return None
+    if recipe is None or not _STEP.fullmatch(step):
+        faults.append(
+            f"moment={step[:_SHOWN]}: a moment is a whole number, the step of a run whose recipe "
+            "the link says as well. The recipe in the form stays."
+        )
+        return None
+    if digest and not _DIGEST.fullmatch(digest):
+        faults.append(f"digest={digest[:_SHOWN]} is no digest of data: nothing is compared.")
+        digest = ""
+    return int(step), digest
 
 
 def _hide(said: Mapping[str, str], faults: list[str]) -> tuple[str, ...]:

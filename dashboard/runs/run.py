@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from dashboard.runs.lineage import Course, Leg, Origin
 from dashboard.runs.recipe import Recipe
+from dashboard.runs.recording import Recording
 from dashboard.runs.waypoints import Waypoints
 from nnengine.core.network import Network
 from nnengine.data.dataset import Dataset
@@ -59,6 +60,7 @@ class Run:
     interrupted: bool = False  # paused because its server ended
     history: History = field(default_factory=History)
     work: Work | None = field(default=None, repr=False)
+    recording: Recording | None = field(default=None, repr=False)  # its moments, to be seen again
     # Of a run set aside, or from an earlier time, until it goes on: where it was, and how its data
     # are had.
     reached: TrainingState | None = field(default=None, repr=False)

@@ -18,12 +18,14 @@ from dashboard.runs.estimate import Pace, in_words
 from dashboard.runs.fields import rows
 from dashboard.runs.fork import Plan
 from dashboard.runs.recipe import Recipe
+from dashboard.runs.recording import Recording
 from dashboard.runs.run import ENDED, LIVE, Progress, Run
 from dashboard.runs.work import Work
 from nnengine import kernels
 from nnengine.analysis.parts import cost_of
 from nnengine.data.dataset import Dataset
 from nnengine.errors import ConfigError, EngineError
+from nnengine.storage.moments import MOST
 from nnengine.training import Evaluated, StepFinished, TrainingDiverged, TrainingFinished
 from nnengine.training.state import TrainingState
 
@@ -97,9 +99,9 @@ class Scheduler:
             beat=self._clock(),
         )
         reached = works.set_out(run, plan) if plan else TrainingState()
-        network = run.snapshot.copy() if plan else network
-        sets = dataset, validation
+        network, sets = run.snapshot.copy() if plan else network, (dataset, validation)
         run.work = works.begin(run.course, network, sets, reached, run.history.copy())
+        run.recording = Recording(network, run.total_steps, run.step)
         with self._changed:
             self.bounds.check_room(*self._sharing(owner))
             for told in self.starting:
@@ -306,9 +308,25 @@ class Scheduler:
         works.publish(run, work, self._clock)
         if run.ended:
             self._let_go(run, work)
+        self._pack(run)
         with self._changed:
             self._changed.notify_all()
         return trains
+
+    def _pack(self, run: Run) -> None:
+        """Have moments packed beside training, as they cost it little; all where it rests.
+
+        Without a thread who draws the page packs those of a run that has ended.
+        """
+        told = run.recording
+        if not told or not (run.ended or works.packs_now(run, max(self.busy(), 1))):
+            return
+        if not self.threaded:
+            told.pack(0 if run.ended else 1)
+        elif run.ended:
+            in_background(lambda: told.pack(wait=True), "moments")
+        elif not told.packing:
+            in_background(lambda: told.pack(1 if run.state in LIVE else MOST), "moments")
 
     def _taken_up(self, run: Run) -> bool:
         """Return whether a run of an earlier time can go on; otherwise it waits and says why."""
@@ -325,11 +343,13 @@ class Scheduler:
         before_s = run.progress.busy_s - started  # of the engine's work, by the clock
         # Steps taken in one call have their events behind it: a run rests where all are out.
         while run.state == "running" or work.steps_due or not level:
-            reached.steps_per_call = works.most_steps(work)
+            reached.steps_per_call = works.most_steps(run, work)
             event = next(work.events, None)
             level = type(event) is not StepFinished or event.step >= reached.step
             if type(event) is StepFinished:
                 self._note_step(run, work, event)
+                if level and run.recording:
+                    run.recording.note(event.step, work.network.theta)
             elif event is None or isinstance(event, TrainingFinished):
                 self._end(run, "finished", "")
             elif isinstance(event, TrainingDiverged):
@@ -357,6 +377,8 @@ class Scheduler:
         try:
             work.events.close()
             run.snapshot = work.network.snapshot()
+            if run.recording:
+                run.recording.note(run.step, run.snapshot.theta, last=True)
         except Exception:
             log.exception("run %s did not close cleanly", run.name)
         done = run.progress

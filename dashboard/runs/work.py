@@ -13,6 +13,7 @@ from dashboard.runs.bounds import Bounds
 from dashboard.runs.fork import Plan
 from dashboard.runs.lineage import Course, Leg
 from dashboard.runs.recipe import Recipe
+from dashboard.runs.recording import MOST_WAITING, PACKING_SHARE, Recording
 from dashboard.runs.run import Run
 from nnengine.core.network import Network
 from nnengine.data.dataset import Dataset
@@ -132,11 +133,17 @@ def turn_as_asked(run: Run, work: Work) -> None:
     work.total_images = _images(recipe, work.sets[0].count)
 
 
-def most_steps(work: Work) -> int | None:
-    """Return how many steps may be taken in one call at most: to where the run turns."""
+def most_steps(run: Run, work: Work) -> int | None:
+    """Return how many steps may be taken in one call at most: to where the run turns, or is kept.
+
+    None: as many as you like.
+    """
     if work.steps_due:
         return 1
-    return work.to_come[0].step - work.reached.step if work.to_come else None
+    step = work.reached.step
+    turn_in = work.to_come[0].step - step if work.to_come else None
+    kept_in = run.recording.until_next(step) if run.recording else None
+    return min((most for most in (turn_in, kept_in) if most is not None), default=None)
 
 
 def pass_by(run: Run, work: Work, busy_s: float) -> None:
@@ -169,6 +176,8 @@ def take_up(run: Run, bounds: Bounds) -> None:
     if run.reached.step and not run.waypoints.kept:  # of an earlier time: it can be forked here
         run.waypoints.add(network, run.reached, run.progress.busy_s, run.progress.seconds)
     run.work = begin(run.course, network, sets, run.reached, run.history.copy())
+    if run.recording is None:  # what was kept of an earlier time holds its last weights alone
+        run.recording = Recording(network, run.total_steps, run.step)
     run.forget_place()
 
 
@@ -230,6 +239,18 @@ def publish(run: Run, work: Work, clock: Callable[[], float]) -> None:
         run.history = work.history.copy()
     work.published_s = clock()
     work.publish_cost_s = work.published_s - now
+
+
+def packs_now(run: Run, sharers: int) -> bool:
+    """Return whether moments are packed now: as they cost training little, or have to.
+
+    sharers: runs that share the memory which copies may take that wait.
+    """
+    told = run.recording
+    if told is None or not told.waiting:
+        return False
+    due = told.packing_s < PACKING_SHARE * run.progress.busy_s
+    return due or run.state == "paused" or told.waiting_bytes * sharers > MOST_WAITING
 
 
 def in_words(fault: Exception) -> str:

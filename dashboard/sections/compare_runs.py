@@ -60,7 +60,7 @@ def race(chosen: Sequence[Run], x: str) -> None:
             st.markdown(f"**{metric.capitalize()}**")
             live_plot(
                 figures.curve_text(told, metric, x, marks), key=f"compare.{metric}",
-                height=_CHART_PX, label=run_words.curve(told, metric) + run_words.marks(marks),
+                height=_CHART_PX, label=run_words.curve(told, metric) + run_words.marks(marks, x.rstrip("s")),
             )  # fmt: skip
     if x == "seconds" and any(len(run.spent) < len(run.history) for run in chosen):
         st.caption("Points of runs from before their seconds were kept are not drawn.")

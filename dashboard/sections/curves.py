@@ -11,11 +11,16 @@ from dashboard.runs.lineage import turns
 from dashboard.runs.scheduler import Run
 from nnengine.training import History
 
+MARK = "curves.mark"  # where the run in view came to something, if that was asked for
+
 
 def charts(shown: Sequence[Run]) -> list[Chart]:
     """Return accuracy and loss of the runs, to be drawn side by side where there is room."""
     told = [(run.name, run.history) for run in shown]
     marks = [(at, i, words) for i, run in enumerate(shown) for at, words in turns(run.course)]
+    mark = state.get(MARK)
+    if mark and shown and mark.run == shown[0].id:
+        marks.append((mark.step, 0, mark.words))
     return [chart(told, metric, marks) for metric in ("accuracy", "loss")]
 
 

@@ -135,6 +135,13 @@ def measuring(engine: Scheduler) -> Iterator[Callable[[], Any]]:
         yield engine.advance
 
 
+def meanwhile(pieces: Iterable[Callable[[], Any]]) -> None:
+    """In a tab, have pieces of work done while nobody waits, one after another."""
+    global _readying
+    if _readying is None or _readying.done():
+        _readying = asyncio.get_running_loop().create_task(make_ready(pieces))
+
+
 async def make_ready(pieces: Iterable[Callable[[], Any]]) -> None:
     """Do one piece of work after another, and let everything else have its turn between them."""
     for piece in pieces:

@@ -16,7 +16,7 @@ from dashboard.present.outside import plain
 from dashboard.runs import address
 from dashboard.runs.fields import BENEATH, hideable
 from dashboard.runs.recipe import Recipe
-from dashboard.sections import recipe_form
+from dashboard.sections import moment_link, recipe_form
 from dashboard.store.budget import of_network
 from dashboard.store.networks import Entry, for_pages, looks_at
 from nnengine import demo
@@ -58,6 +58,8 @@ def receive(page: str) -> None:
         if asked.recipe and page == "Data":
             st.switch_page("views/train.py")
     _tell()
+    if page == "Train":
+        moment_link.invitation()
 
 
 def _take(asked: address.Asked, link: str) -> None:
@@ -77,6 +79,7 @@ def _take(asked: address.Asked, link: str) -> None:
             faults.append(str(fault))
     if asked.recipe:
         recipe_form.fill(asked.recipe)
+        moment_link.ask(asked)
     state.hide(asked.hide)
     state.put(_FAULTS, faults)
 

@@ -19,6 +19,7 @@ from dashboard.host.tab import HERE, IN_TAB
 from dashboard.present import words
 from dashboard.runs.estimate import in_words
 from dashboard.runs.recipe import Recipe
+from dashboard.runs.recording import room_for
 from dashboard.runs.run import Run
 from dashboard.store.memory import Parts, arrays
 from nnengine.core.network import Network
@@ -123,6 +124,7 @@ def of_run(run: Run) -> Parts:
         **arrays([run.snapshot.theta]),
         ("curves", run.id): len(run.history) * _POINT_BYTES,
         **{("moment", id(one)): one.bytes for one in run.waypoints.kept},
+        ("moments", run.id): _of_moments(run),
     }
     work, reached = run.work, run.reached
     if work is not None:
@@ -135,6 +137,14 @@ def of_run(run: Run) -> Parts:
         carried = sum(array.nbytes for array in reached.arrays.values())
         parts |= _of_sets(run.aside) | {("learning", run.id): carried}
     return parts
+
+
+def _of_moments(run: Run) -> int:
+    """Return what a run's moments take, or will: their place is theirs from the start."""
+    if run.recording is None:
+        return 0
+    taken = run.recording.nbytes
+    return taken if run.ended else max(taken, room_for(run.snapshot.parameter_count))
 
 
 def _carried(recipe: Recipe) -> int:
@@ -348,4 +358,4 @@ def new_run_bytes(recipe: Recipe, data: Sequence[Dataset], visit: Visit) -> int:
     new = sum(n for where, n in _of_sets(data).items() if where not in held)
     lists = dict(map(_lists_of, data)) | dict(_sampled_of(one, recipe) for one in data)
     listed = sum(n for where, n in lists.items() if where not in held)
-    return copies * weights + new + listed
+    return copies * weights + new + listed + room_for(weights // 4)

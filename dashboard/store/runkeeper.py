@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from dashboard.runs.recording import Recording
 from dashboard.runs.run import Run
 from dashboard.runs.work import Sets
 from dashboard.store import keptruns
@@ -83,6 +84,7 @@ class RunKeeper(RunWriter):
             except Exception:
                 log.exception("a run that was kept cannot be read")
                 continue
+            self._remember(run, store)
             self._enter(visit, run, kept.request)
             begun[run.id] = kept.begun
             added.append(run)
@@ -91,6 +93,14 @@ class RunKeeper(RunWriter):
         added.sort(key=lambda run: begun[run.id])
         self._registry.adopt(visit, added)
         return visit
+
+    def _remember(self, run: Run, store: Store) -> None:
+        """Give a run of an earlier time its moments back; without them it is a run all the same."""
+        try:
+            if raw := store.moments(run.id):
+                run.recording = Recording.again(raw, run.snapshot, run.total_steps)
+        except (OSError, FormatError) as fault:
+            log.warning("the moments of a run cannot be read: %s", fault)
 
     def _enter(self, visit: Visit, run: Run, asked: dict[str, Any]) -> None:
         self._where[run.id] = OVER if run.ended else ASLEEP

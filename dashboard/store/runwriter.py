@@ -233,8 +233,16 @@ class RunWriter:
 
     def _keep(self, store: Store, made: Entry, network: Any, state: Any) -> None:
         id = made.run.id
+        moments = _moments(made)
         try:
-            gone = store.keep(id, network, state, made.about, made.end)
+            try:
+                gone = store.keep(id, network, state, made.about, made.end, moments)
+            except NotHeld:
+                raise
+            except ConfigError:
+                if not moments:
+                    raise
+                gone = store.keep(id, network, state, made.about, made.end)
             for name in gone:
                 log.info("the store of runs is full: %s had to go", name)
             self.refused.pop(id, None)
@@ -284,3 +292,13 @@ class RunWriter:
             if self._store is not None:
                 self._store.close()
                 self._store = None
+
+
+def _moments(made: Entry) -> bytes:
+    """Return a run's moments where it rests or has ended: under way they would be written whole
+    with every copy, some 5 MB each time."""
+    told = made.run.recording
+    if told is None or not (made.end or made.about["state"] == "paused"):
+        return b""
+    told.pack(wait=True)
+    return told.moments.to_bytes() if len(told.moments) else b""

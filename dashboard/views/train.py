@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.host.tab import IN_TAB
-from dashboard.sections import live, recipe_form, run_panel, sharing
+from dashboard.sections import live, recipe_form, rewind, run_panel, sharing
 from dashboard.sections.run_list import run_list
 
 # On a tablet a third of the page is too narrow for fields with buttons.
@@ -79,6 +79,7 @@ def main() -> None:
             if learning and not IN_TAB:
                 live.part(header, None)(drawn)
             live.part(live_panel, live.every_s() if learning else None)(drawn, learning)
+            rewind.rewind(run)
             run_list(run)
     with right:
         recipe_form.recipe_form(data)

@@ -126,13 +126,14 @@ class Store(RunSets):
         state: TrainingState,
         about: Mapping[str, Any] = _NOTHING,
         end: str = "",
+        moments: bytes = b"",
     ) -> list[str]:
         """Keep where a run is now, between two events; return the names of runs that went for it.
 
         about: what else is to be said of it, as JSON holds it. end: how it ended, where it did, as
-        `end` would say it. Raises NotHeld where the run is not
-        this program's any more, ConfigError where weights are not finite, and where it finds no
-        room beside runs that are under way.
+        `end` would say it. moments: its earlier weights, as `Moments` packs them; without, those
+        kept before stay. Raises NotHeld where the run is not this program's any more, ConfigError
+        where weights are not finite, and where it finds no room beside runs that are under way.
         """
         if end:
             _check_end(end)
@@ -140,7 +141,9 @@ class Store(RunSets):
         record = json.dumps(network.training[-1] if network.training else {})
         with self._writing():
             owner = self._held(run)
-            gone = self._make_room(run, owner, len(packed) + len(record))
+            gone = self._make_room(run, owner, len(packed) + len(record) + len(moments))
+            if moments:
+                self._base.execute("INSERT OR REPLACE INTO moments VALUES (?, ?)", (run, moments))
             self._base.execute(
                 "UPDATE runs SET step = ?, kept = ?, record = ?, checkpoint = ?, about = ? "
                 "WHERE id = ?",
@@ -230,6 +233,11 @@ class Store(RunSets):
         if not rows or rows[0][0] is None:
             raise ConfigError(f"run {run} left no checkpoint: train it anew")
         return checkpoint.from_bytes(rows[0][0], max_bytes=MAX_MODEL_BYTES)
+
+    def moments(self, run: str) -> bytes:
+        """Return a run's earlier weights as `keep` was given them last, or nothing."""
+        rows = self._rows("SELECT packed FROM moments WHERE run = ?", run)
+        return rows[0][0] if rows else b""
 
     # Changing ------------------------------------------------------------------------------
 

@@ -20,7 +20,10 @@ from ..data.limits import MAX_BYTES
 from ..errors import FormatError
 from .runfile import RunFile
 
-SIZE = "LENGTH(request) + LENGTH(record) + IFNULL(LENGTH(checkpoint), 0)"  # of a run
+SIZE = (  # of a run
+    "LENGTH(request) + LENGTH(record) + IFNULL(LENGTH(checkpoint), 0) "
+    "+ IFNULL((SELECT LENGTH(packed) FROM moments WHERE moments.run = runs.id), 0)"
+)
 _QUICK = 1  # zlib's level: MNIST in a third of a second, a tenth larger than at the usual one
 
 
@@ -77,7 +80,8 @@ class RunSets(RunFile):
         return self._base.execute(f"SELECT {runs} + {sets}", (but,)).fetchone()[0]
 
     def _let_go_of_sets(self) -> None:
-        """Forget, inside a transaction, what no run needs that could go on."""
+        """Forget, inside a transaction, what no run needs that could go on, or be looked at."""
+        self._base.execute("DELETE FROM moments WHERE run NOT IN (SELECT id FROM runs)")
         self._base.execute("DELETE FROM needs WHERE run NOT IN (SELECT id FROM runs)")
         self._base.execute("DELETE FROM sets WHERE digest NOT IN (SELECT digest FROM needs)")
 
