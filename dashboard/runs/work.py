@@ -11,6 +11,7 @@ from dashboard.host.tab import HERE
 from dashboard.runs.bounds import Bounds
 from dashboard.runs.recipe import Recipe
 from dashboard.runs.run import Run
+from nnengine.analysis.signals import recorded
 from nnengine.core.network import Network
 from nnengine.data.dataset import Dataset
 from nnengine.errors import ConfigError, EngineError
@@ -61,9 +62,10 @@ def begin(
             f"{dataset.inputs:,}: use sets of one image size"
         )
     config = recipe.config(dataset.count)
+    events = training(network, dataset, config, validation, reached)
     return Work(
         network=network,
-        events=training(network, dataset, config, validation, reached),
+        events=recorded(events, network, dataset, validation, state=reached),
         history=history,
         reached=reached,
         sets=sets,
