@@ -138,6 +138,8 @@ def judged(options: argparse.Namespace) -> Iterator[Judged]:
             yield from (Judged(**json.loads(line)) for line in file)
         return
     for case in LISTS[options.list]():
+        if options.set and case.source != options.set:
+            continue
         record, after = record_of(case, options.data, options.list), None
         found = doctor.examine(record)
         if options.mend and case.fault != HEALTHY and found and found[0].change:
@@ -206,6 +208,7 @@ def main() -> None:
     add = parser.add_argument
     add("--data", type=Path, default=default_data())
     add("--list", choices=tuple(LISTS), default="held-out")
+    add("--set", help="only of this one: mnist, fashion-mnist or digits")
     add("--keep", type=Path, help="write what was recorded here, an object a line")
     add("--from", type=Path, dest="kept", help="judge what --keep wrote; train nothing")
     add("--mend", action="store_true", help="train faulty runs with the change offered, too")

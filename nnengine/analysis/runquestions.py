@@ -81,7 +81,9 @@ def loss_exploding(case: Case) -> Finding | None:
         sentence="The loss explodes: steps are so long that each lands farther off than the one "
         "before.",
         evidence=(
-            "the loss was no longer finite" if case.diverged else f"loss of a batch {worst:,.3g}",
+            "the loss was no longer finite"
+            if case.diverged
+            else f"loss of a batch {_large(worst)}",
             f"loss before the first step {case.losses[0]:.3g}",
             _said_of_steps(case),
         ),
@@ -109,7 +111,13 @@ def rate_too_high(case: Case) -> Finding | None:
 
 
 def _said_of_steps(case: Case) -> str:
+    if case.longest > 2:
+        return f"a step changed the weights by {case.longest:,.0f} times their length"
     return f"a step changed the weights by {percent(case.longest)} of their length"
+
+
+def _large(number: float) -> str:
+    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
 
 
 def _lower(case: Case) -> float:
@@ -286,6 +294,8 @@ def too_few_steps(case: Case) -> Finding | None:
 def _unfinished(case: Case) -> bool:
     """Whether much of the loss is left and it was falling to the end."""
     if case.learnt > T["underfit"].value or len(case.losses) < 2:
+        return False
+    if case.accuracy > T["learns_well"].value:
         return False
     half = next(n for n, step in enumerate(case.steps) if step >= case.taken / 2)
     fell = case.losses[min(half, len(case.losses) - 2)] - case.losses[-1]

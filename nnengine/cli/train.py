@@ -256,8 +256,6 @@ def _run(run: Kept, record: Recorded | None, signals: list[int]) -> TrainingFini
             if isinstance(event, TrainingDiverged):
                 ended("diverged")
                 kept = run.finish()
-                for line in report.finding_lines(found(run.network)):
-                    note(line)
                 raise ConfigError(f"training diverged: {event.advice}{kept}")
             if signals:
                 events.close()
