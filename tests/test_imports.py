@@ -48,8 +48,8 @@ ENGINE = {
     "notebook": "core data training",
     "__init__": "_version compat core data data/catalogue early errors exchange models notebook "
     "renamed storage training training/__init__",
-    "cli": "_version core data data/catalogue data/readers demo errors exchange kernels renamed "
-    "searching storage training training/__init__",
+    "cli": "_version analysis core data data/catalogue data/readers demo errors exchange kernels "
+    "renamed searching storage training training/__init__",
     "__main__": "cli",
 }
 DASHBOARD = {

@@ -15,6 +15,7 @@ from dashboard.runs.lineage import Course, Leg
 from dashboard.runs.recipe import Recipe
 from dashboard.runs.recording import MOST_WAITING, PACKING_SHARE, Recording
 from dashboard.runs.run import Run
+from nnengine.analysis.signals import recorded
 from nnengine.core.network import Network
 from nnengine.data.dataset import Dataset
 from nnengine.errors import ConfigError, EngineError
@@ -104,7 +105,8 @@ def _events(
     dataset, validation = sets
     config = recipe.config(dataset.count)
     settings.turn(network, config, reached.step)
-    return training(network, dataset, config, validation, reached)
+    events = training(network, dataset, config, validation, reached)
+    return recorded(events, network, dataset, validation, state=reached)
 
 
 def _images(recipe: Recipe, count: int) -> int:

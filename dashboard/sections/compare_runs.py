@@ -58,9 +58,10 @@ def race(chosen: Sequence[Run], x: str) -> None:
     for column, metric in zip(st.columns(2), ("accuracy", "loss"), strict=True):
         with column, st.container(border=True):
             st.markdown(f"**{metric.capitalize()}**")
+            said = run_words.curve(told, metric) + run_words.marks(marks, x.rstrip("s"))
             live_plot(
                 figures.curve_text(told, metric, x, marks), key=f"compare.{metric}",
-                height=_CHART_PX, label=run_words.curve(told, metric) + run_words.marks(marks, x.rstrip("s")),
+                height=_CHART_PX, label=said,
             )  # fmt: skip
     if x == "seconds" and any(len(run.spent) < len(run.history) for run in chosen):
         st.caption("Points of runs from before their seconds were kept are not drawn.")

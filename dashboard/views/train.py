@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.host.tab import IN_TAB
-from dashboard.sections import live, recipe_form, rewind, run_panel, sharing
+from dashboard.sections import doctor, live, recipe_form, rewind, run_panel, sharing
 from dashboard.sections.run_list import run_list
 
 # On a tablet a third of the page is too narrow for fields with buttons.
@@ -42,6 +42,7 @@ def live_panel(drawn: tuple, ticks: bool) -> None:
         run_panel.header(run)
     run_panel.messages(run)
     run_panel.numbers(run, others)
+    doctor.doctor(run)
 
 
 def header(drawn: tuple) -> None:

@@ -1,5 +1,5 @@
-"""The command line: `nnengine train | runs | search | evaluate | predict | info | convert |
-export | demo | fetch | app | site`.
+"""The command line: `nnengine train | runs | search | doctor | evaluate | predict | info |
+convert | export | demo | fetch | app | site`.
 
 Results go to standard output: a short summary, or with --json one JSON object and nothing else.
 Progress and faults go to standard error, a fault as one line. Exit status: 0 done, 2 a fault,
@@ -19,6 +19,7 @@ from . import (
     app,
     convert,
     demo,
+    doctor,
     ends,
     evaluate,
     export,
@@ -80,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="nnengine", description="Train, try and convert neural networks.")
     parser.add_argument("--version", action="version", version=f"nnengine {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    every = (train, runs, search, evaluate, predict, info, convert, export, demo, fetch, app, site)
-    for command in every:
+    first = (train, runs, search, doctor)
+    for command in (*first, evaluate, predict, info, convert, export, demo, fetch, app, site):
         command.add(commands)
     return parser

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from collections.abc import Iterator
 from typing import Any
 
@@ -38,6 +39,36 @@ def train_lines(result: dict[str, Any]) -> Iterator[str]:
         yield f"  kept   run {result['run']}"
     if "cost" in result:
         yield from cost_lines(result["cost"], result["data"])
+    yield from finding_lines(result["findings"])
+
+
+def finding_lines(findings: list[dict[str, Any]]) -> Iterator[str]:
+    """Say what is wrong with a run, the cause first, with the options that should mend it."""
+    for finding in findings:
+        yield f"  doctor {finding['sentence']}"
+        for figure in finding["evidence"]:
+            yield f"           {figure}"
+        options = " ".join(map(_option, finding["change"].items()))
+        yield f"           {finding['remedy']}{f' ({options})' if options else ''}"
+
+
+def _option(change: tuple[str, Any]) -> str:
+    name, value = change
+    if name == "hidden":
+        return f"--layers {shlex.quote(value)}"
+    row = SETTINGS[name]
+    return f"{row.options[0]} {row.write(value)}"
+
+
+def doctor_lines(result: dict[str, Any]) -> Iterator[str]:
+    """Describe what the doctor found."""
+    reached = f"{result['steps'] or 0:,} steps, training accuracy {result['train_accuracy']:.2%}"
+    if result["test_accuracy"] is not None:
+        reached += f", test accuracy {result['test_accuracy']:.2%}"
+    yield f"{result['name']}: {result['outcome'] or 'a run'}, {reached}"
+    if not result["findings"]:
+        yield "  doctor Nothing was found."
+    yield from finding_lines(result["findings"])
 
 
 def search_lines(result: dict[str, Any]) -> Iterator[str]:

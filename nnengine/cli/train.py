@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
+from ..analysis.signals import recorded
 from ..core.network import Network
 from ..data.dataset import Dataset
 from ..errors import ConfigError
@@ -23,6 +24,7 @@ from ..training.rates import rising, suggested, trying
 from ..training.settings import SETTINGS
 from . import report
 from .data import Righting, train_data, untangled
+from .doctor import found
 from .ends import Stopped, held, note, told
 from .files import emptied, keep_apart
 from .keeping import CHECKPOINT, EVERY_S, Kept
@@ -139,6 +141,7 @@ def go(run: Kept, record: Recorded | None, arguments: argparse.Namespace) -> Non
         "resumed_at": run.resumed_at,
         "out": run.out,
         "run": record and record.run,
+        "findings": found(run.network),
     }
     if arguments.profile:
         last = run.network.training[-1]
@@ -240,6 +243,7 @@ def _run(run: Kept, record: Recorded | None, signals: list[int]) -> TrainingFini
 
     config, count = run.config, len(run.data)
     events = training(run.network, run.data, config, run.test, state=run.state)
+    events = recorded(events, run.network, run.data, run.test, state=run.state)
     steps = config.total_steps(count)
     images = round(steps / config.steps_per_epoch(count) * count)
     seen = config.images_after(run.state.step, count)

@@ -21,6 +21,7 @@ _MOST_TEXT = 200  # characters of a word or digest
 _MOST_UNKNOWN = 1_000  # of a setting that is not known here, as it would be shown
 _MOST_CHANGES = 1_000  # of settings, on the way of a run
 _MOST_NAMES = 200  # in a record, and in each of its tables
+_MOST_SIGNALS, _DEEPEST = 50_000, 5  # values, and tables or lists within one another
 
 Check = Callable[[str, Any], None]
 
@@ -160,6 +161,28 @@ def _changes(where: str, value: Any) -> None:
             _config(f"{where}, settings", {name: pair[i] for name, pair in pairs.items()})
 
 
+def _signals(where: str, value: Any) -> None:
+    """Hold what was recorded for the doctor to a table of numbers, short texts and null."""
+    if not isinstance(value, dict):
+        raise _refusal(where, "a table of signals", value)
+    if _held_to(where, value, 0) > _MOST_SIGNALS:
+        raise _refusal(where, f"at most {_MOST_SIGNALS:,} values", "more")
+
+
+def _held_to(where: str, value: Any, depth: int) -> int:
+    """Return how many values a signal holds; raises FormatError for one that is none."""
+    if isinstance(value, dict | list) and depth < _DEEPEST:
+        if isinstance(value, dict):
+            _few(where, value)
+            value = [one for pair in value.items() for one in pair]
+        return sum(_held_to(where, one, depth + 1) for one in value)
+    if isinstance(value, str):
+        _text(where, value)
+    elif value is not None:
+        _number(where, value)
+    return 1
+
+
 _DATA: dict[str, Check] = {"path": _text, "density": _number}
 _COST: dict[str, Check] = {
     "images": _count,
@@ -183,4 +206,5 @@ _FIELDS: dict[str, Check] = {
     "data": _table(_DATA),
     "history": _history,
     "changes": _changes,
+    "signals": _signals,
 }
