@@ -1,10 +1,11 @@
 """Sweep: networks of any layers, one a seed: trained, kept and asked on every back end.
 
 `case` makes one of its number, `check` holds a back end to itself and to the formulas in NumPy.
-tests/test_sweep.py asks for the first few, and with `--sweep 300` for as many as one likes:
+tests/test_sweep.py asks for the first few, and with `--sweep 300` for as many as one likes;
+the second command has them in Pyodide:
 
     python -m pytest -n0 -q tests/test_sweep.py --sweep 300
-    python -m pytest -n0 -q tests/test_wasm.py -k every_test --sweep 300      # in Pyodide
+    python -m pytest -n0 -q tests/test_wasm.py -k every_test --sweep 300 --timeout 7000
 """
 
 from __future__ import annotations

@@ -70,11 +70,12 @@ def in_pyodide(module, tmp_path_factory, pytestconfig):
             copy(place.parent if whole else place, packages / (name if whole else place.name))
 
     def run(*arguments: str) -> str:
-        sweep = f"--sweep={pytestconfig.getoption('sweep')}"
+        networks = pytestconfig.getoption("sweep")
+        options = ["-p", "no:cacheprovider", "-q", f"--sweep={networks}", *arguments]
         command = ["node", str(ROOT / "tests" / "in_node.mjs"), str(gather.cache() / "pyodide")]
         done = subprocess.run(
-            [*command, str(ROOT), str(packages), "-p", "no:cacheprovider", "-q", sweep, *arguments],
-            capture_output=True, text=True, timeout=280,
+            [*command, str(ROOT), str(packages), *options],
+            capture_output=True, text=True, timeout=280 * max(1, networks / 12),
         )  # fmt: skip
         assert 0 == done.returncode, done.stdout[-6000:] + done.stderr[-2000:]
         return done.stdout
