@@ -1,10 +1,11 @@
 """One trainer in a process of its own, so that its memory and its start are its own too.
 
-    python benchmarks/alone.py train WHO IMAGES LABELS [--full]
+    python benchmarks/alone.py train WHO IMAGES LABELS [--full | --layers TEXT]
     python benchmarks/alone.py loop | thread RECIPE FOLDER [--seconds 4] [--epochs 20]
 
 Prints one JSON object. `train` reads the files and trains an epoch of 784-128-10 with Adam, or
-with --full forty full-batch iterations of 784-10-10. `loop` and `thread` train a recipe of the
+with --full forty full-batch iterations of 784-10-10, with --layers (this engine alone) an epoch of
+a network of these layers. `loop` and `thread` train a recipe of the
 Train page, by a plain loop and by the server's engine thread.
 """
 
@@ -47,7 +48,12 @@ def train(options: argparse.Namespace) -> dict:
     if options.who == "nnengine":
         from nnengine.cli import main
 
-        command = ["train", options.images, options.labels, *engine_options(options.full)]
+        command = [
+            "train",
+            options.images,
+            options.labels,
+            *engine_options(options.full, options.layers),
+        ]
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115  its summary is for people
         status = main(command)
         sys.stdout = sys.__stdout__
@@ -58,10 +64,10 @@ def train(options: argparse.Namespace) -> dict:
     return {"peak_mb": peak_mb()}
 
 
-def engine_options(full: bool) -> list[str]:
+def engine_options(full: bool = False, layers: str | None = None) -> list[str]:
     """Return the command line's words for what `train` does."""
     sizes = FULL_SIZES if full else SIZES
-    words = ["--layers", ",".join(map(str, sizes)), "--learning-rate"]
+    words = ["--layers", layers or ",".join(map(str, sizes)), "--learning-rate"]
     if full:
         return [*words, f"{FULL_RATE}", "--batch-size", "all", "--iterations", f"{FULL_STEPS}"]
     more = ["--batch-size", str(BATCH), "--epochs", "1", "--optimizer", "adam"]
@@ -147,7 +153,9 @@ def main() -> None:
     task.add_argument("who")
     task.add_argument("images")
     task.add_argument("labels")
-    task.add_argument("--full", action="store_true")
+    way = task.add_mutually_exclusive_group()
+    way.add_argument("--full", action="store_true")
+    way.add_argument("--layers", help="hidden layers of this engine's network, as a text")
     task.set_defaults(run=train)
     for name, run in (("loop", loop), ("thread", thread)):
         task = tasks.add_parser(name)

@@ -18,6 +18,7 @@ import alone
 import cases
 import numpy as np
 import peers
+import windows
 from rounds import Result, Side, compare, take_turns
 
 HERE = Path(__file__).resolve().parent
@@ -59,24 +60,26 @@ def present(*kinds: type[peers.Learner]) -> list[type[peers.Learner]]:
 def memory(plan: cases.Plan, name: str, title: str) -> Result:
     """Measure the peak memory of reading MNIST and training, each in a process of its own."""
     rows, data = [], {}
+    tasks = {"full batch": ["--full"], "epoch": [], "LeNet-5": ["--layers", windows.LENET]}
     everyone = [(f"nnengine, {b}", "nnengine", b) for b in cases.back_ends()]
     everyone += [(kind.name, kind.__name__, "numpy") for kind in present(*peers.PEERS)]
     for label, who, back_end in everyone:
         row, found = [label], {}
-        for full in (True, False):
-            if who == "Float64" and not full:
-                row.append("")  # the original knows the full batch only
+        for task, more in tasks.items():
+            # The original knows the full batch only, peers of LeNet-5 stand in `windows`.
+            if (who == "Float64" and task == "epoch") or (who != "nnengine" and task == "LeNet-5"):
+                row.append("")
                 continue
-            words = ["train", who, *files_of(plan), *(["--full"] if full else [])]
-            found["full batch" if full else "epoch"] = run_alone(*words, back_end=back_end)
-            row.append(f"{found['full batch' if full else 'epoch']['peak_mb']:,.0f} MB")
+            words = ["train", who, *files_of(plan), *more]
+            found[task] = run_alone(*words, back_end=back_end)
+            row.append(f"{found[task]['peak_mb']:,.0f} MB")
         rows.append(row)
         data[label] = {task: entry["peak_mb"] for task, entry in found.items()}
     note = (
         f"From the gzipped files on, interpreter included; {alone.FULL_STEPS} iterations, and an "
         f"epoch of Adam in batches of {alone.BATCH}. {cases.absent_note(peers.PEERS)}".strip()
     )
-    columns = ("who", "784-10-10, full batch", "784-128-10, mini-batches")
+    columns = ("who", "784-10-10, full batch", "784-128-10, mini-batches", "LeNet-5, mini-batches")
     return Result(name, title, columns, rows, note, {"peak_mb": data})
 
 
@@ -112,7 +115,7 @@ def _starting(who: str, plan: cases.Plan, back_end: str, cache: str):
     """Return a burst: the wall time of one process, from its start to its end."""
     files = list(map(str, files_of(plan)))
     if who == "nnengine":
-        words = ["-m", "nnengine", "train", *files, *alone.engine_options(False)]
+        words = ["-m", "nnengine", "train", *files, *alone.engine_options()]
     else:
         words = [str(HERE / "alone.py"), "train", who, *files]
 

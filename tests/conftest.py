@@ -116,6 +116,10 @@ def back_end(request):
     kernels.use(before)
 
 
+def pytest_addoption(parser) -> None:
+    parser.addoption("--sweep", type=int, default=12, help="networks of any layers: tests/sweep.py")
+
+
 # Two at a time (pytest -n 2) ---------------------------------------------------------------
 
 WORKER = "PYTEST_XDIST_WORKER"  # set where a process is one of several

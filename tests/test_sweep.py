@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-import os
 
 import numpy as np
 import pytest
-from hypothesis import assume, example, given, settings
-from hypothesis import strategies as st
 
 from nnengine import (
     ConfigError,
@@ -16,121 +14,37 @@ from nnengine import (
     FormatError,
     Network,
     TrainingConfig,
-    kernels,
     load,
     training,
 )
-from nnengine.core.description import shapes, write
-from nnengine.core.optimizers import OPTIMIZERS
+from nnengine.core.description import FIELDS, write
 from nnengine.demo import page
-from nnengine.errors import TextError
-from nnengine.storage import checkpoint, links, modelfile
+from nnengine.storage import modelfile
 from nnengine.storage.folding import folded
 from nnengine.storage.modelheader import Header
-from nnengine.training import StepFinished, TrainingState
 from nnengine.training.layertext import read
 
-small, sides = st.integers(1, 4), st.integers(1, 3)
-layer = st.one_of(
-    st.builds("dense {}".format, small),
-    st.builds(
-        "conv {} {}x{} stride {} pad {}".format, small, sides, sides, sides, st.integers(0, 2)
-    ),
-    st.builds("pool {}x{} stride {}".format, sides, sides, sides),
-    st.builds("average {} stride {}".format, sides, sides),
-    st.builds("dropout 0.{}".format, st.integers(0, 9)),
-    st.sampled_from(["norm", "flatten"]),
-)
-texts = st.lists(layer, min_size=1, max_size=6).map(", ".join)
-geometries = st.tuples(st.integers(3, 9), st.integers(3, 9), st.sampled_from([1, 3]))
+from .sweep import Case, case, check, check_folded
 
 
-def made(text, geometry, activation, dtype=np.float32):
-    *image_shape, channels = geometry
-    try:
-        shapes(read(text)[1], geometry)
-    except TextError:
-        assume(False)
-    return Network.build(
-        text, image_shape=image_shape, channels=channels, classes=3, rng=1, dtype=dtype,
-        activation=activation,
-    )  # fmt: skip
+def pytest_generate_tests(metafunc):
+    """Give a test as many seeds of the sweep as were asked for."""
+    if "seed" in metafunc.fixturenames:
+        metafunc.parametrize("seed", range(metafunc.config.getoption("sweep")))
 
 
-def data_for(geometry, count=11):
-    shape = geometry if geometry[2] == 3 else geometry[:2]
-    images = np.random.default_rng(2).integers(0, 256, (count, *shape), np.uint8)
-    return Dataset(images, np.arange(count, dtype=np.uint8) % 3)
+def test_any_layers_train_are_kept_and_answer_alike(back_end, seed):
+    check(seed, back_end)
 
 
-@given(
-    texts, geometries, st.sampled_from(["relu", "tanh", "sigmoid"]),
-    st.sampled_from(tuple(OPTIMIZERS)), st.sampled_from([None, 4]),
-)  # fmt: skip
-@settings(max_examples=300 if "NNENGINE_LONG" in os.environ else 120, deadline=None)
-def test_any_layers_train_are_kept_and_answer_alike(text, geometry, activation, optimizer, batch):
-    before, data, answers, asked = kernels.name, data_for(geometry), [], None
-    config = TrainingConfig(
-        iterations=3, batch_size=batch, optimizer=optimizer, learning_rate=1e-3, l2=1e-3
-    )
-    try:
-        for name, reason in kernels.available().items():
-            if reason:
-                continue
-            kernels.use(name)
-            network = made(text, geometry, activation)
-            for _ in training(network, data, config, data):
-                pass
-            assert text_of(network) == text_of(made(text, geometry, activation))
-            restored = load(modelfile.to_bytes(network))
-            np.testing.assert_array_equal(network.theta, restored.theta)
-            assert text_of(network) == text_of(restored)
-            np.testing.assert_array_equal(network.predict_proba(data), restored.predict_proba(data))
-            assert text_of(network) == text_of(links.decode(links.encode(network)).network)
-            # Of one network: RMSprop makes a whole step of what is rounding in a gradient of zero.
-            asked = asked or restored
-            answers.append(asked.predict_proba(data))
-            if asked is restored:
-                again = interrupted(text, geometry, activation, config, data)
-                np.testing.assert_array_equal(network.theta, again.theta)
-    finally:
-        kernels.use(before)
-    for other in answers[1:]:
-        np.testing.assert_allclose(answers[0], other, atol=1e-5)
+def test_what_stands_between_a_layer_and_its_norm_keeps_them_apart():
+    check_folded(Case("dense 1, dropout 0, norm", (3, 3, 1), "relu", TrainingConfig(), 1))
 
 
-def text_of(network):
-    return network.description, network.shape, network.activations, network.sizes
-
-
-def interrupted(text, geometry, activation, config, data):
-    """Return the network of a run that went over a checkpoint after its first step."""
-    network, state = made(text, geometry, activation), TrainingState(steps_per_call=1)
-    for event in training(network, data, config, data, state):
-        if isinstance(event, StepFinished):
-            break
-    network, state = checkpoint.from_bytes(checkpoint.to_bytes(network, state))
-    for _ in training(network, data, config, data, state):
-        pass
-    return network
-
-
-@example("dense 1, dropout 0, norm", (3, 3, 1), "relu")  # what stands between keeps them apart
-@given(texts, geometries, st.sampled_from(["relu", "tanh"]))
-@settings(max_examples=100, deadline=None)
-def test_folded_networks_answer_as_whole_ones_do(text, geometry, activation):
-    network, data = made(text, geometry, activation, np.float64), data_for(geometry)
-    rng = np.random.default_rng(3)
-    for name, array in network.parameters().items():  # as if it had been trained
-        array += rng.uniform(0, 0.5, array.shape) * (not name.startswith("weights"))
-    short = folded(network)
-    kinds = [spec.kind for spec in short.specs]
-    assert "dropout" not in kinds
-    bare = [
-        s.weighs and a == "identity" for s, a in zip(short.specs, short.activations, strict=True)
-    ]
-    assert not any(b and k == "norm" for b, k in zip(bare, kinds[1:], strict=False))
-    np.testing.assert_allclose(network.predict_proba(data), short.predict_proba(data), atol=1e-9)
+def test_the_sweep_has_layers_of_every_kind_in_front_of_every_other():
+    texts = [[spec.kind for spec in read(case(seed).text)[1]] for seed in range(300)]
+    pairs = {pair for kinds in texts for pair in itertools.pairwise(kinds)}
+    assert set(itertools.product(FIELDS, repeat=2)) == pairs
 
 
 # Files ------------------------------------------------------------------------------------
@@ -226,8 +140,13 @@ def test_a_page_of_one_s_own_reads_grey_drawings_alone_and_no_huge_images():
 # Colour -----------------------------------------------------------------------------------
 
 
+def colourful(geometry, count=11):
+    images = np.random.default_rng(2).integers(0, 256, (count, *geometry), np.uint8)
+    return Dataset(images, np.arange(count, dtype=np.uint8) % 3)
+
+
 def test_images_in_colour_have_three_channels():
-    data = data_for((4, 5, 3))
+    data = colourful((4, 5, 3))
     assert ((4, 5), 3, 60) == (data.image_shape, data.channels, data.inputs)
     assert "4x5 in colour" in repr(data)
     assert 2 == len(data.take([1, 4])) and 3 == data.take([1, 4]).channels
@@ -235,7 +154,7 @@ def test_images_in_colour_have_three_channels():
 
 def test_a_colour_network_is_told_a_single_image_from_many():
     network = Network.build("conv 2 3x3", image_shape=(4, 5), channels=3, classes=3)
-    data = data_for((4, 5, 3))
+    data = colourful((4, 5, 3))
     np.testing.assert_allclose(
         network.predict_proba(data)[7], network.predict_proba(data.images[7])[0], atol=1e-6
     )

@@ -31,6 +31,7 @@ TESTS = (
     "test_windows",
     "test_window_answers",
     "test_window_norms",
+    "test_sweep",
 )
 NEEDS = ("pytest", "_pytest", "pluggy", "iniconfig", "packaging", "pygments", "py")
 
@@ -52,7 +53,7 @@ def module() -> Path:
 
 
 @pytest.fixture(scope="module")
-def in_pyodide(module, tmp_path_factory):
+def in_pyodide(module, tmp_path_factory, pytestconfig):
     """Return a function that runs pytest in Pyodide under Node and gives what it printed."""
     from dashboard.web import gather
 
@@ -69,10 +70,12 @@ def in_pyodide(module, tmp_path_factory):
             copy(place.parent if whole else place, packages / (name if whole else place.name))
 
     def run(*arguments: str) -> str:
+        networks = pytestconfig.getoption("sweep")
+        options = ["-p", "no:cacheprovider", "-q", f"--sweep={networks}", *arguments]
         command = ["node", str(ROOT / "tests" / "in_node.mjs"), str(gather.cache() / "pyodide")]
         done = subprocess.run(
-            [*command, str(ROOT), str(packages), "-p", "no:cacheprovider", "-q", *arguments],
-            capture_output=True, text=True, timeout=280,
+            [*command, str(ROOT), str(packages), *options],
+            capture_output=True, text=True, timeout=280 * max(1, networks / 12),
         )  # fmt: skip
         assert 0 == done.returncode, done.stdout[-6000:] + done.stderr[-2000:]
         return done.stdout
