@@ -26,7 +26,7 @@ from dashboard.sections import from_link, kept_here, live, sharing  # noqa: E402
 from dashboard.sections.guard import guarded  # noqa: E402
 
 VIEWS = Path(__file__).parent / "views"
-PAGES = ("Data", "Train", "Weights", "Draw", "Fragility", "Models", "About")
+PAGES = ("Data", "Train", "Search", "Weights", "Draw", "Fragility", "Models", "About")
 
 st.set_page_config(page_title="nnengine", page_icon="🔢", layout="wide")
 # Streamlit leaves 6rem above a page, cuts long metrics short, and writes the chosen segment of a

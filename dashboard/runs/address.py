@@ -64,7 +64,8 @@ def mended(said: Mapping[str, str]) -> dict[str, str]:
     the full stop or the bracket of the sentence around it.
     """
     found = {key.removeprefix("amp;"): text for key, text in said.items()}
-    found = {key: unquote_plus(text) if _AGAIN.search(text) else text for key, text in found.items()}
+    for key, text in found.items():
+        found[key] = unquote_plus(text) if _AGAIN.search(text) else text
     if found:
         last = next(reversed(found))
         found[last] = found[last].rstrip(_BEHIND)

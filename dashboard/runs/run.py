@@ -56,6 +56,9 @@ class Run:
     message: str = ""
     interrupted: bool = False  # paused because its server ended
     history: History = field(default_factory=History)
+    # At the end of which epoch it pauses by itself; whom the engine tells when it rests or ends.
+    rests_at: float | None = None
+    told: Callable[[Run], None] | None = field(default=None, repr=False)
     work: Work | None = field(default=None, repr=False)
     # Of a run set aside, or from an earlier time, until it goes on: where it was, and how its data
     # are had.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import secrets
 import sys
 import threading
@@ -22,7 +23,7 @@ from nnengine import kernels
 from nnengine.analysis.parts import cost_of
 from nnengine.data.dataset import Dataset
 from nnengine.errors import EngineError
-from nnengine.training import History, StepFinished, TrainingDiverged, TrainingFinished
+from nnengine.training import Evaluated, History, StepFinished, TrainingDiverged, TrainingFinished
 from nnengine.training.state import TrainingState
 
 SLICE_S = 0.05
@@ -74,8 +75,13 @@ class Scheduler:
         owner: str = "",
         name: str = "",
         run_id: str | None = None,
+        rests_at: float | None = None,
+        told: Callable[[Run], None] | None = None,
     ) -> Run:
-        """Queue a new run and return it; raises ConfigError for what the bounds forbid."""
+        """Queue a new run and return it; raises ConfigError for what the bounds forbid.
+
+        rests_at, told: see `Run`.
+        """
         recipe.check(dataset, self.bounds)
         network = recipe.build(dataset)
         work = works.begin(recipe, network, (dataset, validation), TrainingState(), History())
@@ -91,11 +97,13 @@ class Scheduler:
             progress=Progress(total_steps=recipe.config(dataset.count).total_steps(dataset.count)),
             beat=self._clock(),
             work=work,
+            rests_at=rests_at,
+            told=told,
         )
         with self._changed:
             self.bounds.check_room(*self._sharing(owner))
-            for told in self.starting:
-                told(run)
+            for starts in self.starting:
+                starts(run)
             self._active.append(run)
             self._changed.notify_all()
         return run
@@ -110,7 +118,7 @@ class Scheduler:
         """Ask for no further event of `run` until it is resumed."""
         self._command(run, LIVE, "paused", message, wait)
 
-    def resume(self, run: Run) -> None:
+    def resume(self, run: Run, *, wait: bool = True) -> None:
         """Let a paused run go on; raises ConfigError when the server has no room just now."""
         with self._changed:
             if run.state == "paused":
@@ -120,7 +128,7 @@ class Scheduler:
         works.take_up(run, self.bounds)
         run.beat = self._clock()
         # Where there is no thread the first slice is not waited for: 0.06 s of a click's time.
-        self._command(run, ("paused",), "running", wait=self.threaded)
+        self._command(run, ("paused",), "running", wait=wait and self.threaded)
 
     def step(self, run: Run) -> None:
         """Let a live or paused run do exactly one optimizer step, and stay paused."""
@@ -276,6 +284,8 @@ class Scheduler:
         works.publish(run, work, self._clock)
         if run.ended:
             self._let_go(run, work)
+        if run.told is not None and run.state not in LIVE:
+            run.told(run)
         with self._changed:
             self._changed.notify_all()
         return trains
@@ -305,6 +315,8 @@ class Scheduler:
                 self._end(run, "diverged", event.advice)
             if event is not None:
                 work.history.record(event)
+            if isinstance(event, Evaluated) and event.epoch >= (run.rests_at or math.inf):
+                self._turn(run, "running", "paused")
             if run.ended or (level and clock() >= deadline):
                 break
 

@@ -28,6 +28,7 @@ from .networks import (
     run_of,
     undo_finetuning,
 )
+from .searches import end_search, held_out_share, search, start_search
 from .session import (
     KEEP,
     address,
@@ -123,11 +124,13 @@ __all__ = [
     "current_run",
     "delete_kept",
     "drawing",
+    "end_search",
     "files",
     "finetuning_turn",
     "forget_everything",
     "get",
     "hide",
+    "held_out_share",
     "hides",
     "holdings",
     "in_page",
@@ -166,6 +169,7 @@ __all__ = [
     "run_of",
     "runs",
     "scheduler",
+    "search",
     "seem_light",
     "seem_turned",
     "set_widget",
@@ -174,6 +178,7 @@ __all__ = [
     "split_for",
     "start_fetch",
     "start_run",
+    "start_search",
     "take_turn",
     "taken_up",
     "test_set",
