@@ -152,9 +152,9 @@ class Race:
     def pause(self) -> None:
         """Let nothing train until it goes on."""
         with self._lock:
+            run = self._now.run if self._now and not self.ended else None
             if not self.ended:
                 self.state = "paused"
-                run = self._now.run if self._now else None
         if run is not None:
             self._scheduler.pause(run, wait=False)
 
@@ -192,7 +192,8 @@ class Race:
             self.state, self.message = "paused", "A fault of ours keeps it from going on."
 
     def _is_through(self, one: Candidate) -> bool:
-        return bool(one.run and one.run.history.epoch[-1:] >= [self.plan[self.round][1]])
+        reached = list(one.run.history.epoch[-1:]) if one.run else []
+        return bool(reached) and reached[0] >= self.plan[self.round][1]
 
     def _next(self) -> None:
         while self._now is None:
