@@ -27,7 +27,9 @@ from dashboard.sections import from_link, kept_here, live, sharing  # noqa: E402
 from dashboard.sections.guard import guarded  # noqa: E402
 
 VIEWS = Path(__file__).parent / "views"
-PAGES = ("Data", "Train", "Compare", "Weights", "Draw", "Fragility", "Models", "About")
+PAGES = (
+    "Data", "Train", "Compare", "Search", "Weights", "Draw", "Fragility", "Models", "About",
+)  # fmt: skip
 
 st.set_page_config(page_title="nnengine", page_icon="🔢", layout="wide")
 # Streamlit leaves 6rem above a page, cuts long metrics short, and writes the chosen segment of a

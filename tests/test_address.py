@@ -163,6 +163,27 @@ def test_what_networks_hang_on_to_links_is_passed_over():
     assert () == read("utm_source=mail&fbclid=x&gclid=y&ref=z").faults
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "hidden=16,8&amp;rate=0.5&amp;seed=7",  # copied from a page's source
+        "hidden=16,8&rate=0.5&seed=7.",  # the sentence's end
+        "hidden=16,8&rate=0.5&seed=7).",
+        "hidden=16%252C8&rate=0.5&seed=7",  # encoded on the way
+        "hidden=16,8&rate=0.5&seed=7&igsh=MTc0&fbclid=x",
+    ],
+)
+def test_a_link_that_came_through_mail_or_chat_says_what_it_said(query):
+    asked = read(query)
+    assert () == asked.faults
+    assert read("hidden=16,8&rate=0.5&seed=7").recipe == asked.recipe
+
+
+def test_only_the_last_value_of_a_link_loses_what_stands_behind_it():
+    (fault,) = read("seed=7.&rate=0.5").faults
+    assert fault.startswith("seed=7.: ")
+
+
 def test_a_server_s_own_bounds_hold_for_links_too():
     small = Bounds(width=16, epochs=3, batch_size=8)
     assert 3 == len(read("hidden=17&epochs=4&batch=9", small).faults)

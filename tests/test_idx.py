@@ -341,6 +341,15 @@ def test_swapped_images_and_labels_are_recognised_before_their_data_are_read(tmp
     assert "Idx3 reads this file" in str(refusal(TWO_IMAGES, Idx1))
 
 
+def test_images_in_colour_are_images_and_other_arrays_of_four_sides_are_not():
+    colours = np.arange(2 * 2 * 2 * 3, dtype=np.uint8).reshape(2, 2, 2, 3)
+    found = Idx3(encoded(colours))
+    assert np.array_equal(colours, found.data) and (2, 2, 3) == found[1].shape
+    assert 2052 == found.magic and not found.data.flags.writeable
+    for other in (colours[..., :2], colours.astype(np.int32)):
+        assert "read_idx reads this file" in str(refusal(encoded(other), Idx3))
+
+
 def test_other_arrays_are_the_wrong_magic_for_images_and_labels():
     data = encoded(np.zeros((2, 3), np.float32))
     assert "wrong magic 3330: it holds 2 rows of 3 of float32" in str(refusal(data, Idx1))

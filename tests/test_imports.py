@@ -71,13 +71,14 @@ OF_ENGINE = {
     "__init__": "",
     "host": "",
     "present": "analysis core data errors training training/__init__",
-    "runs": "analysis core data errors kernels renamed storage training training/__init__",
+    "runs": "analysis core data errors kernels renamed searching storage training "
+    "training/__init__",
     "store": "__init__ analysis core data data/catalogue data/readers errors kernels storage "
     "training training/__init__",
-    "state": "__init__ data data/catalogue errors storage",
+    "state": "__init__ data data/catalogue errors searching storage",
     "components": "",
     "sections": "analysis core data data/catalogue data/readers demo errors exchange kernels "
-    "storage training training/__init__",
+    "searching storage training training/__init__",
     "views": "core data data/readers",
     "app": "",
     "server": "",
@@ -116,9 +117,9 @@ LIBRARIES = {
     "subprocess": "dashboard/web/gather.py nnengine/cli/app.py "
     "nnengine/kernels/compiled/helpers.py nnengine/kernels/wasm/ahead_of_time.py",
     # Locks, mostly; who starts threads: see NAMES.
-    "threading": "dashboard/runs/recording.py dashboard/runs/scheduler.py dashboard/store "
-    "dashboard/state/session.py nnengine/fast/groups.py nnengine/kernels/__init__.py "
-    "nnengine/kernels/compiled/insides.py nnengine/kernels/compiled/scratch.py "
+    "threading": "dashboard/runs/race.py dashboard/runs/recording.py dashboard/runs/scheduler.py "
+    "dashboard/store dashboard/state/session.py nnengine/fast/groups.py "
+    "nnengine/kernels/__init__.py nnengine/kernels/compiled/insides.py nnengine/kernels/compiled/scratch.py "
     "nnengine/kernels/compiled/window_answers.py nnengine/storage/runfile.py",
 }
 # Who may say a name.

@@ -189,6 +189,17 @@ def test_items_of_an_idx_data_set_are_floats_with_a_channel_and_whole_numbers(di
         found[40]
 
 
+def test_items_of_a_set_in_colour_have_three_channels_first(tmp_path):
+    colours = np.random.default_rng(0).integers(0, 256, (4, 5, 6, 3)).astype(np.uint8)
+    write_idx(tmp_path / "images", colours)
+    write_idx(tmp_path / "labels", np.arange(4, dtype=np.uint8))
+    image, _ = IdxDataset(tmp_path / "images", tmp_path / "labels")[2]
+    assert ((3, 5, 6), np.float32) == (image.shape, image.dtype) and image.flags.c_contiguous
+    np.testing.assert_allclose(colours[2].transpose(2, 0, 1) / 255, image, atol=1e-7)
+    whole = IdxDataset(tmp_path / "images", tmp_path / "labels", transform=np.shape)
+    assert (5, 6, 3) == whole[0][0]
+
+
 def test_transforms_are_given_bytes_that_they_may_change(files):
     def darken(image: np.ndarray) -> np.ndarray:
         image //= 2

@@ -104,12 +104,23 @@ def test_a_change_is_said_setting_by_setting():
     assert "Activation: Sigmoid → ReLU" in doctor.in_words(before, after)
 
 
-def test_other_data_than_the_run_learnt_from_are_asked_for(opened):
+def test_a_mended_run_learns_from_the_data_of_the_one_it_mends(opened):
     at, visit = opened(Learning_rate=10.0, Images_in_a_batch=10, Epochs=3)
     run = trained(at, visit)
     visit.source = state.BUILT_IN
     at.run()
-    assert not at.exception
-    (button,) = [b for b in at.button if b.key == "doctor.start"]
-    assert button.disabled
-    assert f"This run learnt from {run.data_name}" in words(at)
+    click(at, "Start again with this change")
+    mended = visit.runs[-1]
+    assert mended is not run and f"{run.name}, mended" == mended.name
+    assert (run.data_name, run.data_count) == (mended.data_name, mended.data_count)
+    assert (run.id, 0) == (mended.origin.run, mended.origin.step)
+
+
+def test_data_that_are_gone_are_asked_for_before_a_run_is_mended(opened):
+    at, visit = opened(Learning_rate=10.0, Images_in_a_batch=10, Epochs=3)
+    trained(at, visit)
+    visit.files.clear()
+    at.run()
+    click(at, "Start again with this change")
+    assert "which is not here any more as it was then" in words(at)
+    assert 1 == len(visit.runs)

@@ -15,7 +15,7 @@ from PIL import Image
 
 import nnengine
 from dashboard import state
-from dashboard.present import answers
+from dashboard.present import answers, strokes
 from dashboard.present.outside import plain
 from dashboard.present.words import share
 from dashboard.runs.recipe import Recipe
@@ -24,7 +24,7 @@ from dashboard.store.picturefile import read_picture
 from dashboard.store.visits import Kept
 from nnengine import Dataset, FormatError, Network, TrainingConfig, read_idx, training
 from nnengine.analysis.calibration import fit_temperature, tempered
-from nnengine.data import readers
+from nnengine.data import pen, readers
 from nnengine.data.framing import fit, to_image
 from nnengine.data.synthetic import digits
 from tests.pages import click, component, idx, new_visit, open_page, words
@@ -118,6 +118,24 @@ def test_an_empty_pad_is_not_answered(network):
 def test_what_the_network_sees_stands_beside_the_drawing(network):
     at = draw(open_page("draw", visitor(network)), a_stroke())
     assert "What the network sees" in component(at, "draw.seen")["label"]
+
+
+def test_a_sheet_that_a_browser_falsifies_is_drawn_anew_from_its_strokes():
+    """As the canvas tells a stroke: a path of a start, curves with their bends, and an end."""
+    path = [["M", 40, 60], ["Q", 40, 60, 120, 60], ["Q", 200, 60, 160, 150], ["L", 120, 240]]
+    told = {"objects": [{"type": "path", "path": path, "strokeWidth": 18}]}
+    bend = np.array([(120, 60), (152.5, 65.625), (170, 82.5), (172.5, 110.625), (160, 150)])
+    points = np.concatenate([[(40, 60)], bend, [(120, 240)]])
+    true = np.repeat(pen.draw([points])[..., None], 4, axis=2)
+    true[..., 3] = 255
+    stripes = np.full((280, 280, 4), 255, np.uint8)
+    stripes[:, ::2, :3] = 90
+    found = strokes.as_drawn(stripes, told)
+    assert np.abs(true.astype(int) - found).mean() < 0.5
+    assert np.array_equal(to_image(true), to_image(found))
+    assert true is strokes.as_drawn(true, told)
+    for nothing in (None, {}, {"objects": [{"path": [["M", 1]]}, 3, {"path": 7}]}):
+        assert stripes is strokes.as_drawn(stripes, nothing)
 
 
 def test_the_drawing_is_kept_across_pages(network):

@@ -9,7 +9,8 @@ import numpy as np
 import streamlit as st
 from streamlit_drawable_canvas import st_canvas
 
-SIDE_PX = 280
+from dashboard.present.strokes import SIDE_PX, as_drawn
+
 PAPER, INK = "#000000", "#ffffff"  # as in the files: light on dark
 
 # The canvas of streamlit-drawable-canvas has no name and no text: a screen reader would meet a
@@ -88,4 +89,5 @@ def drawing_pad(sheet: Sheet, *, key: str, in_page: bool, stroke_width: int, lab
         )
         _namer(key=f"{key}-name", data={"box": f"{key}-box", "label": label, "sheet": widget})
     if result.image_data is not None:  # None after a change of page, until the next stroke
-        sheet.strokes, sheet.pixels = result.json_data, result.image_data
+        sheet.strokes = result.json_data
+        sheet.pixels = as_drawn(result.image_data, result.json_data)

@@ -15,18 +15,22 @@ _STYLE = """
   overflow-wrap: anywhere; }
 .nn-table thead th { font-weight: 600; }
 .nn-table th:first-child { text-align: left; }
+.nn-numbers td, .nn-numbers thead th { overflow-wrap: normal; white-space: nowrap; }
 .nn-facts { max-width: 40rem; }
 .nn-facts td { text-align: left; }
 """
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]], label: str) -> None:
+def table(
+    head: Sequence[str], rows: Iterable[Sequence[str]], label: str, *, numbers: bool = False
+) -> None:
     """Draw a table; the first column names the row. Without a head it is a list of facts.
 
+    numbers: whether all but the first column hold a number, which is never broken.
     Every word is escaped: names of classes come from visitors' files.
     """
     heads = "".join(f'<th scope="col">{html(word)}</th>' for word in head)
-    kind = "nn-table" if head else "nn-table nn-facts"
+    kind = ("nn-table" if head else "nn-table nn-facts") + " nn-numbers" * numbers
     st.html(
         f"<style>{_STYLE}</style>"
         f'<table class="{kind}" aria-label="{html(label)}">'

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import unquote_plus, urlencode
 
 from dashboard.runs.bounds import Bounds
 from dashboard.runs.fields import hideable, rows
@@ -17,9 +17,11 @@ from nnengine.training.kinds import either
 from nnengine.training.settings import Row
 
 # What mail programs and networks hang on to links: nobody typed them.
-_STICKERS = re.compile("utm_|.*clid$|ref$|mc_")
+_STICKERS = re.compile("utm_|.*clid$|ref$|mc_|igshi?d?$|si$|_hs")
 _BESIDE = ("data", "hide", "moment", "digest")  # what a link can say that is no setting
 _STEP, _DIGEST = re.compile("[0-9]{1,9}"), re.compile("[0-9a-f]{8,64}")
+_BEHIND = ".,;:!?)]}>\"'"  # of the sentence in which a link stood: no value ends with any
+_AGAIN = re.compile("%(?:2[BC0]|3A)", re.IGNORECASE)  # what links of ours encode, or might
 _SHOWN = 40  # characters of a bad value that a message repeats
 _LONGEST = 400  # characters of a value that are read
 _USUAL = Recipe()
@@ -48,7 +50,7 @@ class Asked:
 
 def read(said: Mapping[str, str], sources: Collection[str], bounds: Bounds) -> Asked:
     """Return what an address asks for. Nothing is raised: each bad value has its sentence."""
-    said = renamed.by_new_names(said)
+    said = renamed.by_new_names(mended(said))
     by_key = {row.key: row for row in rows(bounds).values()}
     faults: list[str] = []
     found = _values(said, by_key, faults)
@@ -58,6 +60,21 @@ def read(said: Mapping[str, str], sources: Collection[str], bounds: Bounds) -> A
     recipe = Recipe(**found) if said.keys() & by_key.keys() else None
     moment = _moment(said, recipe, faults)
     return Asked(data, recipe, hide, tuple(faults), moment)
+
+
+def mended(said: Mapping[str, str]) -> dict[str, str]:
+    """Return an address without what mail and chat do to links.
+
+    That is `&amp;` written for &, percents that were encoded once more, and behind the last value
+    the full stop or the bracket of the sentence around it.
+    """
+    found = {key.removeprefix("amp;"): text for key, text in said.items()}
+    for key, text in found.items():
+        found[key] = unquote_plus(text) if _AGAIN.search(text) else text
+    if found:
+        last = next(reversed(found))
+        found[last] = found[last].rstrip(_BEHIND)
+    return found
 
 
 def link(

@@ -33,6 +33,7 @@ class Bounds:
     iterations: int = 100_000
     history_points: int = 2_000
     runs_per_visit: int = 12
+    search_candidates: int = 27  # of one search, of which one at a time trains
     active_per_visit: int = 4
     waiting_per_visit: int = 4
     active_runs: int = 24

@@ -59,6 +59,10 @@ class Run:
     message: str = ""
     interrupted: bool = False  # paused because its server ended
     history: History = field(default_factory=History)
+    # At the end of which epoch it pauses by itself; whom the engine tells when it rests or ends.
+    rests_at: float | None = None
+    told: Callable[[Run], None] | None = field(default=None, repr=False)
+    watched: bool = True  # moments, places to fork at and what the doctor asks are kept of it
     work: Work | None = field(default=None, repr=False)
     recording: Recording | None = field(default=None, repr=False)  # its moments, to be seen again
     # Of a run set aside, or from an earlier time, until it goes on: where it was, and how its data

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import secrets
 import sys
 import threading
@@ -18,7 +19,6 @@ from dashboard.runs.estimate import Pace, in_words
 from dashboard.runs.fields import rows
 from dashboard.runs.fork import Plan
 from dashboard.runs.recipe import Recipe
-from dashboard.runs.recording import Recording
 from dashboard.runs.run import ENDED, LIVE, Progress, Run
 from dashboard.runs.work import Work
 from nnengine import kernels
@@ -27,7 +27,6 @@ from nnengine.data.dataset import Dataset
 from nnengine.errors import ConfigError, EngineError
 from nnengine.storage.moments import MOST
 from nnengine.training import Evaluated, StepFinished, TrainingDiverged, TrainingFinished
-from nnengine.training.state import TrainingState
 
 SLICE_S = 0.05
 REAP_EVERY_S = 2.0
@@ -79,33 +78,28 @@ class Scheduler:
         name: str = "",
         run_id: str | None = None,
         plan: Plan | None = None,
+        rests_at: float | None = None,
+        told: Callable[[Run], None] | None = None,
     ) -> Run:
         """Queue a new run and return it; raises ConfigError for what the bounds forbid.
 
-        plan: of a fork, whose recipe this is; its data are those of its parent.
+        plan: of a fork, whose recipe this is; its data are those of its parent. rests_at, told: of
+        a search's candidate, see `Run`.
         """
         recipe.check(dataset, self.bounds)
         network = (plan.course[0].recipe if plan else recipe).build(dataset)
         run = Run(
-            id=run_id or new_id(),
-            owner=owner,
-            name=name or "Run",
-            recipe=recipe,
-            sizes=tuple(network.sizes),
-            data_name=dataset.name,
-            data_count=dataset.count,
+            id=run_id or new_id(), owner=owner, name=name or "Run", recipe=recipe,
+            sizes=tuple(network.sizes), data_name=dataset.name, data_count=dataset.count,
             snapshot=network.snapshot(),
             progress=Progress(total_steps=recipe.config(dataset.count).total_steps(dataset.count)),
-            beat=self._clock(),
-        )
-        reached = works.set_out(run, plan) if plan else TrainingState()
-        network, sets = run.snapshot.copy() if plan else network, (dataset, validation)
-        run.work = works.begin(run.course, network, sets, reached, run.history.copy())
-        run.recording = Recording(network, run.total_steps, run.step)
+            beat=self._clock(), rests_at=rests_at, told=told, watched=told is None,
+        )  # fmt: skip
+        works.set_up(run, network, (dataset, validation), plan)
         with self._changed:
             self.bounds.check_room(*self._sharing(owner))
-            for told in self.starting:
-                told(run)
+            for starts in self.starting:
+                starts(run)
             self._active.append(run)
             self._changed.notify_all()
         return run
@@ -120,7 +114,7 @@ class Scheduler:
         """Ask for no further event of `run` until it is resumed."""
         self._command(run, LIVE, "paused", message, wait)
 
-    def resume(self, run: Run) -> None:
+    def resume(self, run: Run, *, wait: bool = True) -> None:
         """Let a paused run go on; raises ConfigError when the server has no room just now."""
         with self._changed:
             if run.state == "paused":
@@ -130,7 +124,7 @@ class Scheduler:
         works.take_up(run, self.bounds)
         run.beat = self._clock()
         # Where there is no thread the first slice is not waited for: 0.06 s of a click's time.
-        self._command(run, ("paused",), "running", wait=self.threaded)
+        self._command(run, ("paused",), "running", wait=wait and self.threaded)
 
     def step(self, run: Run) -> None:
         """Let a live or paused run do exactly one optimizer step, and stay paused."""
@@ -309,6 +303,8 @@ class Scheduler:
         if run.ended:
             self._let_go(run, work)
         self._pack(run)
+        if run.told is not None and run.state not in LIVE:
+            run.told(run)
         with self._changed:
             self._changed.notify_all()
         return trains
@@ -357,6 +353,8 @@ class Scheduler:
             if isinstance(event, Evaluated):
                 work.history.record(event)
                 works.note_point(run, event, before_s + clock())
+                if event.epoch >= (run.rests_at or math.inf):
+                    self._turn(run, "running", "paused")
             if run.ended:
                 break
             if level:

@@ -55,7 +55,15 @@ class Work:
         return tuple(one for one in self.sets if one is not None)
 
 
-def set_out(run: Run, plan: Plan) -> TrainingState:
+def set_up(run: Run, network: Network, sets: Sets, plan: Plan | None) -> None:
+    """Give a new run what it trains with; a fork, which has a plan, where its replay begins."""
+    reached = _set_out(run, plan) if plan else TrainingState()
+    network = run.snapshot.copy() if plan else network
+    run.work = begin(run.course, network, sets, reached, run.history.copy(), run.watched)
+    run.recording = Recording(network, run.total_steps, run.step) if run.watched else None
+
+
+def _set_out(run: Run, plan: Plan) -> TrainingState:
     """Put a new run where its fork's replay begins; return what it goes on with."""
     run.course, run.origin, run.waypoints = plan.course, plan.origin, plan.inherited()
     way = plan.waypoint
@@ -74,9 +82,16 @@ def set_out(run: Run, plan: Plan) -> TrainingState:
 
 
 def begin(
-    course: Course, network: Network, sets: Sets, reached: TrainingState, history: History
+    course: Course,
+    network: Network,
+    sets: Sets,
+    reached: TrainingState,
+    history: History,
+    watched: bool = True,
 ) -> Work:
     """Return what the engine holds of a run that begins, or goes on where `reached` says.
+
+    watched: see `Run`.
 
     Raises ConfigError for images of two sizes.
     """
@@ -89,7 +104,7 @@ def begin(
     recipe = lineage.recipe_at(course, reached.step)
     return Work(
         network=network,
-        events=_events(recipe, network, sets, reached),
+        events=_events(recipe, network, sets, reached, watched),
         history=history,
         reached=reached,
         sets=sets,
@@ -99,14 +114,14 @@ def begin(
 
 
 def _events(
-    recipe: Recipe, network: Network, sets: Sets, reached: TrainingState
+    recipe: Recipe, network: Network, sets: Sets, reached: TrainingState, watched: bool
 ) -> Generator[Event, None, None]:
     """Return what trains a network by a recipe, from where `reached` says; its curves go on."""
     dataset, validation = sets
     config = recipe.config(dataset.count)
     settings.turn(network, config, reached.step)
     events = training(network, dataset, config, validation, reached)
-    return recorded(events, network, dataset, validation, state=reached)
+    return recorded(events, network, dataset, validation, state=reached) if watched else events
 
 
 def _images(recipe: Recipe, count: int) -> int:
@@ -121,7 +136,7 @@ def turn(run: Run, work: Work, recipe: Recipe) -> None:
     if not work.reached.step:  # it begins anew: what was measured is measured again
         work.network.training, work.history = (), History()
     work.reached.steps_per_call = None
-    work.events = _events(recipe, work.network, work.sets, work.reached)
+    work.events = _events(recipe, work.network, work.sets, work.reached, run.watched)
 
 
 def turn_as_asked(run: Run, work: Work) -> None:
@@ -151,7 +166,7 @@ def most_steps(run: Run, work: Work) -> int | None:
 def pass_by(run: Run, work: Work, busy_s: float) -> None:
     """Between two events: turn where the course says so, and keep the moment if it is due."""
     step = work.reached.step
-    if run.waypoints.due(step, busy_s):
+    if run.watched and run.waypoints.due(step, busy_s):
         run.waypoints.add(work.network, work.reached, busy_s, run.progress.seconds)
     while work.to_come and work.to_come[0].step <= step:
         leg, *later = work.to_come
@@ -175,10 +190,11 @@ def take_up(run: Run, bounds: Bounds) -> None:
     if run.step and known.get("data_digest") not in (None, dataset.digest):
         raise ConfigError(f"this run began with other images than {dataset.name} holds now")
     run.recipe.check(dataset, bounds)
-    if run.reached.step and not run.waypoints.kept:  # of an earlier time: it can be forked here
+    if run.watched and run.reached.step and not run.waypoints.kept:
+        # Of a run of an earlier time: it can be forked here.
         run.waypoints.add(network, run.reached, run.progress.busy_s, run.progress.seconds)
-    run.work = begin(run.course, network, sets, run.reached, run.history.copy())
-    if run.recording is None:  # what was kept of an earlier time holds its last weights alone
+    run.work = begin(run.course, network, sets, run.reached, run.history.copy(), run.watched)
+    if run.watched and run.recording is None:  # what was kept holds its last weights alone
         run.recording = Recording(network, run.total_steps, run.step)
     run.forget_place()
 

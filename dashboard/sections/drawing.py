@@ -10,6 +10,7 @@ from dashboard.components.drawing_pad import Sheet, drawing_pad
 from dashboard.present.outside import plain
 from dashboard.store.picturefile import read_picture
 from nnengine.data import framing
+from nnengine.data.paper import writing
 from nnengine.errors import EngineError
 
 PAD = "drawing-pad"
@@ -57,27 +58,30 @@ def from_file() -> np.ndarray | None:
     turn = state.get("draw.turn", 0)
     upload = st.file_uploader(
         "A picture of one digit, PNG or JPEG", key=f"draw.file.{turn}",
-        help="Dark on light or light on dark. Crop it to the digit and plain paper around it. "
+        help="Dark on light or light on dark, on plain paper. "
         "WebP, BMP, GIF and TIFF are read too.",
     )  # fmt: skip
     if upload is not None:
         try:
             with state.taken_up(upload) as (raw, _):
-                state.put("draw.picture", (upload.name, read_picture(upload.name, raw), None))
+                pixels = read_picture(upload.name, raw)
+                state.put("draw.picture", (upload.name, pixels, None, writing(pixels)))
         except EngineError as fault:
             text = str(fault)
             text = text if text.startswith(upload.name) else f"{upload.name}: {text}"
-            state.put("draw.picture", (upload.name, None, text))
+            state.put("draw.picture", (upload.name, None, text, None))
         state.put("draw.turn", turn + 1)
         st.rerun()
-    name, pixels, fault = state.get("draw.picture") or ("", None, None)
+    name, pixels, fault, written = state.get("draw.picture") or ("", None, None, None)
     if fault:
         st.error(plain(fault))
     if pixels is not None:
         # st.image has no alternative text, and its caption serves as one.
         st.image(pixels, caption=plain(name), width=280)
+        if written is not pixels:
+            st.caption("What lies around the paper or across it, as a desk or a line, is left out.")
         st.button("Remove picture", on_click=state.put, args=("draw.picture", None))
-    return pixels
+    return written
 
 
 def frame(pixels: np.ndarray | None) -> np.ndarray | None:

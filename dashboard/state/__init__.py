@@ -28,6 +28,7 @@ from .networks import (
     run_of,
     undo_finetuning,
 )
+from .searches import end_search, held_out_share, search, start_search
 from .session import (
     KEEP,
     address,
@@ -123,12 +124,14 @@ __all__ = [
     "current_run",
     "delete_kept",
     "drawing",
+    "end_search",
     "files",
     "finetuning_turn",
     "forget_everything",
     "fork_run",
     "get",
     "hide",
+    "held_out_share",
     "hides",
     "holdings",
     "in_page",
@@ -167,6 +170,7 @@ __all__ = [
     "run_of",
     "runs",
     "scheduler",
+    "search",
     "seem_light",
     "seem_turned",
     "set_widget",
@@ -175,6 +179,7 @@ __all__ = [
     "split_for",
     "start_fetch",
     "start_run",
+    "start_search",
     "take_turn",
     "taken_up",
     "test_set",

@@ -185,6 +185,8 @@ def beat() -> None:
     visit = this_visit()
     for run in visit.runs if visit else ():
         scheduler().touch(run)
+    if visit and visit.race:
+        visit.race.look()
 
 
 def notice() -> str | None:

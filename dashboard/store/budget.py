@@ -77,6 +77,9 @@ def _things(visit: Visit) -> Iterator[tuple[str, str, Parts]]:
         yield "Data", visit.named.train.name, _of_sets((visit.named.train, visit.named.test))
     for run in list(visit.runs):
         yield "Run", run.name, of_run(run)
+    if visit.race is not None:
+        every = [of_run(run) for run in visit.race.runs]
+        yield "Search", f"{len(every)} candidates", {k: n for one in every for k, n in one.items()}
     for entry in list(visit.networks.kept):
         yield "Network", entry.name, _of_entry(entry)
     if visit.mine:
@@ -359,3 +362,10 @@ def new_run_bytes(recipe: Recipe, data: Sequence[Dataset], visit: Visit) -> int:
     lists = dict(map(_lists_of, data)) | dict(_sampled_of(one, recipe) for one in data)
     listed = sum(n for where, n in lists.items() if where not in held)
     return copies * weights + new + listed + room_for(weights // 4)
+
+
+def new_search_bytes(recipes: Sequence[Recipe], data: Sequence[Dataset], visit: Visit) -> int:
+    """Return about how much a search takes whose candidates have these recipes."""
+    first, *others = sorted(recipes, key=lambda recipe: -recipe.cost(data[0]).parameters)
+    weights = sum((COPIES + _carried(one)) * 4 * one.cost(data[0]).parameters for one in others)
+    return new_run_bytes(first, data, visit) + weights

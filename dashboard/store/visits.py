@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dashboard.runs.race import Race
 from dashboard.runs.scheduler import Run, Scheduler, new_id
 from dashboard.store.arrivals import Arrivals
 from dashboard.store.budget import Budget
@@ -61,6 +62,7 @@ class Visit:
     kept: int = 0  # drawings ever kept: the number of the next
     # Results that pages look back on, with what they keep in memory, by name.
     pinned: dict[str, tuple[Parts, Any]] = field(default_factory=dict)
+    race: Race | None = None  # the search that was begun last
 
     @property
     def runs(self) -> list[Run]:
@@ -117,6 +119,8 @@ class Registry:
         """Forget a visit and all that belongs to it."""
         for run in visit.runs:
             self.scheduler.stop(run)
+        if visit.race is not None:
+            visit.race.stop()
         with self._lock:
             for token in (visit.reserved, *(run.id for run in visit.runs)):
                 self._by_token.pop(token, None)
@@ -164,6 +168,8 @@ class Registry:
             self.run_keeper.release(visit)
         for run in visit.runs:
             self.scheduler.abandon(run)
+        if visit.race is not None:
+            visit.race.stop()
 
     def visits(self) -> list[Visit]:
         """Return every visit."""
@@ -196,7 +202,8 @@ class Registry:
 
 
 def _is_empty(visit: Visit) -> bool:
-    return not (visit.files or visit.runs or visit.networks.kept or visit.named)
+    held = visit.files or visit.runs or visit.networks.kept or visit.named
+    return not (held or visit.race)
 
 
 def keep_big_blocks_apart() -> None:

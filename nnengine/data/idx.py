@@ -22,7 +22,7 @@ from .idxheader import IdxHeader, encode_header, read_header
 from .limits import MAX_BYTES, is_addressable
 from .sources import BinaryFile, Source, Stream, fault, left_in_place, opened
 
-LABELS_MAGIC, IMAGES_MAGIC = 0x0801, 0x0803
+LABELS_MAGIC, IMAGES_MAGIC, COLOURS_MAGIC = 0x0801, 0x0803, 0x0804
 
 _CHUNK = 1 << 18
 _UNSEEN_BYTES = 1 << 20  # memory set aside before anything shows that the promised bytes will come
@@ -306,7 +306,7 @@ class _Idx:
 
     @property
     def magic(self) -> int:
-        """2049 for labels, 2051 for images."""
+        """2049 for labels, 2051 for images, 2052 for those in colour."""
         return self._header.magic
 
     @property
@@ -366,12 +366,18 @@ class Idx1(_Idx):
 class Idx3(_Idx):
     """The images of an IDX file (uint8, count x height x width, magic 2051), immutable.
 
-    ``[i]`` gives one read-only uint8 image (height, width), a slice or index array several.
-    Raises FormatError for every other file, and says so when it is one of labels.
+    Those of a set in colour have a fourth side of three, red, green and blue (magic 2052).
+    ``[i]`` gives one read-only uint8 image (height, width) or (height, width, 3), a slice or index
+    array several. Raises FormatError for every other file, and says so when it is one of labels.
     """
 
     __slots__ = ()
     _magic = IMAGES_MAGIC
+
+    @classmethod
+    def _check_kind(cls, header: IdxHeader) -> None:
+        if header.magic != COLOURS_MAGIC or header.shape[3] != 3:
+            super()._check_kind(header)
 
     def __iter__(self) -> Iterator[np.ndarray]:
         return iter(self._data)

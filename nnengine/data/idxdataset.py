@@ -15,9 +15,9 @@ class IdxDataset:
     """An IDX file of images with its labels, as PyTorch's DataLoader reads data sets.
 
     images, labels: paths, gzip or not; read whole, once, and kept as bytes. An item is (image,
-    label): float32 (1, height, width) from 0 to 1 and a whole number, or what `transform` makes of
-    the image, uint8 (height, width), and `target_transform` of the label. Raises
-    FormatError as `read_idx` does.
+    label): float32 (1, height, width) from 0 to 1, of a set in colour (3, height, width), and a
+    whole number; or what `transform` makes of the image, uint8 (height, width) or (height, width,
+    3), and `target_transform` of the label. Raises FormatError as `read_idx` does.
     """
 
     def __init__(
@@ -37,7 +37,8 @@ class IdxDataset:
         """Return one image with its label; raises IndexError where there is none."""
         image, label = self.data.images[index], int(self.data.labels[index])
         if self.transform is None:
-            shown: Any = image[None] * np.float32(1 / 255)
+            planes = image[None] if image.ndim == 2 else image.transpose(2, 0, 1)
+            shown: Any = np.multiply(planes, np.float32(1 / 255), order="C")
         else:
             shown = self.transform(image.copy())  # theirs may write to it
         return shown, label if self.target_transform is None else self.target_transform(label)

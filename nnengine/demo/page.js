@@ -101,9 +101,34 @@
 
   // The answer ---------------------------------------------------------------------------
 
-  function look() {
+  // What is on the sheet. Firefox that resists fingerprinting tells stripes of a canvas: where what it
+  // tells is not what was drawn, the strokes are drawn here, by how far pixels lie within them.
+  function told() {
     const { data } = ink.getImageData(0, 0, sheet.width, sheet.height);
-    const image = engine.toImage(engine.grey(data, sheet.height, sheet.width));
+    const found = engine.grey(data, sheet.height, sheet.width), own = covered();
+    const apart = own.d.reduce((sum, v, i) => sum + Math.abs(v - found.d[i]), 0) / own.d.length;
+    return apart < 12 ? found : own;
+  }
+
+  function covered() {
+    const made = engine.plane(sheet.height, sheet.width), r = PEN / 2;
+    for (const stroke of strokes) stroke.forEach(([x1, y1], k) => {
+      const [x0, y0] = stroke[Math.max(k - 1, 0)], dx = x1 - x0, dy = y1 - y0;
+      const first = (a, b) => Math.max(0, Math.floor(Math.min(a, b) - r - 1));
+      const end = (a, b, most) => Math.min(most, Math.ceil(Math.max(a, b) + r + 1));
+      for (let y = first(y0, y1); y < end(y0, y1, made.h); y++)
+        for (let x = first(x0, x1); x < end(x0, x1, made.w); x++) {
+          const px = x + 0.5 - x0, py = y + 0.5 - y0, i = y * made.w + x;
+          const t = Math.min(Math.max((px * dx + py * dy) / (dx * dx + dy * dy || 1), 0), 1);
+          const cover = Math.min(r + 0.5 - Math.hypot(px - t * dx, py - t * dy), 1);
+          if (255 * cover > made.d[i]) made.d[i] = Math.round(255 * cover);
+        }
+    });
+    return made;
+  }
+
+  function look() {
+    const image = engine.toImage(told());
     return image && (height === 28 && width === 28 ? image : engine.fit(image, height, width));
   }
 

@@ -47,11 +47,11 @@ def measure(
 
 
 def diverged(step: int, epoch: float, loss: float, config: TrainingConfig) -> TrainingDiverged:
-    """Return the event that ends a run whose loss is no longer finite."""
+    """Return the event that ends a run whose loss is no longer finite; it advises a usual rate."""
+    rate = min(config.learning_rate / 10, 0.001 if config.optimizer.startswith("adam") else 0.1)
     advice = (
         f"the loss became {loss} at step {step:,}: the steps are too long; "
-        f"try a learning rate of {config.learning_rate / 10:g} instead of "
-        f"{config.learning_rate:g}"
+        f"try a learning rate of {rate:g} instead of {config.learning_rate:g}"
     )
     if config.optimizer in ("momentum", "nesterov"):
         advice += ", or less momentum"

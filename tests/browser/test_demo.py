@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 import nnengine
 from nnengine import Dataset, Network, TrainingConfig, demo, read_idx, training
 from nnengine.data import framing, pen
-from tests.browser.strokes import SEVEN, Stroke, draw_on, places_on
+from tests.browser.strokes import FALSIFIES, SEVEN, Stroke, draw_on, places_on
 
 PIXELS = "Array.from(document.getElementById('{}').getContext('2d').getImageData(0, 0, {}).data)"
 SHEET, SEEN = PIXELS.format("pad", "280, 280"), PIXELS.format("seen", "{}, {}")
@@ -201,6 +201,13 @@ def test_a_seven_drawn_with_the_mouse_is_answered_as_the_engine_answers_it(open_
     widths = [float(bar.get_attribute("style").split(":")[1].strip(" %;")) / 100
               for bar in page.locator("#bars .fill").all()]  # fmt: skip
     assert widths == pytest.approx(shares, abs=6e-5)
+
+
+def test_a_browser_that_falsifies_what_is_on_a_canvas_is_answered_by_the_strokes(open_demo):
+    page = open_demo(nnengine.shipped("original"))
+    page.evaluate(FALSIFIES)
+    draw(page, SEVEN)
+    assert "7" == first_word(page)
 
 
 def test_a_network_of_other_images_sees_the_drawing_at_their_size(open_demo):

@@ -12,7 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from nnengine import read_idx
 from tests.browser.conftest import settle
-from tests.browser.strokes import ODD, SEVEN, Stroke, draw_on
+from tests.browser.strokes import FALSIFIES, ODD, SEVEN, Stroke, draw_on
 
 ANSWERED_S = 10  # from opening the app to the answer
 
@@ -153,3 +153,10 @@ def test_a_finger_on_a_phone_draws_teaches_and_sees_all_of_it(visit):
     bars = page.get_by_role("img", name=re.compile("^Probability of each answer")).first
     box = bars.bounding_box()
     assert box["x"] >= 0 and box["x"] + box["width"] <= 390
+
+
+def test_a_browser_that_falsifies_what_is_on_a_canvas_is_answered_by_the_strokes(visit):
+    page = visit("/draw")
+    page.evaluate(FALSIFIES)
+    draw(page, SEVEN)
+    assert "7" == answer(page)

@@ -16,6 +16,7 @@ from ...errors import FormatError
 from ..dataset import MAX_CLASSES
 from ..framing import to_image
 from ..limits import MAX_ALL_PIXELS, MAX_PICTURE_BYTES
+from ..paper import writing
 from ..sources import Stream
 from .archive import Member
 from .classes import nothing_tells, told
@@ -88,8 +89,13 @@ def read_one(stream: Stream, request: Request) -> Contents:
     if pixels.ndim == 3:
         return _one_in_colour(pixels, request)
     if max(pixels.shape) > LARGEST_PX:
-        note = f"A picture of {pixels.shape[1]:,} x {pixels.shape[0]:,} pixels, framed as MNIST's."
-        return Contents(form="picture", images=frozen(to_image(pixels)[None]), notes=(note,))
+        high, wide = pixels.shape
+        notes = [f"A picture of {wide:,} x {high:,} pixels, framed as MNIST's."]
+        written = writing(pixels)
+        if written is not pixels:
+            notes.append("What lies around its paper or across it, as a desk, was left out.")
+        images = frozen(to_image(written)[None])
+        return Contents(form="picture", images=images, notes=tuple(notes))
     images = np.array(pixels[None])
     notes = made_light_on_dark(images)
     return Contents(form="picture", images=frozen(images), notes=tuple(notes))
