@@ -119,8 +119,9 @@ LIBRARIES = {
     # Locks, mostly; who starts threads: see NAMES.
     "threading": "dashboard/runs/race.py dashboard/runs/recording.py dashboard/runs/scheduler.py "
     "dashboard/store dashboard/state/session.py nnengine/fast/groups.py "
-    "nnengine/kernels/__init__.py nnengine/kernels/compiled/insides.py nnengine/kernels/compiled/scratch.py "
-    "nnengine/kernels/compiled/window_answers.py nnengine/storage/runfile.py",
+    "nnengine/kernels/__init__.py nnengine/kernels/compiled/insides.py "
+    "nnengine/kernels/compiled/scratch.py nnengine/kernels/compiled/window_answers.py "
+    "nnengine/storage/runfile.py",
 }
 # Who may say a name.
 NAMES = {
