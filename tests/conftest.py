@@ -166,16 +166,12 @@ def pytest_xdist_make_scheduler(config, log):
     """Give one process all that drives the app in browsers, and the others file by file.
 
     A server and a site are then started once, and what a module shares is made once. That part is
-    the longest, so pages of one's own, which hardly need either, are left to the others. What
-    measures time comes last and by one process: amid other files it waited, each time, until the
-    other process was done with its test, of a minute perhaps.
+    the longest, so pages of one's own, which hardly need either, are left to the others.
     """
     from xdist.scheduler import LoadScopeScheduling
 
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            if nodeid.endswith(ALONE):
-                return ALONE
             file = nodeid.split("::")[0]
             app = file.startswith("tests/browser/") and file != "tests/browser/test_demo.py"
             return "app" if app else file
@@ -192,9 +188,6 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     return argname if isinstance(val, bytes) and len(val) > 16 else None
 
 
-ALONE = "@alone"  # at the end of a test's name: all that the scheduler knows of it
-
-
 def measures_time(item) -> bool:
     return item.get_closest_marker("alone") is not None
 
@@ -202,9 +195,6 @@ def measures_time(item) -> bool:
 def pytest_collection_modifyitems(items) -> None:
     """Leave for the end what waits for other processes to come to theirs."""
     items.sort(key=measures_time)
-    if WORKER in os.environ:
-        for item in filter(measures_time, items):
-            item._nodeid += ALONE  # as xdist itself has it for --dist loadgroup
 
 
 @pytest.hookimpl(wrapper=True)

@@ -92,7 +92,7 @@ def _curve_spec(
         xaxis=axis(_ACROSS[x], rangemode="tozero"),
         yaxis=axis(
             "Accuracy" if percent else "Loss",
-            tickformat=".0%" if percent else "~g",
+            tickformat="~%" if percent else "~g",  # of 9.5 % nothing is cut off
             rangemode="normal" if percent else "tozero",
             **({} if begun else {"range": [0, 1]}),  # Plotly's own would go from -100 to 400 %
         ),

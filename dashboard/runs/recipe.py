@@ -130,7 +130,8 @@ class Recipe:
         activation = SETTINGS["activation"].say(self.activation)
         optimizer = SETTINGS["optimizer"].say(self.optimizer)
         batch = "full batch" if self.batch_size is None else f"batches of {self.batch_size:,}"
-        length = f"{self.epochs:,} epochs" if self.epochs else f"{self.iterations:,} iterations"
+        count, what = (self.epochs, "epoch") if self.epochs else (self.iterations, "iteration")
+        length = f"{count:,} {what}{'s' * (count != 1)}"
         schedule = SETTINGS["schedule"].say(self.schedule).lower()
         falling = {"constant": "", "cosine": " falling to zero"}
         rate = f"{optimizer} at rate {self.learning_rate:g}"

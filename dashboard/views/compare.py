@@ -7,9 +7,11 @@ import streamlit as st
 from dashboard import state
 from dashboard.sections import compare_change, compare_runs, live
 
-# On a phone the table is wider than the page: it moves by itself, and the page does not.
-TABLE = (
+# On a phone the table is wider than the page: it moves by itself, and the page does not. The names
+# of runs stand above the ways to draw them there.
+NARROW = (
     "<style>.st-key-compare-table { overflow-x: auto }"
+    "div:has(> .st-key-compare-chosen) { min-width: min(100%, 20rem) }"
     ".st-key-compare-table .nn-table { min-width: 40rem }"
     ".st-key-compare-table .nn-table td, .st-key-compare-table .nn-table th"
     " { overflow-wrap: normal }</style>"
@@ -41,9 +43,9 @@ def page() -> None:
         empty()
         return
     drawn = situation()
-    st.html(TABLE)
+    st.html(NARROW)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        with st.container(width="stretch"):
+        with st.container(width="stretch", key="compare-chosen"):
             chosen = compare_runs.choose(runs)
         with st.container(width="content"):
             x = compare_runs.across()
