@@ -130,7 +130,7 @@ def test_no_runs_make_an_empty_chart():
 
 def test_before_its_first_point_a_chart_goes_from_nothing_to_all():
     empty = figures.curves([("a", History())], "accuracy").layout.yaxis
-    assert ((0, 1), ".0%") == (empty.range, empty.tickformat)
+    assert ((0, 1), "~%") == (empty.range, empty.tickformat)
     assert figures.curves([("a", history(1))], "accuracy").layout.yaxis.range is None
 
 
