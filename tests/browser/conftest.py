@@ -33,7 +33,7 @@ FLAGS = (
 ).split()
 NOWHERE = "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"
 START_S = 60
-OPENED_S = 90  # a tab is waited for; what it takes is measured by benchmarks/opening.py
+OPENED_S = 180  # a tab is waited for; what it takes is measured by benchmarks/opening.py
 
 
 def pytest_collection_modifyitems(items) -> None:

@@ -59,6 +59,8 @@ def test_a_run_whose_server_is_killed_goes_on_from_its_page_to_the_same_bits(
         page.get_by_role("button", name="Start training").click()
         # What is kept is renewed when a run pauses and goes on: nobody waits for its time.
         page.get_by_role("button", name="Pause", exact=True).click()
+        expect(page.get_by_role("button", name="Resume", exact=True)).to_be_visible(timeout=SLOW_MS)
+        settle(page)
         page.get_by_role("button", name="Resume", exact=True).click()
         expect(page.get_by_role("button", name="Pause", exact=True)).to_be_visible(timeout=SLOW_MS)
         (token,) = parse_qs(urlsplit(page.url).query)["run"]

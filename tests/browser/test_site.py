@@ -130,7 +130,7 @@ def test_a_recipe_in_a_link_trains_on_published_files_and_the_model_is_the_same_
     link = page.get_by_label("Link to this recipe", exact=True)
     expect(link).to_have_value(re.compile(f"^{site}/train\\?data=digits&hidden=12&.*&seed=41"))
     train_on_files(page, mnist_files)
-    tests = tests_of(mnist_files)
+    tests = of_tests(mnist_files)
     download_and_compare(page, tests, tmp_path)
     restore_and_compare(page, tests, tmp_path)
 
@@ -165,7 +165,7 @@ def train_on_files(page: Page, files: dict[str, Path]) -> None:
     expect(page.get_by_text(re.compile(f"^Computed by {by} kernels"))).to_be_visible()
 
 
-def tests_of(files: dict[str, Path]) -> list[str]:
+def of_tests(files: dict[str, Path]) -> list[str]:
     """Return the two files of test images, as the command line wants them."""
     return [str(files[f"test_{kind}"]) for kind in ("images", "labels")]
 
