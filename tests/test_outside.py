@@ -151,6 +151,9 @@ WORDS = {
     "sections/augment_form.py": "label | *CHOICES | OWN | anew | amount.label | amount.sentence",
     "sections/chooser.py": "list(titles) | entry.summary | again | "
     "'\\n'.join((f'- {link}' for link in links))",
+    "sections/compare_change.py": "_replay(run, step, changes) | row.label | row.help | before",
+    "sections/compare_runs.py": "list(ACROSS)",
+    "sections/doctor.py": "'\\n'.join((f'- {plain(figure)}' for figure in finding.evidence))",
     "sections/drawing.py": "BY_HAND | FROM_FILE",
     "sections/evaluation.py": "name | judged.source | value",
     "sections/file_cards.py": "packed | what | question.undo",
@@ -161,10 +164,14 @@ WORDS = {
     "sections/recipe_form.py": "shape | length | against | about",
     "sections/recipe_fields.py": "BENEATH['name'] | SWITCHES[name].label | "
     "list(SWITCHES[name].options) | row.label | row.help",
+    "sections/rewind.py": "of | part | asked.drawn | strip.count | rewinding.about(step, "
+    "run.total_steps, images / max(each, 1), words.size(moments.size(number)), "
+    "words.size(moments.packed_bytes), len(moments))",
     "sections/robustness.py": "kind.title | kind.sentence | kind.name",
     "sections/layer_weights.py": "tall | wide",
-    "sections/run_panel.py": "colour | label",
+    "sections/run_panel.py": "colour | label | row.label | said",
     "sections/saving.py": "kind | formats | demos",
+    "sections/search_form.py": "row.label | list(ABOUT) | ABOUT[way] | said | share | label",
     "sections/set_images.py": "NUMBERS",
     "sections/sharing.py": "list(words) | measured | BENEATH['share']",
     "sections/unit_weights.py": "kind",

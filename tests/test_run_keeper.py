@@ -224,9 +224,9 @@ def test_a_run_that_rests_or_has_ended_comes_back_with_its_moments(files):
 
 def test_a_store_without_room_for_moments_keeps_the_run_without_them(files, monkeypatch):
     first = Server()
-    run = first.train(first.start(first.visitor(**files), QUICK))
     monkeypatch.setattr(runwriter, "_moments", lambda made: bytes(10_000_000))
     first.keeper._opened().most_bytes = 5_000_000
+    run = first.train(first.start(first.visitor(**files), QUICK))
     first.look()
     first.is_killed()
     again = back(Server(), run)
