@@ -157,6 +157,7 @@ WORDS = {
     "sections/drawing.py": "BY_HAND | FROM_FILE",
     "sections/evaluation.py": "name | judged.source | value",
     "sections/file_cards.py": "packed | what | question.undo",
+    "sections/no_data.py": "why",
     "sections/questions.py": "question.title | question.why | way | words",
     "sections/guard.py": "' or '.join(about)",
     "sections/kept_here.py": "lost",
@@ -164,7 +165,7 @@ WORDS = {
     "sections/recipe_form.py": "shape | length | against | about",
     "sections/recipe_fields.py": "BENEATH['name'] | SWITCHES[name].label | "
     "list(SWITCHES[name].options) | row.label | row.help",
-    "sections/rewind.py": "of | part | asked.drawn | strip.count | rewinding.about(step, "
+    "sections/rewind.py": "of | part | asked.drawn | rewinding.about(step, "
     "run.total_steps, images / max(each, 1), words.size(moments.size(number)), "
     "words.size(moments.packed_bytes), len(moments))",
     "sections/robustness.py": "kind.title | kind.sentence | kind.name",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
@@ -15,6 +16,7 @@ from dashboard.present.rewinding import lapses, learnt, right_for_good
 from dashboard.present.words import size
 from dashboard.runs import address
 from dashboard.runs.bounds import Bounds
+from dashboard.runs.lineage import Leg
 from dashboard.runs.recipe import Recipe
 from dashboard.state.sets import sets_of
 from nnengine.storage import links
@@ -127,7 +129,7 @@ def test_a_link_to_a_moment_trains_the_run_anew_to_the_same_bits_and_opens_there
     assert ("7", run.snapshot.training[-1]["data_digest"][:16]) == (said["moment"], said["digest"])
 
     other = new_visit(files_of(stripes))
-    at = AppTest.from_file(str(APP), default_timeout=60)
+    at = AppTest.from_file(str(APP), default_timeout=240)
     at.query_params["run"] = other.reserved
     for name, value in said.items():
         at.query_params[name] = value
@@ -144,10 +146,25 @@ def test_a_link_to_a_moment_trains_the_run_anew_to_the_same_bits_and_opens_there
     np.testing.assert_array_equal(run.snapshot.theta, mine.snapshot.theta)
 
 
+def test_a_link_says_the_data_that_the_run_learnt_from_whatever_is_in_hand_now(page, run):
+    visit = state.registry().find(run.id)
+    visit.run_sources[run.id], visit.source = state.BUILT_IN, state.FILES
+    link = component(page.run(), "moment.link")["link"]
+    assert [state.BUILT_IN] == parse_qs(urlsplit(link).query)["data"]
+
+
+def test_a_run_whose_settings_were_changed_on_its_way_is_no_recipe_to_be_linked(page, run):
+    run.course = (*run.course, Leg(3, replace(run.recipe, learning_rate=0.5)))
+    page.run()
+    assert "it cannot be trained anew from a link" in words(page)
+    with pytest.raises(AssertionError, match="no component"):
+        component(page, "moment.link")
+
+
 def test_a_link_whose_data_are_others_says_so(stripes):
     images, labels = stripes
     visit = new_visit(files_of((255 - images, labels)))
-    at = AppTest.from_file(str(APP), default_timeout=60)
+    at = AppTest.from_file(str(APP), default_timeout=240)
     at.query_params["run"] = visit.reserved
     at.query_params["moment"], at.query_params["digest"] = "3", "0123456789abcdef"
     at.query_params["seed"] = "4"

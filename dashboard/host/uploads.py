@@ -1,8 +1,9 @@
 """Uploads: how a dropped file reaches the page without being copied on its way.
 
 Streamlit gives every page that draws an uploader a deep copy of what lies in it (1.62 to 1.67). Of
-47 MB it takes as much memory again, and 0.07 s in which no other page is drawn. The bytes never
-change, and a file that shares them makes its own when it is written to.
+47 MB it takes as much memory again, and 0.07 s in which no other page is drawn (`copy.deepcopy`
+of such a file, on a Xeon). The bytes never change, and a file that shares them makes its own when
+it is written to.
 """
 
 from __future__ import annotations

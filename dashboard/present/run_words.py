@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from nnengine.training import History
+from typing import Any
 
 
 def cost(cost: Mapping[str, Any], data: Mapping[str, Any], share: float | None) -> str:
@@ -64,7 +61,7 @@ def about(seconds: float) -> str:
     return f"about {step * round(seconds / step)} s"
 
 
-def curve(shown: Sequence[tuple[str, History]], metric: str) -> str:
+def curve(shown: Sequence[tuple[str, Any]], metric: str, across: str = "step") -> str:
     """Return a chart of one metric as a screen reader says it: the latest value of each curve."""
     parts = []
     for name, history in shown:
@@ -73,12 +70,13 @@ def curve(shown: Sequence[tuple[str, History]], metric: str) -> str:
             if value is not None:
                 number = percent(value) if metric == "accuracy" else f"{value:.4f}"
                 parts.append(f"{name}, {words}: {number}")
-    return f"{metric.capitalize()} by step. " + ("; ".join(parts) or "No points yet") + "."
+    return f"{metric.capitalize()} by {across}. " + ("; ".join(parts) or "No points yet") + "."
 
 
 def marks(found: Sequence[tuple[float, int, str]], across: str = "step") -> str:
     """Return what a chart's marks say, for a screen reader; across: what its x axis counts."""
-    said = "; ".join(f"{words} from {across} {at:,.4g} on" for at, _, words in found)
+    one = across.removesuffix("s")  # "seconds" are many, and a place is one of them
+    said = "; ".join(f"{words} from {one} {at:,.4g} on" for at, _, words in found)
     return f" On the way: {said}." if said else ""
 
 

@@ -318,7 +318,8 @@ class Scheduler:
         if not told or not (run.ended or works.packs_now(run, max(self.busy(), 1))):
             return
         if not self.threaded:
-            told.pack(0 if run.ended else 1)
+            if not run.ended:
+                told.pack(1)
         elif run.ended:
             in_background(lambda: told.pack(wait=True), "moments")
         elif not told.packing:

@@ -58,7 +58,7 @@ def race(chosen: Sequence[Run], x: str) -> None:
     for column, metric in zip(st.columns(2), ("accuracy", "loss"), strict=True):
         with column, st.container(border=True):
             st.markdown(f"**{metric.capitalize()}**")
-            said = run_words.curve(told, metric) + run_words.marks(marks, x.rstrip("s"))
+            said = run_words.curve(told, metric, x) + run_words.marks(marks, x)
             live_plot(
                 figures.curve_text(told, metric, x, marks), key=f"compare.{metric}",
                 height=_CHART_PX, label=said,

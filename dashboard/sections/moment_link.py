@@ -35,20 +35,31 @@ def offer(run: Run, network: Network, step: int) -> None:
     if state.hides("share"):
         return
     with st.expander("Link to this moment", icon=":material/share:"):
-        record = run.snapshot.training[-1] if run.snapshot.training else {}
-        digest = str(record.get("data_digest", ""))[:MOST_DIGEST]
-        source = state.source()
-        data = None if source in (state.FILES, state.MINE) else source
-        link_box(
-            f"train?{address.link(run.recipe, data, moment=(step, digest))}", key="moment.link",
-            label="Link to this moment of the run",
-        )  # fmt: skip
-        st.caption(
-            "Holds recipe, seed and the digest of the data. Whoever opens it trains the run anew "
-            "on their own machine, with the same data and kernels to the same bits, and sees this "
-            "step." + ("" if data else " Your data are not in it: they need the same files.")
-        )
+        if len(run.course) == 1:
+            _as_recipe(run, step)
+        else:
+            st.caption(
+                "This run's settings were changed on its way, and a link holds one recipe: it "
+                "cannot be trained anew from a link."
+            )
         _with_weights(run, network, step)
+
+
+def _as_recipe(run: Run, step: int) -> None:
+    """Offer the moment as the run's recipe and data, to be trained up to there."""
+    record = run.snapshot.training[-1] if run.snapshot.training else {}
+    digest = str(record.get("data_digest", ""))[:MOST_DIGEST]
+    source = state.source_of(run)
+    data = None if source in (state.FILES, state.MINE) else source
+    link_box(
+        f"train?{address.link(run.recipe, data, moment=(step, digest))}", key="moment.link",
+        label="Link to this moment of the run",
+    )  # fmt: skip
+    st.caption(
+        "Holds recipe, seed and the digest of the data. Whoever opens it trains the run anew on "
+        "their own machine, with the same data and kernels to the same bits, and sees this step."
+        + ("" if data else " Your data are not in it: they need the same files.")
+    )
 
 
 def _with_weights(run: Run, network: Network, step: int) -> None:

@@ -21,11 +21,13 @@ from dashboard.sections import live, moment_link
 from dashboard.sections.curves import MARK
 from dashboard.sections.drawing import PAD, frame
 from dashboard.sections.robustness import examination
+from dashboard.sections.way import draw_strip
 from nnengine.core.metrics import confusion_matrix
 from nnengine.core.network import Network
 from nnengine.errors import EngineError
 
 UNITS, COLUMNS = 24, 12  # of the first layer, as images
+TILE_PX = 48  # of a unit, or a map
 # Images that the matrix is of, in a third of a second at the slowest: a tab has one core, and a
 # convolution takes as long as thirty dense layers.
 JUDGED, JUDGED_SLOWLY = 10_000, 1_000
@@ -156,7 +158,7 @@ def _weights(network: Network, last: Network) -> None:
     tiles(
         pictures.palette_png(pictures.sheet(levels, columns=columns), dark=dark),
         columns=columns, shape=levels.shape[1:], captions=[""] * len(chosen),
-        labels=[one.sentence for one in chosen], tile_px=48, key="rewind.weights",
+        labels=[one.sentence for one in chosen], tile_px=TILE_PX, key="rewind.weights",
         label=f"Incoming weights of {len(chosen)} {units.kind_of_units(network, layer).lower()}s",
     )  # fmt: skip
     if len(everyone) > len(chosen):
@@ -225,15 +227,7 @@ def _maps(network: Network, image: np.ndarray) -> None:
     """Show what layers with maps make of the image."""
     dark = st.context.theme.type == "dark"
     for strip in maps.strips(network, image, maps.few_of_each(network)):
-        st.markdown(f"**{plain(strip.stage.name)}** · {strip.count}")
-        columns = min(COLUMNS, len(strip.places))
-        tiles(
-            pictures.palette_png(pictures.sheet(strip.levels, columns=columns), dark=dark),
-            columns=columns, shape=strip.levels.shape[1:], captions=[""] * len(strip.places),
-            labels=[f"{name} behind {strip.stage.name}" for name in strip.names],
-            label=f"What {strip.stage.name} makes of the image", tile_px=48,
-            key=f"rewind.maps.{strip.stage.layer}",
-        )  # fmt: skip
+        draw_strip(strip, f"rewind.maps.{strip.stage.layer}", dark, TILE_PX)
 
 
 # Who is asked about what -----------------------------------------------------------------

@@ -43,7 +43,7 @@ def tried(race: Race) -> None:
     st.markdown(f"## Accuracy of the best {len(best)}" if len(best) < len(shown) else "## Accuracy")
     live_plot(
         figures.curves(curves, "accuracy", x="epoch"), key="search.curves",
-        label=run_words.curve(curves, "accuracy"),
+        label=run_words.curve(curves, "accuracy", "epoch"),
     )  # fmt: skip
 
 

@@ -76,7 +76,7 @@ def _passage(network: Network, image: np.ndarray, chosen: int, key: str) -> None
         stage = maps.stages(network)[chosen - 1]
         wanted = [(stage, pager("Maps", stage.maps, key=f"{key}.page.{stage.layer}"))]
     for strip in maps.strips(network, image, wanted):
-        _strip(strip, f"{key}.{strip.stage.layer}", dark, large=bool(chosen))
+        draw_strip(strip, f"{key}.{strip.stage.layer}", dark, LARGE_PX if chosen else TILE_PX)
 
 
 def _seen(image: np.ndarray, key: str) -> None:
@@ -88,7 +88,8 @@ def _seen(image: np.ndarray, key: str) -> None:
     )  # fmt: skip
 
 
-def _strip(strip: maps.Strip, key: str, dark: bool, *, large: bool) -> None:
+def draw_strip(strip: maps.Strip, key: str, dark: bool, tile_px: int) -> None:
+    """Show what each map of a layer makes of the image."""
     st.markdown(f"**{strip.stage.name}** · {strip.count}")
     columns = min(COLUMNS, len(strip.places))
     tiles(
@@ -96,5 +97,5 @@ def _strip(strip: maps.Strip, key: str, dark: bool, *, large: bool) -> None:
         columns=columns, shape=strip.levels.shape[1:], captions=[""] * len(strip.places),
         labels=[f"{name} behind {strip.stage.name}" for name in strip.names],
         label=f"What {strip.stage.name} makes of the image", key=key,
-        tile_px=LARGE_PX if large else TILE_PX,
+        tile_px=tile_px,
     )  # fmt: skip

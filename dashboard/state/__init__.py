@@ -92,7 +92,7 @@ from .sets import (
     turn_file,
     use_source,
 )
-from .training import current_run, fork_run, runs, split_for, start_run
+from .training import current_run, fork_run, runs, source_of, split_for, start_run
 
 Refused = ConfigError  # what a page may catch and show
 
@@ -175,6 +175,7 @@ __all__ = [
     "seem_turned",
     "set_widget",
     "source",
+    "source_of",
     "sources",
     "split_for",
     "start_fetch",

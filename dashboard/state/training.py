@@ -84,6 +84,12 @@ def _start(
     return run
 
 
+def source_of(run: Run) -> str | None:
+    """Return where a run's data came from, as `source` says it; None where nobody knows."""
+    visit = this_visit()
+    return visit.run_sources.get(run.id) if visit else None
+
+
 def _sets_again(visit: Visit, run: Run, recipe: Recipe, place: str | None) -> Sets:
     """Return what a run learns from and is judged by, for another one by this recipe.
 

@@ -5,22 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import state
-from dashboard.sections import live, search_form, search_table
+from dashboard.sections import live, no_data, search_form, search_table
 
 TICK_S = 1.0
-
-
-def empty() -> None:
-    """Lead to the Data page, or take the built-in digits."""
-    with st.container(border=True):
-        st.markdown("## No training data yet")
-        st.write("A search trains networks on images with their labels, and there are none yet.")
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.button(
-                "Use the built-in digits", type="primary", key="search.digits",
-                on_click=state.use_source, args=(state.BUILT_IN,),
-            )  # fmt: skip
-            st.page_link("views/data.py", label="Choose data", icon=":material/database:")
 
 
 def what_happens() -> None:
@@ -57,7 +44,10 @@ def page() -> None:
     data = state.training_set()
     if data is None:
         if state.search() is None:
-            empty()
+            no_data.no_data(
+                "A search trains networks on images with their labels, and there are none yet.",
+                "search.digits",
+            )
         else:
             found()
         return

@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.host.tab import IN_TAB
-from dashboard.sections import doctor, live, recipe_form, rewind, run_panel, sharing
+from dashboard.sections import doctor, live, no_data, recipe_form, rewind, run_panel, sharing
 from dashboard.sections.run_list import run_list
 
 # On a tablet a third of the page is too narrow for fields with buttons.
@@ -65,7 +65,11 @@ def main() -> None:
     """Draw the page: the empty state, or run, recipe and earlier runs."""
     run, data = state.current_run(), state.training_set()
     if run is None and data is None:
-        empty()
+        no_data.no_data(
+            "A network learns from images with their labels, and your files hold none that can be "
+            "used yet. The Data page says why; the built-in digits need no file.",
+            "use.digits",
+        )
         return
     drawn = situation()  # before anything is: what changes from here on draws the page anew
     st.html(WIDE_ENOUGH)
@@ -86,22 +90,6 @@ def main() -> None:
         recipe_form.recipe_form(data)
         if data is not None:
             sharing.share_recipe(recipe_form.recipe_or_none())
-
-
-def empty() -> None:
-    """Lead to the Data page, or take the built-in digits."""
-    with st.container(border=True):
-        st.markdown("## No training data yet")
-        st.write(
-            "A network learns from images with their labels, and your files hold none that can be "
-            "used yet. The Data page says why; the built-in digits need no file."
-        )
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.button(
-                "Use the built-in digits", type="primary", key="use.digits",
-                on_click=state.use_source, args=(state.BUILT_IN,),
-            )  # fmt: skip
-            st.page_link("views/data.py", label="Choose data", icon=":material/database:")
 
 
 def what_happens() -> None:

@@ -15,9 +15,9 @@ from .thresholds import THRESHOLDS as T
 class Finding:
     """One thing that is wrong with a run.
 
-    name: a word for it, as in `NAMES`. sentence: what it is, in plain words. evidence: the figures
-    it is told by, one a line. remedy: what should mend it, in words. change: the same as settings
-    of a run by name; empty where the data have to be mended.
+    name: a word for it, such as dead_units. sentence: what it is, in plain words. evidence: the
+    figures it is told by, one a line. remedy: what should mend it, in words. change: the same as
+    settings of a run by name; empty where the data have to be mended.
     """
 
     name: str

@@ -24,17 +24,21 @@ def add(commands: Any) -> None:
     )
 
 
-def found(trained: Network) -> list[dict[str, Any]]:
-    """Return the findings about a network's last run, the cause first."""
-    record = trained.training[-1] if trained.training else {}
+def found(record: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the findings about a run by its record, the cause first."""
     return [finding.as_dict() for finding in doctor.examine(record)]
+
+
+def last_record(trained: Network) -> dict[str, Any]:
+    """Return what a network remembers of its last run, nothing of one that was never trained."""
+    return dict(trained.training[-1]) if trained.training else {}
 
 
 def _doctor(arguments: argparse.Namespace) -> None:
     (word,) = emptied([arguments.file])
     record = _record(word)
     try:
-        findings = [finding.as_dict() for finding in doctor.examine(record)]
+        findings = found(record)
     except FormatError as fault:
         raise FormatError(f"{word}: {fault}") from None
     history = record["history"]
@@ -54,5 +58,4 @@ def _record(word: Word) -> dict[str, Any]:
     if isinstance(word, str) and not exists(word):
         with Store() as store:
             return store.run(word, "").record
-    trained = network(word)
-    return dict(trained.training[-1]) if trained.training else {}
+    return last_record(network(word))

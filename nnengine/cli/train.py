@@ -24,7 +24,7 @@ from ..training.rates import rising, suggested, trying
 from ..training.settings import SETTINGS
 from . import report
 from .data import Righting, train_data, untangled
-from .doctor import found
+from .doctor import found, last_record
 from .ends import Stopped, held, note, told
 from .files import emptied, keep_apart
 from .keeping import CHECKPOINT, EVERY_S, Kept
@@ -135,13 +135,14 @@ def go(run: Kept, record: Recorded | None, arguments: argparse.Namespace) -> Non
         final = _run(run, record, signals)
         seconds = time.perf_counter() - started
         run.finish()
+    known = last_record(run.network)
     result = _result(run, final) | {
         "seconds": round(seconds, 3),
         "images_per_second": round((final.epoch * count - begun) / seconds),
         "resumed_at": run.resumed_at,
         "out": run.out,
         "run": record and record.run,
-        "findings": found(run.network),
+        "findings": found(known) if "signals" in known else [],  # an earlier version kept none
     }
     if arguments.profile:
         last = run.network.training[-1]

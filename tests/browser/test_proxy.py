@@ -121,7 +121,7 @@ def test_the_app_works_behind_the_proxy_and_its_policy_forbids_nothing_of_it(
     upload(page, band_files)
     expect(page.get_by_text("900").first).to_be_visible(timeout=30_000)
     expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible(timeout=30_000)
-    for name in ("Train", "Weights", "Fragility", "Models", "About"):
+    for name in ("Train", "Compare", "Search", "Weights", "Fragility", "Models", "About"):
         go(page, name)
     go(page, "Draw")
     draw(page, SEVEN)
