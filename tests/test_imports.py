@@ -38,7 +38,7 @@ ENGINE = {
     "training/__init__": "core data errors fast kernels training",
     "storage": "core data errors renamed training",
     "exchange": "_version core data errors storage training",
-    "analysis": "core data errors kernels",
+    "analysis": "core data errors kernels models",
     "fitting": "core data errors fast training",
     "estimator": "core data errors fitting training",
     "searching": "core data errors training training/__init__",
