@@ -44,7 +44,7 @@ ENGINE = {
     "searching": "core data errors training training/__init__",
     "compat": "core data errors renamed storage training/__init__",
     "models": "core errors storage",
-    "demo": "_version analysis core errors",
+    "demo": "_version analysis core errors models",
     "notebook": "core data training",
     "__init__": "_version compat core data data/catalogue early errors exchange models notebook "
     "renamed storage training training/__init__",
