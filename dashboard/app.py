@@ -16,10 +16,12 @@ if ROOT not in sys.path:
 
 import streamlit as st  # noqa: E402
 
-from dashboard.host import tab, uploads  # noqa: E402
+from dashboard.host import flushing, tab, uploads  # noqa: E402
 
 tab.repair()  # before the first component is made
 uploads.share_bytes()
+if not tab.IN_TAB:
+    flushing.in_turn()
 
 from dashboard import state  # noqa: E402
 from dashboard.present.outside import plain  # noqa: E402
