@@ -150,7 +150,7 @@ def decoded(
         notes.append(
             f"In colour they would need more than {request.max_bytes:,} bytes: they became grey."
         )
-    left_out = [member for member, good in zip(members, whole, strict=True) if not good]
+    left_out = [members[at] for at in np.flatnonzero(~whole).tolist()]
     images = images[whole] if left_out else images
     if turned:
         notes.append(f"{turned:,} photographs lie as their files say: they were put upright.")
