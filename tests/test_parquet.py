@@ -208,8 +208,8 @@ def test_without_pyarrow_it_is_said_what_to_install(monkeypatch):
 def test_pictures_are_unpacked_a_batch_at_a_time_within_twice_the_sets_bytes(tmp_path):
     """Beyond the set itself, of a process that has read such a table before."""
     images = [{"bytes": png(x), "path": None} for x in IMAGES] * 100
-    for name, count in (("small", 20), ("train", len(images))):
-        columns = {"image": images[:count], "label": np.tile(LABELS, 100)[:count]}
+    for name, rows in (("small", 20), ("train", len(images))):
+        columns = {"image": images[:rows], "label": np.tile(LABELS, 100)[:rows]}
         (tmp_path / f"{name}.parquet").write_bytes(table(columns, use_dictionary=False))
     words = [sys.executable, "benchmarks/reading_formats.py", "--hold", tmp_path / "train.parquet"]
     said = subprocess.run(words, cwd=ROOT, check=True, capture_output=True, text=True).stdout

@@ -300,10 +300,14 @@ def test_the_data_page_says_where_files_that_are_a_class_each_go():
 # What is no data set is called what it is --------------------------------------------------
 
 
+SVG = b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"/>'
 FOREIGN = {
     "mnist.pkl.gz": (gzip.compress(pickle.dumps([1, 2], 2)), "a Python pickle"),
     "old.pkl": (pickle.dumps([np.zeros(2)], 0), "a Python pickle"),
     "page.gz": (b"<!DOCTYPE html><html>", "an HTML page: the download gave a web page"),
+    "seven.svg": (SVG, "an SVG picture"),
+    "ragged.npy": (npy(np.array([IMAGES[0], [1]], object)), "Python objects, as arrays of unequal"),
+    "fields.npy": (npy(np.zeros(9, [("image", "u1", 784), ("label", "u1")])), "fields with names"),
     "a.7z": (b"7z\xbc\xaf\x27\x1c\x00\x04" + bytes(90), "a 7z archive: unpack it"),
     "photo.heic": (HEIC, "a HEIC picture.*Most Compatible"),
     "twice.gz": (gzip.compress(gzip.compress(b"1")), "gzip inside gzip"),
@@ -351,7 +355,7 @@ def test_an_avif_is_named_and_not_opened():
     else:
         raw = png(IMAGES[0], "AVIF")
     for given in (zipped({f"{k}/{k}.avif": raw for k in range(3)}), raw):
-        with pytest.raises(FormatError, match="a AVIF picture, which is not read here"):
+        with pytest.raises(FormatError, match="an AVIF picture, which is not read here"):
             readers.read_images(given)
 
 

@@ -66,7 +66,8 @@ def opened(
         kept, scans = essential(raw)
         kind = kind_of(raw)
         if kind is not None and kind not in kinds:
-            raise FormatError(f"a {kind} picture, which is not read here: save it as PNG")
+            article = "an" if kind == "AVIF" else "a"
+            raise FormatError(f"{article} {kind} picture, which is not read here: save it as PNG")
         if kind == "WEBP" and "WEBP" in kinds:  # its decoder sets memory aside as it is opened
             _check_size(*_webp_size(raw), most, scans)
         with image.open(io.BytesIO(kept), formats=[kind] if kind in kinds else DRAWN) as picture:
