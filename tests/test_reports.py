@@ -371,6 +371,22 @@ def test_a_picture_of_another_kind_is_a_drawing_too(kind):
         read_picture("photo.heic", HEIC)
 
 
+@pytest.mark.parametrize("times", [2, 9])  # kept as it is, and framed
+def test_one_picture_of_12_bits_in_16_is_no_blank_one(times):
+    from dashboard.store.picturefile import read_picture
+
+    sheet = np.kron(IMAGES[0], np.ones((times, times), np.uint8))
+    raw = png(sheet.astype(np.uint16) * 16)
+    assert np.array_equal(sheet, read_picture("deep.png", raw)[..., 0])
+    found, plain = readers.read_images(raw), readers.read_images(png(sheet))
+    assert np.array_equal(plain.images, found.images) and found.images.any()
+
+
+def test_one_picture_without_ink_is_said_to_be_blank():
+    found = readers.read_images(png(np.full((99, 99), 200, np.uint8)))
+    assert not found.images.any() and "it counts as blank" in found.notes[-1]
+
+
 def test_a_small_png_is_read_as_pillow_opens_it_whatever_is_done_to_it():
     """Plain ones go through Pillow's decoder alone; what is odd is opened, and told there."""
     image_module = pytest.importorskip("PIL.Image", reason="Pillow is not installed")

@@ -243,7 +243,7 @@ class _Members(Sequence[Member]):
     def __len__(self) -> int:
         return self._rows
 
-    def __getitem__(self, at: Any) -> Member:
+    def __getitem__(self, at: Any) -> Any:
         if at >= self._rows:
             raise IndexError(at)
         if at < self._start:
