@@ -39,7 +39,7 @@ def of_drawing(held: Entry, framed: np.ndarray | None) -> None:
     learning = bool(run and run.live)
 
     def why_part() -> None:
-        network = state.network().network
+        network = (state.network() or held).network
         if framed is None or not answers.readable(network):
             st.header("Why this answer?")
             st.caption("Draw a digit: which ink speaks for the answer, and which against, is here.")
@@ -153,13 +153,13 @@ def _turning(
     network: Network, image: np.ndarray, to: int, key: str, dark: bool, on_draw: bool
 ) -> None:
     """Show the least change of ink that turns the answer, once it is wanted."""
-    name = plain(network.class_names[to])
+    name = network.class_names[to]
     state.set_widget(f"{key}.turn", _AT_ONCE, over=False)
-    if not st.toggle(f"The least ink that makes it {name}", key=state.widget(f"{key}.turn")):
+    if not st.toggle(f"The least ink that makes it {plain(name)}", key=state.widget(f"{key}.turn")):
         return
     turned = least_change(network, np.ascontiguousarray(image), to)
     if turned is None:
-        st.caption(f"No change that was tried makes this {name}.")
+        st.caption(f"No change that was tried makes this {plain(name)}.")
         return
     st.markdown(reasons.change_words(turned, network.class_names))
     names = [shown(network.class_names[i]) for i in (turned.before, turned.after)]
