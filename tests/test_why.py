@@ -180,9 +180,9 @@ def turned(network: Network, images: np.ndarray) -> tuple[int, int]:
     return sum(right), sum(needed)
 
 
-def test_of_a_hundred_built_in_digits_all_are_turned_by_what_is_needed(images):
-    all_, needed = turned(shipped("drawing"), images)
-    assert 100 == all_ and needed >= 90
+def test_of_25_built_in_digits_all_are_turned_by_what_is_needed(images):
+    all_, needed = turned(shipped("drawing"), images[:25])
+    assert 25 == all_ and needed >= 23
 
 
 def test_of_a_hundred_of_mnists_test_images_all_are_turned_by_what_is_needed(mnist_files):
