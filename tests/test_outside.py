@@ -177,6 +177,9 @@ WORDS = {
     "sections/sharing.py": "list(words) | measured | BENEATH['share']",
     "sections/unit_weights.py": "kind",
     "sections/way.py": "part | strip.stage.name | strip.count",
+    "sections/why.py": "what | reasons.exactness(found) | "
+    "reasons.change_words(turned, network.class_names) | "
+    "reasons.alike_words(labels, answer, network.class_names)",
     "sections/tell.py": "keys | taught.right_after | count | taught.right_before | text",
     "components/pager.py": "label",
 }

@@ -85,7 +85,13 @@ def from_file() -> np.ndarray | None:
 
 
 def frame(pixels: np.ndarray | None) -> np.ndarray | None:
-    """Return what is drawn as an image, uint8 (28, 28), or None for a blank sheet."""
+    """Return what is drawn as an image, uint8 (28, 28), or None for a blank sheet.
+
+    One that was put on the pad is framed already, and stays as it is.
+    """
+    sheet = state.get(PAD)
+    if sheet is not None and sheet.placed is not None and pixels is sheet.pixels:
+        return sheet.placed
     if pixels is None or framing.is_empty(pixels):
         return None
     return framing.to_image(pixels)

@@ -19,6 +19,7 @@ from dashboard.sections import (
     side_by_side,
     tell,
     way,
+    why,
 )
 from nnengine.core.network import Network
 
@@ -78,6 +79,7 @@ def page() -> None:
         if framed is not None and readable(held.network):
             tell.tell(held, framed)
         tell.outcome(held)
+    why.of_drawing(held, framed)
     my_digits.my_digits(held)
     side_by_side.side_by_side(framed)
     st.page_link(
