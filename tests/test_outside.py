@@ -168,6 +168,8 @@ WORDS = {
     "sections/rewind.py": "of | part | asked.drawn | rewinding.about(step, "
     "run.total_steps, images / max(each, 1), words.size(moments.size(number)), "
     "words.size(moments.packed_bytes), len(moments))",
+    "sections/follow_choice.py": "label | offered | part",
+    "sections/follow_forward.py": "title | sentence",
     "sections/robustness.py": "kind.title | kind.sentence | kind.name",
     "sections/layer_weights.py": "tall | wide",
     "sections/run_panel.py": "colour | label | row.label | said",

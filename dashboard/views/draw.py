@@ -8,10 +8,12 @@ import streamlit as st
 from dashboard import state
 from dashboard.present import maps, units
 from dashboard.present.answers import STYLE, readable, seen
+from dashboard.present.follow import SHEET, At
 from dashboard.present.outside import plain
 from dashboard.sections import (
     answers,
     drawing,
+    follow_choice,
     live,
     my_digits,
     network_choice,
@@ -38,6 +40,8 @@ def answer(held: state.Entry, framed: np.ndarray | None, blank: bool) -> None:
         if readable(now.network):
             answers.reading(now, framed, blank)
             layers_of(now.network, framed)
+            if framed is not None:
+                follow_choice.link("Follow it from its bytes to the answer", At(source=SHEET))
         else:
             answers.cannot_read(now.network)
         if learning and not run.live:
