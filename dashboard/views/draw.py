@@ -15,6 +15,7 @@ from dashboard.sections import (
     live,
     my_digits,
     network_choice,
+    next_steps,
     sharing,
     side_by_side,
     tell,
@@ -77,6 +78,7 @@ def page() -> None:
         tell.learn(held)
         if framed is not None and readable(held.network):
             tell.tell(held, framed)
+            next_steps.after_answer()
         tell.outcome(held)
     my_digits.my_digits(held)
     side_by_side.side_by_side(framed)
