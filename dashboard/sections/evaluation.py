@@ -12,8 +12,7 @@ from dashboard.present import figures, judging, pictures
 from dashboard.present.follow import At
 from dashboard.present.judging import Judgement
 from dashboard.present.outside import plain, shown
-from dashboard.sections import follow_choice
-from dashboard.sections.robustness import examination
+from dashboard.sections import follow_choice, next_steps
 from dashboard.store.budget import of_result
 from dashboard.store.networks import Entry
 from nnengine.core.metrics import evaluate
@@ -72,6 +71,7 @@ def _verdict(held: Entry, judged: Judgement) -> None:
         strict=True,
     ):  # fmt: skip
         column.metric(f"{name}, {judged.source} set", value, border=True)
+    next_steps.after_evaluation()
     left, right = st.columns([3, 2], gap="large")
     with right:
         st.markdown("## Class by class")

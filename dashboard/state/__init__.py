@@ -56,6 +56,8 @@ from .session import (
     scheduler,
     set_widget,
     take_turn,
+    view,
+    view_as,
     widget,
     widget_value,
 )
@@ -193,6 +195,8 @@ __all__ = [
     "turn_file",
     "undo_finetuning",
     "use_source",
+    "view",
+    "view_as",
     "what_is_kept",
     "why_not",
     "widget",

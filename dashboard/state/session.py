@@ -241,9 +241,22 @@ def _sign() -> None:
 
 
 def address() -> dict[str, str]:
-    """Return what the address says beside which visit this is."""
+    """Return what the address says beside which visit this is, and how a page is shown."""
     said = st.query_params.to_dict()
-    return {name: text for name, text in said.items() if name not in ("run", *PLACE)}
+    return {name: text for name, text in said.items() if name not in ("run", "view", *PLACE)}
+
+
+def view() -> str | None:
+    """Return how the address wants the page shown, None where it does not say."""
+    return st.query_params.get("view")
+
+
+def view_as(name: str | None) -> None:
+    """Have the address say how this page is shown, as long as it is open; None: as usual."""
+    if name:
+        st.query_params["view"] = name
+    else:
+        st.query_params.pop("view", None)
 
 
 def keep_in_address(said: dict[str, str], *, without: tuple[str, ...] = ()) -> None:

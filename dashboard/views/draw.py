@@ -17,6 +17,7 @@ from dashboard.sections import (
     live,
     my_digits,
     network_choice,
+    next_steps,
     sharing,
     side_by_side,
     tell,
@@ -82,6 +83,7 @@ def page() -> None:
         tell.learn(held)
         if framed is not None and readable(held.network):
             tell.tell(held, framed)
+            next_steps.after_answer()
         tell.outcome(held)
     why.of_drawing(held, framed)
     my_digits.my_digits(held)
