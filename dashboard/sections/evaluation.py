@@ -13,6 +13,7 @@ from dashboard.present.follow import At
 from dashboard.present.judging import Judgement
 from dashboard.present.outside import plain, shown
 from dashboard.sections import follow_choice, next_steps
+from dashboard.sections.robustness import examination
 from dashboard.store.budget import of_result
 from dashboard.store.networks import Entry
 from nnengine.core.metrics import evaluate
