@@ -178,7 +178,8 @@
       answer.dataset.words = words;
       answer.replaceChildren(...(shares && none
         ? [make("b", "This looks like none of my digits", "long"),
-          make("span", `Made to choose, it says ${names[best]}, ${percent(shares[best])}`)]
+          make("span", `Made to choose, it says ${names[best]}, ${percent(shares[best])}. Of real digits, too, ` +
+            `${(100 * given.guard.price).toFixed(1)} % are refused: draw it again if it is one.`)]
         : shares ? [make("b", names[best], names[best].length > 2 ? "long" : ""), make("span", percent(shares[best]))]
         : [make("span", "The sheet is blank. Draw a digit, and the answer appears here as you draw.")]));
     }
