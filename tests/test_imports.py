@@ -38,12 +38,12 @@ ENGINE = {
     "training/__init__": "core data errors fast kernels training",
     "storage": "core data errors renamed training",
     "exchange": "_version core data errors storage training",
+    "models": "core errors storage",
     "analysis": "core data errors kernels models",
     "fitting": "core data errors fast training",
     "estimator": "core data errors fitting training",
     "searching": "core data errors training training/__init__",
     "compat": "core data errors renamed storage training/__init__",
-    "models": "core errors storage",
     "demo": "_version analysis core errors models",
     "notebook": "core data training",
     "__init__": "_version compat core data data/catalogue early errors exchange models notebook "
