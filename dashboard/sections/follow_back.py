@@ -106,7 +106,7 @@ def _inside(network: Network, unit: Unit, at: At) -> int:
 
 def _input(unit: Unit, at: At) -> int:
     """Return which of the unit's inputs is followed, flat."""
-    seen = np.flatnonzero(unit.places.ravel() == at.pixel) if at.layer == 0 else ()
+    seen = np.flatnonzero(unit.places.ravel() == at.pixel) if at.layer == 0 else np.empty(0, int)
     return int(seen[0]) if len(seen) else int(np.abs(unit.products).argmax())
 
 

@@ -13,7 +13,7 @@ import streamlit as st
 from dashboard import state
 from dashboard.present import answers, follow
 from dashboard.present.follow import At
-from dashboard.present.outside import plain, shown
+from dashboard.present.outside import shown
 from dashboard.sections import drawing
 from dashboard.sections.robustness import examination
 from dashboard.store.files import pair
@@ -164,7 +164,7 @@ def _of_data(network: Network, data: Dataset, part: str, at: At, *, misread: boo
     else:
         key = state.choice("follow.image", index)
         st.number_input(
-            f"Image, of the {data.count:,} {part} images of {plain(data.name)}", 0, data.count - 1,
+            f"Image, of {data.count:,} {part} images", 0, data.count - 1,
             value=index, key=key, width=320, on_change=_picked,
             args=("image", key, _other_image),
         )  # fmt: skip
