@@ -28,7 +28,8 @@ from dashboard.sections.guard import guarded  # noqa: E402
 
 VIEWS = Path(__file__).parent / "views"
 PAGES = (
-    "Data", "Train", "Compare", "Search", "Weights", "Draw", "Fragility", "Models", "About",
+    "Data", "Train", "Compare", "Search", "Weights", "Draw", "Fragility", "Lesson", "Models",
+    "About",
 )  # fmt: skip
 
 st.set_page_config(page_title="nnengine", page_icon="🔢", layout="wide")

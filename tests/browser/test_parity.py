@@ -198,5 +198,6 @@ def test_a_drawing_is_answered_taught_and_kept(page):
 
 
 def test_every_page_has_its_heading_and_no_fault(page):
-    for name in ("Data", "Train", "Compare", "Search", "Weights", "Fragility", "Models", "About"):
+    for name in ("Data", "Train", "Compare", "Search", "Weights", "Fragility", "Lesson", "Models",
+                 "About"):  # fmt: skip
         go(page, name)
