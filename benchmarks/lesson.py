@@ -44,12 +44,12 @@ def trained(step: Step, recipe: Recipe, sets: Pair) -> tuple[float, float, list[
 
 def main() -> None:
     """Print a line a run."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--set", default="fashion-mnist")
     parser.add_argument("--only", nargs="*", choices=BY_KEY, default=[*BY_KEY])
     parser.add_argument("--seeds", type=int, default=1)
     options = parser.parse_args()
-    sets = tuple(catalogue.load(options.set))
+    train, test = catalogue.load(options.set)
     print("| step | seed | training | test | the doctor says first | CPU s |")
     print("| --- | ---: | ---: | ---: | --- | ---: |")
     for more in range(options.seeds):
@@ -61,7 +61,7 @@ def main() -> None:
             if not step.mends:
                 recipe = replace(recipe, seed=recipe.seed + more)
             begun = time.process_time()
-            learnt, right, found = trained(step, recipe, sets)
+            learnt, right, found = trained(step, recipe, (train, test))
             if found and found[0].change:
                 offered[step.key] = Recipe.from_dict(recipe.as_dict() | dict(found[0].change))
             said = found[0].name if found else "nothing"
