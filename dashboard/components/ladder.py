@@ -8,17 +8,19 @@ from dataclasses import dataclass
 import streamlit as st
 
 from dashboard.present.outside import html
+from dashboard.present.style import SERIES
 
 _STYLE = """
-.nn-ladder { list-style: none; margin: 0; padding: 0; font-variant-numeric: tabular-nums; }
-.nn-ladder li { margin: 0; padding: .45rem .6rem; border-left: 3px solid transparent; }
-.nn-ladder li[aria-current] { border-left-color: currentColor; font-weight: 600;
+.nn-ladder.nn-ladder { list-style: none; margin: 0; padding: 0;
+  font-variant-numeric: tabular-nums; }
+.nn-ladder.nn-ladder li { margin: 0; padding: .45rem .6rem; border-left: 3px solid transparent; }
+.nn-ladder.nn-ladder li[aria-current] { border-left-color: currentColor; font-weight: 600;
   background: color-mix(in srgb, currentColor 6%, transparent); }
 .nn-ladder-words { display: flex; justify-content: space-between; gap: .75rem; }
 .nn-ladder-words span:last-child { white-space: nowrap; }
 .nn-ladder-bar { height: .3rem; margin-top: .3rem; border-radius: .15rem; overflow: hidden;
   background: color-mix(in srgb, currentColor 12%, transparent); }
-.nn-ladder-bar div { height: 100%; background: var(--st-primary-color, #6a62ee); }
+.nn-ladder-bar div { height: 100%; }
 """
 
 
@@ -40,9 +42,10 @@ def ladder(rungs: Sequence[Rung], at: int, label: str) -> None:
 def _line(i: int, rung: Rung, current: bool) -> str:
     here = ' aria-current="step"' if current else ""
     width = 100 * min(max(rung.share or 0.0, 0.0), 1.0)
+    bar = f"width:{width:.2f}%;background:{SERIES[0]}"
     return (
         f'<li{here}><div class="nn-ladder-words"><span>{i + 1}. {html(rung.name)}</span>'
         f"<span>{html(rung.said)}</span></div>"
-        f'<div class="nn-ladder-bar" aria-hidden="true"><div style="width:{width:.2f}%"></div>'
+        f'<div class="nn-ladder-bar" aria-hidden="true"><div style="{bar}"></div>'
         "</div></li>"
     )

@@ -47,8 +47,8 @@ def _not_fashion() -> None:
     if data is None or data.class_names == catalogue.describe(FASHION).class_names:
         return  # its files were dropped
     st.caption(
-        f"On {plain(data.name)}: figures below are of these images. What ends near 26 % on "
-        "Fashion-MNIST may end elsewhere here; the faults are the same, and so is the way out."
+        f"All figures below are of these images ({plain(data.name)}). What ends near 26 % on "
+        "Fashion-MNIST may end elsewhere here: a rate too high for those may suit these better."
     )
 
 

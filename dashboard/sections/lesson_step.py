@@ -105,15 +105,15 @@ def _change(run: Run, step: Step) -> None:
 def going(run: Run, step: Step) -> None:
     """Show the numbers and curves of a run, over those of the run that it mends."""
     other = state.lesson_run(BY_KEY[step.mends]) if step.mends else None
-    if run.state in ("diverged", "failed"):
-        st.error(plain(run.message))
-    elif run.message:
+    if run.message and not run.ended:
         st.info(plain(run.message))
     run_panel.numbers(run, [other] if other else [])
 
 
 def outcome(run: Run, step: Step) -> None:
     """Say what a run has come to, and what the doctor found."""
+    if run.message:
+        (st.error if run.state in ("diverged", "failed") else st.info)(plain(run.message))
     right, learnt = reached(run), run_words.last(run.history.train_accuracy)
     st.markdown(
         f"**{plain(_percent(right))}** of the test images are answered rightly, "
@@ -122,7 +122,7 @@ def outcome(run: Run, step: Step) -> None:
     found = doctor.findings(run)
     if found:
         with st.container(border=True, key="lesson.doctor"):
-            st.markdown("### Training doctor")
+            st.markdown("## Training doctor")
             doctor.said(found[0])
     elif step.faulty:
         st.caption("The training doctor finds no fault in this run.")

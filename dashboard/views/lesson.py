@@ -27,7 +27,7 @@ def situation(at: int) -> tuple:
 
 
 def step(at: int) -> None:
-    """Show one step: what it is, its run as it goes, what came of it, and the way on."""
+    """Show one step: what it is, what came of it, the way on, and its run as it goes."""
     one, drawn = lesson_step.STEPS[at], situation(at)
     run = state.lesson_run(one)
     lesson_step.intro(one, run)
@@ -35,16 +35,16 @@ def step(at: int) -> None:
         lesson_step.refused(refused)
     if run is not None and run.ended:
         lesson_step.outcome(run, one)
-        lesson_step.going(run, one)
-    elif run is not None:
-
-        def inside() -> None:
-            if situation(at) != drawn:
-                st.rerun()
-            lesson_step.going(run, one)
-
-        live.part(inside, live.every_s() if run.live else None)()
     lesson_step.ways_on(at, run)
+    if run is None:
+        return
+
+    def inside() -> None:
+        if situation(at) != drawn:
+            st.rerun()
+        lesson_step.going(run, one)
+
+    live.part(inside, live.every_s() if run.live else None)()
 
 
 def page() -> None:
