@@ -56,7 +56,7 @@ def pad_and_answer(held: Entry) -> np.ndarray | None:
 def heading(framed: np.ndarray | None) -> None:
     """Say whose digit the scenes show, and how they are turned."""
     whose = "your digit" if framed is not None else "a digit of ours, until you draw one"
-    st.markdown(f"**On its way through the network:** {whose}. Arrow keys lead on.")
+    st.markdown(f"**On its way through the network:** {whose}. Press Next, or the right arrow key.")
 
 
 def show(held: Entry, framed: np.ndarray | None) -> None:
