@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 # As in app.py, which Streamlit runs beneath this: before NumPy is imported, and from any folder.
@@ -36,4 +39,21 @@ def room():  # who uploads has seen a page, and by then all of this is there
     return registry().arrivals
 
 
-app = st.App(Path(__file__).with_name("app.py"), middleware=[door, Middleware(Gate, room=room)])
+@asynccontextmanager
+async def until_it_ends(_app: st.App) -> AsyncIterator[None]:
+    """Keep what runs have come to when the server is stopped, by Ctrl-C or SIGTERM.
+
+    `atexit` comes too late: the signal is raised anew once the server is down, and ends all.
+    """
+    yield
+    if "dashboard.state" in sys.modules:  # otherwise nobody came
+        from dashboard.state import kept_runs
+
+        await asyncio.to_thread(kept_runs.close)
+
+
+app = st.App(
+    Path(__file__).with_name("app.py"),
+    middleware=[door, Middleware(Gate, room=room)],
+    lifespan=until_it_ends,
+)

@@ -157,6 +157,9 @@ WORDS = {
     "sections/drawing.py": "BY_HAND | FROM_FILE",
     "sections/evaluation.py": "name | judged.source | value",
     "sections/file_cards.py": "packed | what | question.undo",
+    "sections/lesson_data.py": "offered",
+    "sections/lesson_step.py": "kind | number | step.about | step.title | who | "
+    "STEPS[now + 1].title | label",
     "sections/no_data.py": "why",
     "sections/next_steps.py": "said | label",
     "sections/questions.py": "question.title | question.why | way | words",

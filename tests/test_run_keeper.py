@@ -17,7 +17,7 @@ from dashboard.runs.recipe import Recipe
 from dashboard.runs.scheduler import Scheduler
 from dashboard.state import kept_runs, session, sets, training
 from dashboard.store import keptruns, library, runwriter
-from dashboard.store.runwriter import EVERY_S
+from dashboard.store.runwriter import EVERY_S, MOMENTS_EVERY_S
 from dashboard.store.visits import Registry
 from nnengine.data.augment import GENTLE
 from nnengine.data.dataset import Dataset
@@ -283,6 +283,34 @@ def test_what_is_kept_of_a_run_under_way_is_eight_seconds_old_at_most(files):
             seen.append((server.clock.now, step))
     ages = [later[0] - earlier[0] for earlier, later in zip(seen[1:], seen[2:], strict=False)]
     assert all(EVERY_S <= age <= EVERY_S + 2.5 for age in ages)
+
+
+def test_a_server_that_is_stopped_keeps_every_run_to_its_last_step_with_its_moments(files):
+    first = Server()
+    run = first.train(first.start(first.visitor(**files), LONG), until=40)
+    first.look()
+    first.train(run, until=90)  # of which nothing has been kept yet
+    step, theta = run.step, run.work.network.theta.copy()
+    first.keeper.close()
+
+    second = Server()
+    again = back(second, run)
+    assert again.interrupted and step == again.step
+    np.testing.assert_array_equal(theta, again.snapshot.theta)
+    due = [one for one in run.recording.due if one <= step]
+    assert due == again.recording.moments.steps
+    assert second.train(again, until=step + 5).step >= step + 5
+
+
+def test_moments_of_a_run_under_way_are_half_a_minute_old_at_most(files):
+    first = Server()
+    run = first.train(first.start(first.visitor(**files), LONG), until=60)
+    first.look()
+    run.recording.pack()
+    first.train(run, until=run.step + 1)
+    first.look(MOMENTS_EVERY_S)
+    first.is_killed()
+    assert run.recording.moments.steps == back(Server(), run).recording.moments.steps
 
 
 # Data ------------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ from nnengine.training import Evaluated, StepFinished, TrainingDiverged, Trainin
 
 SLICE_S = 0.05
 REAP_EVERY_S = 2.0
+HALT_S = 3.0  # how long the end of the process waits for the slice under way
 SETTLE_S = 0.4  # how long a click waits to see its effect
 
 log = logging.getLogger(__name__)
@@ -65,8 +66,10 @@ class Scheduler:
         self._changed = threading.Condition()
         self._reaped_s = clock()
         self._closed = False
+        self._thread: threading.Thread | None = None
         if self.threaded:
-            threading.Thread(target=self._serve, name="engine", daemon=True).start()
+            self._thread = threading.Thread(target=self._serve, name="engine", daemon=True)
+            self._thread.start()
 
     def start(
         self,
@@ -213,6 +216,20 @@ class Scheduler:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
+
+    def halt(self, wait_s: float = HALT_S) -> bool:
+        """Train no more, at the end of the process, and leave every run's state as it is.
+
+        Return whether that is so within `wait_s`: what runs have come to may then be read in any
+        thread. Otherwise a slice, or the compiler, is at work yet.
+        """
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        if self._thread is None:
+            return True
+        self._thread.join(wait_s)
+        return not self._thread.is_alive()
 
     def advance(self, budget_s: float = SLICE_S) -> bool:
         """Give active runs a slice each in turn for about `budget_s`; False when none had work.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import streamlit as st
 
 from dashboard import state
@@ -62,10 +64,8 @@ def findings(run: Run) -> list[Finding] | None:
 def _tell(run: Run, finding: Finding) -> None:
     """Say the finding, its evidence and what helps, with a button that starts it."""
     st.markdown("## Training doctor")
-    st.markdown(f"**{plain(finding.sentence)}**")
-    _evidence(finding)
+    said(finding)
     recipe = changed(run, finding)
-    st.markdown(f"**What helps:** {plain(finding.remedy)}")
     if recipe is None:
         if not finding.change:
             st.page_link("views/data.py", label="Look at the data", icon=":material/database:")
@@ -75,6 +75,13 @@ def _tell(run: Run, finding: Finding) -> None:
         type="primary", help="A new run from the same start and seed. This one stays.",
     )  # fmt: skip
     st.caption(plain(in_words(run.recipe, recipe)))
+
+
+def said(finding: Finding) -> None:
+    """Say a finding, what it is told by, and what helps."""
+    st.markdown(f"**{plain(finding.sentence)}**")
+    _evidence(finding)
+    st.markdown(f"**What helps:** {plain(finding.remedy)}")
 
 
 def _evidence(finding: Finding) -> None:
@@ -96,11 +103,15 @@ def in_words(before: Recipe, after: Recipe) -> str:
     return "; ".join(said) + ". The rest stays."
 
 
+def differing(before: Recipe, after: Recipe) -> dict[str, Any]:
+    """Return the settings of `after` that are other than before, as a fork takes them."""
+    other = {name: getattr(after, name) for name in rows()}
+    return {name: one for name, one in other.items() if one != getattr(before, name)}
+
+
 def _start(run: Run, recipe: Recipe) -> None:
     """Fork the run at its start; where its data are gone the page says so."""
-    other = {name: getattr(recipe, name) for name in rows()}
-    changes = {name: one for name, one in other.items() if one != getattr(run.recipe, name)}
     try:
-        state.fork_run(run, 0, changes, name=f"{run.name}, mended")
+        state.fork_run(run, 0, differing(run.recipe, recipe), name=f"{run.name}, mended")
     except EngineError as fault:
         state.put(_REFUSED, str(fault))

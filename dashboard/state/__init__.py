@@ -15,6 +15,7 @@ from nnengine.errors import ConfigError
 from .drawings import DIGITS, MOST_KEPT, delete_kept, keep, kept, my_digits
 from .keeping import came_back, come_back, forget_everything, keep_up, what_is_kept
 from .kept_runs import keeps_runs, kept_days, why_not
+from .lessons import begin_step, lesson_run, lesson_runs, let_lesson_go
 from .networks import (
     card,
     choose_network,
@@ -114,6 +115,7 @@ __all__ = [
     "asked_data",
     "beat",
     "begin",
+    "begin_step",
     "bounds",
     "built_in",
     "came_back",
@@ -155,7 +157,10 @@ __all__ = [
     "keep_colours",
     "leave_light",
     "leave_upright",
+    "lesson_run",
+    "lesson_runs",
     "let_go",
+    "let_lesson_go",
     "link_rights",
     "my_digits",
     "network",

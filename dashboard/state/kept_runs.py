@@ -58,6 +58,13 @@ def new_keeper(registry: Registry) -> RunKeeper:
     )
 
 
+def close() -> None:
+    """Keep what runs have come to, as their server is stopped."""
+    for registry in session._made:
+        if registry.run_keeper is not None:
+            registry.run_keeper.close()
+
+
 def come_back() -> None:
     """Take up the visit that the address names, where this process does not know it yet."""
     kept = keeper()

@@ -9,6 +9,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard.host.tab import IN_TAB
+from dashboard.runs import lesson
 from dashboard.store import budget as budget_module
 from dashboard.store.budget import Holding
 from dashboard.store.files import (
@@ -347,6 +348,9 @@ def sets_of(visit: Visit | None, chosen: str) -> Parts:
 
     Raises EngineError where a named set is not here.
     """
+    if made := lesson.parts(chosen):
+        wrong, of = made
+        return *lesson.made_wrong(wrong, *sets_of(visit, of)[:2]), []
     if chosen == FILES:
         return _paired(visit.files if visit else [])
     if chosen == MINE:

@@ -38,6 +38,16 @@ def start_run(recipe: Recipe, *, name: str = "") -> Run:
     return _start(visit, recipe, split_for(recipe), source(), name)
 
 
+def begin_on(place: str, recipe: Recipe, *, name: str) -> Run:
+    """Start a run on what a place holds, as `sets_of` reads it, and select it.
+
+    Raises ConfigError with the way out.
+    """
+    visit = visit_or_new()
+    _check_number(visit)
+    return _start(visit, recipe, split(recipe, *sets_of(visit, place)[:2]), place, name)
+
+
 def fork_run(run: Run, step: int, changes: Mapping[str, Any], *, name: str = "") -> Run:
     """Start a run again from a moment of it, with one thing changed, and select the new one.
 

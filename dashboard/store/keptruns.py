@@ -24,7 +24,8 @@ class Entry:
     """What is to be written of a run: a copy that nobody changes any more.
 
     network and state are None where only its name is new. sets: what it learns from and is judged
-    by, until it has ended. uploaded: whether they are its owner's own.
+    by, until it has ended. uploaded: whether they are its owner's own. moments: how many of its
+    moments are written with it: "all", "packed" for those that are packed already, "" for none.
     """
 
     run: Run
@@ -36,6 +37,7 @@ class Entry:
     end: str
     sets: dict[str, Dataset]
     uploaded: bool
+    moments: str = ""
 
     @property
     def bytes(self) -> int:
@@ -56,10 +58,13 @@ class Entry:
         }
 
 
-def entry(run: Run, source: str | None, *, uploaded: bool, asleep: bool = False) -> Entry:
+def entry(
+    run: Run, source: str | None, *, uploaded: bool, asleep: bool = False, moments: str = ""
+) -> Entry:
     """Return what is to be written of a run now; the engine calls this between two events.
 
     asleep: it is of an earlier time and has not gone on, so that all but its name is in the store.
+    moments: as `Entry` has it; of a run that rests or has ended all are written in any case.
     """
     network, state, sets = None, None, {}
     if run.work is not None:
@@ -71,7 +76,9 @@ def entry(run: Run, source: str | None, *, uploaded: bool, asleep: bool = False)
     about = {"state": run.state, "message": run.message, "progress": asdict(run.progress)}
     about |= lineage.as_plain(run.course, run.origin, run.spent)
     end = run.state if run.ended else ""
-    return Entry(run, run.name, source, about, network, state, end, sets, uploaded)
+    if end or run.state == "paused":
+        moments = "all"
+    return Entry(run, run.name, source, about, network, state, end, sets, uploaded, moments)
 
 
 def _copied(state: TrainingState) -> TrainingState:

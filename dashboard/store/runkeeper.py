@@ -105,7 +105,7 @@ class RunKeeper(RunWriter):
     def _enter(self, visit: Visit, run: Run, asked: dict[str, Any]) -> None:
         self._where[run.id] = OVER if run.ended else ASLEEP
         self._names[run.id] = run.name
-        self._seen[run.id] = Seen(stamp_of(run), run.step, 0.0)
+        self._seen[run.id] = Seen(stamp_of(run), run.step, 0.0, 0.0)
         visit.run_sources[run.id] = asked["source"]
         if not run.ended:
             self._asked[run.id] = asked

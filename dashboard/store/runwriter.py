@@ -24,6 +24,8 @@ from nnengine.errors import ConfigError, EngineError, FormatError
 from nnengine.storage.runs import INTERRUPTED, NotHeld, Store
 
 EVERY_S = 6.0  # a run under way is kept so often; it is looked at every two seconds
+# Its moments are some 5 MB, which are written whole: so often while it is under way.
+MOMENTS_EVERY_S = 30.0
 RETRY_S = 60.0  # after a fault of the disk
 PRUNE_S = 3600.0
 MOST_WAITING = 128 << 20  # bytes of copies that are not written yet
@@ -36,11 +38,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Seen:
-    """What was handed over of a run last, and when by the engine's clock."""
+    """What was handed over of a run last, and when by the engine's clock; moments: with those."""
 
     stamp: tuple
     step: int
     given_s: float
+    moments_s: float
 
 
 def stamp_of(run: Run) -> tuple:
@@ -108,22 +111,27 @@ class RunWriter:
         if not self._threaded:
             self.flush()
 
-    def _look(self, visit: Visit, run: Run, now: float) -> None:
+    def _look(self, visit: Visit, run: Run, now: float, *, last: bool = False) -> None:
         live, step, seen = run.state in LIVE, run.step, self._seen.get(run.id)
         stamp = stamp_of(run)
         due = seen is None or stamp != seen.stamp
-        if seen and live and step != seen.step and now - seen.given_s >= EVERY_S:
+        if seen and live and step != seen.step and (last or now - seen.given_s >= EVERY_S):
             due = True
         if not due or self._is_full(run):
             return
-        self._seen[run.id] = Seen(stamp, step, now)
+        before_s = seen.moments_s if seen else now
+        moments = "all" if last else "packed" if now - before_s >= MOMENTS_EVERY_S else ""
+        self._seen[run.id] = Seen(stamp, step, now, now if moments else before_s)
         source = visit.run_sources.get(run.id)
-        asleep = self._where.get(run.id) == ASLEEP
-        made = keptruns.entry(run, source, uploaded=self._uploaded(source), asleep=asleep)
+        made = keptruns.entry(
+            run, source, uploaded=self._uploaded(source), moments=moments,
+            asleep=self._where.get(run.id) == ASLEEP,
+        )  # fmt: skip
         with self._changed:
             self._waiting[run.id] = made
             self._changed.notify_all()
-        self._serve_from_now_on()
+        if not last:  # then whoever stops the server writes it himself
+            self._serve_from_now_on()
 
     def _is_full(self, run: Run) -> bool:
         """Return whether so much waits that this run's copy has to wait to be made."""
@@ -285,8 +293,18 @@ class RunWriter:
             self._registry.scheduler.pause(run, ELSEWHERE, wait=False)
 
     def close(self) -> None:
-        """Write what waits and let go of the store, at the end of the process."""
+        """Keep every run under way as it is now and let go of the store: the server is stopped.
+
+        Where the engine does not rest in time, what was kept of them some seconds ago stays.
+        """
+        rests = self._closed or self._registry.scheduler.halt()
         with self._writing:
+            if rests and not self._closed:
+                now = self._registry.scheduler.now()
+                for visit in self._registry.visits():
+                    for run in visit.runs:
+                        if run.state in LIVE and run.work:
+                            self._look(visit, run, now, last=True)
             self.flush()
             self._closed = True
             if self._store is not None:
@@ -295,10 +313,10 @@ class RunWriter:
 
 
 def _moments(made: Entry) -> bytes:
-    """Return a run's moments where it rests or has ended: under way they would be written whole
-    with every copy, some 5 MB each time."""
+    """Return the moments that are to be written of a run."""
     told = made.run.recording
-    if told is None or not (made.end or made.about["state"] == "paused"):
+    if told is None or not made.moments:
         return b""
-    told.pack(wait=True)
+    if made.moments == "all":
+        told.pack(wait=True)
     return told.moments.to_bytes() if len(told.moments) else b""

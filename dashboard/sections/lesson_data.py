@@ -1,0 +1,66 @@
+"""Lesson data: which images it is about, and how to have Fashion-MNIST where it is not here."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import state
+from dashboard.present.outside import plain
+from dashboard.sections import chooser
+from nnengine.data import catalogue
+
+FASHION = "fashion-mnist"
+WANTED = "lesson.wanted"
+
+
+def choose() -> bool:
+    """Offer the sets of the lesson; return whether the one shown is in hand, with a test set."""
+    if (wanted := state.get(WANTED)) and state.is_here(wanted):
+        chooser.take(wanted)  # fetched meanwhile
+        state.put(WANTED, None)
+    titles = state.sources()
+    offered = list(dict.fromkeys((FASHION, state.BUILT_IN, state.source())))
+    shown = state.get(WANTED) or state.source()
+    key = state.choice("lesson.source", shown)
+    st.segmented_control(
+        "Images", offered, default=shown, key=key, format_func=titles.__getitem__,
+        label_visibility="collapsed", on_change=_chosen, args=(key,),
+    )  # fmt: skip
+    if refused := state.get("data.refused"):
+        st.error(plain(refused))
+    if shown != state.source():
+        chooser.not_here(shown)
+        st.caption("The same lesson goes on at once with the built-in digits, which need no file.")
+        return False
+    if state.training_set() is None or state.test_set() is None:
+        st.info("The lesson needs images to learn from and a test set. The Data page says more.")
+        st.page_link("views/data.py", label="Choose data", icon=":material/database:")
+        return False
+    if shown != FASHION:
+        _not_fashion()
+    return True
+
+
+def _not_fashion() -> None:
+    """Say that figures are those of the set in hand."""
+    data = state.training_set()
+    if data is None or data.class_names == catalogue.describe(FASHION).class_names:
+        return  # its files were dropped
+    st.caption(
+        f"All figures below are of these images ({plain(data.name)}). What ends near 26 % on "
+        "Fashion-MNIST may end elsewhere here: a rate too high for those may suit these better."
+    )
+
+
+def _chosen(key: str) -> None:
+    """Take a set in hand; one that is not here is shown with the way to have it."""
+    name = state.chosen("lesson.source", key)
+    if name is None:
+        return
+    state.put("lesson.at", None)
+    state.put("data.fetch", None)
+    if state.is_here(name):
+        chooser.take(name)
+        state.put(WANTED, None)
+    else:
+        state.put(WANTED, name)
