@@ -65,7 +65,7 @@ WIDE, PHONE = (1280, "light"), (390, "dark")
 @pytest.fixture(params=[WIDE, PHONE], ids=["wide", "phone"])
 def page(request, visit) -> Page:
     width, scheme = request.param
-    return visit("/", width=width, scheme=scheme)
+    return visit("/data", width=width, scheme=scheme)
 
 
 @pytest.mark.parametrize(
