@@ -30,6 +30,13 @@ def noise(count: int = 50) -> np.ndarray:
     return np.random.default_rng(4).integers(0, 256, (count, 28, 28), np.uint8)
 
 
+def test_a_network_that_was_taught_a_hand_refuses_no_drawing_of_it():
+    network = nnengine.shipped("original").copy()
+    assert novelty.line_of(network) is not None
+    network.training = (*network.training, {"outcome": "taught"})
+    assert novelty.line_of(network) is None
+
+
 def test_built_in_digits_stay_below_the_guard_s_line_and_noise_above():
     line = novelty.line_of(nnengine.shipped("original"))
     assert line is not None and not line.own

@@ -51,10 +51,18 @@ class Line:
 
 
 def applies(network: Network) -> bool:
-    """Return whether the guard knows what this network reads: the ten digits, as images."""
+    """Return whether the guard knows what this network reads: the ten digits, as images.
+
+    Not of a network that was taught somebody's hand: it knows digits that the guard has never seen.
+    """
     low, high = READABLE_PX
     digits = network.class_names == tuple("0123456789")
-    return digits and low <= min(network.image_shape) <= max(network.image_shape) <= high
+    taught = any(record.get("outcome") == "taught" for record in network.training)
+    return (
+        digits
+        and not taught
+        and low <= min(network.image_shape) <= max(network.image_shape) <= high
+    )
 
 
 @calmly

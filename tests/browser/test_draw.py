@@ -40,12 +40,17 @@ def says(digit: str) -> re.Pattern[str]:
 
 
 def answer(page: Page) -> str:
-    """Wait for the answer, until it is no other any more, and return it."""
+    """Wait for the answer, until it is no other any more, and return it.
+
+    Of a drawing that looks like no digit: what the network says, made to choose.
+    """
     expect(said(page)).to_be_visible()
     found, before = "", None
     while found != before:
         settle(page)
-        found, before = said(page).inner_text().splitlines()[1].strip(), found
+        text, before = said(page).inner_text(), found
+        chosen = re.search(r"Made to choose, it says (\S+),", text)
+        found = chosen[1] if chosen else text.splitlines()[1].strip()
     return found
 
 
