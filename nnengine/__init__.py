@@ -15,6 +15,7 @@ from .data.idx import Idx1, Idx3, read_idx, write_idx
 from .data.idxdataset import IdxDataset
 from .errors import ConfigError, EngineError, FetchError, FormatError
 from .exchange import load
+from .homework.checking import check
 from .models import shipped
 from .notebook import introduce
 from .storage import copying as copying  # tells how networks are copied
@@ -51,6 +52,7 @@ __all__ = [
     "TrainingFinished",
     "__version__",
     "catalogue",
+    "check",
     "load",
     "read_idx",
     "shipped",

@@ -39,6 +39,7 @@ ENGINE = {
     "storage": "core data errors renamed training",
     "exchange": "_version core data errors storage training",
     "analysis": "core data errors kernels",
+    "homework": "data data/readers data/synthetic errors exchange storage",
     "fitting": "core data errors fast training",
     "estimator": "core data errors fitting training",
     "searching": "core data errors training training/__init__",
@@ -46,10 +47,10 @@ ENGINE = {
     "models": "core errors storage",
     "demo": "_version analysis core errors",
     "notebook": "core data training",
-    "__init__": "_version compat core data data/catalogue early errors exchange models notebook "
-    "renamed storage training training/__init__",
-    "cli": "_version analysis core data data/catalogue data/readers demo errors exchange kernels "
-    "renamed searching storage training training/__init__",
+    "__init__": "_version compat core data data/catalogue early errors exchange homework models "
+    "notebook renamed storage training training/__init__",
+    "cli": "_version analysis core data data/catalogue data/readers demo errors exchange homework "
+    "kernels renamed searching storage training training/__init__",
     "__main__": "cli",
 }
 DASHBOARD = {
