@@ -105,7 +105,7 @@ def right_step(rng, dtype):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_right_network_is_accused_of_nothing(dtype):
     rng = np.random.default_rng(5)
-    for n in range(500 if LONG else 25):
+    for n in range(500 if LONG else 10):
         kept, start = right_step(rng, dtype)
         report = check(kept, start=start)
         assert () == report.wrong, (n, sorted(kept), report)
@@ -126,7 +126,7 @@ def pairs(count):
 
 
 def test_of_two_mistakes_at_once_both_are_named():
-    count = 500 if LONG else 25
+    count = 500 if LONG else 20
     missed = []
     for first, second, saved in pairs(count):
         report = check(saved)

@@ -45,7 +45,7 @@ class Material:
                 by = Grain(max(by.relative, self.usual.relative), by.absolute)
                 own[node] = shaken(own[node], by, rng)
         state["given"] = own
-        return state
+        return {**own, **state}  # mistakes may look at lines that come later
 
     def roughly_wrong(self, terms: Terms) -> int:
         """Return how many lines are wrong under some terms, by one look at each."""
@@ -200,14 +200,14 @@ class Bench:
 def worked(node: str, state: Any, terms: Terms, mistakes: Sequence[Mistake]) -> Any:
     """Return what a line gives with these mistakes in it; None where it cannot be made."""
     view = state
-    for mistake in mistakes:
-        if mistake.kind == INPUT:
-            seen = mistake.make(view, terms)
-            if not seen:
-                return None
-            view = {**view, **seen}
     line = next((m.make for m in mistakes if m.kind == LINE), RIGHT[node])
     try:
+        for mistake in mistakes:
+            if mistake.kind == INPUT:
+                seen = mistake.make(view, terms)
+                if not seen:
+                    return None
+                view = {**view, **seen}
         value = line(view, terms)
         for mistake in mistakes:
             if mistake.kind not in (INPUT, LINE) and value is not None:

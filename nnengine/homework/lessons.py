@@ -41,7 +41,7 @@ def step(
 
     known: what mistakes may look at ahead of its line, weights after the step.
     """
-    state: dict[str, Any] = {**begun, "given": known or {}}
+    state: dict[str, Any] = {**(known or {}), **begun, "given": known or {}}
     made: dict[str, np.ndarray] = {}
     for node in NODES:
         here = [m for m in mistakes if m.node == node]
@@ -71,7 +71,7 @@ def broken(
     terms = terms or Terms()
     made = step(mistakes, terms, begun)
     if made is None and (rightly := step((), terms, begun)):  # what a step before this one left
-        made = step(mistakes, terms, begun, {w: rightly[w] for w in ("W1_new", "W2_new")})
+        made = step(mistakes, terms, begun, rightly)
     if made is None:
         return None
     if bent != 1:
