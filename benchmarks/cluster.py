@@ -11,6 +11,7 @@ that of the one process.
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
 import time
@@ -78,6 +79,8 @@ def main() -> None:
     given = parser.parse_args()
     if os.environ.get("OMP_NUM_THREADS") != "1":
         parser.error("one process is to be held to one thread: set OMP_NUM_THREADS=1")
+    if importlib.util.find_spec("distributed") is None:
+        parser.error("dask.distributed is not installed: pip install distributed")
     rows = compared(given.images, given.epochs, given.pairs)
     ratio = float(np.median([row["ratio"] for row in rows]))
     if given.json:

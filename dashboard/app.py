@@ -16,10 +16,12 @@ if ROOT not in sys.path:
 
 import streamlit as st  # noqa: E402
 
-from dashboard.host import tab, uploads  # noqa: E402
+from dashboard.host import flushing, tab, uploads  # noqa: E402
 
 tab.repair()  # before the first component is made
 uploads.share_bytes()
+if not tab.IN_TAB:
+    flushing.in_turn()
 
 from dashboard import state  # noqa: E402
 from dashboard.present.outside import plain  # noqa: E402
@@ -28,10 +30,10 @@ from dashboard.sections.guard import guarded  # noqa: E402
 
 VIEWS = Path(__file__).parent / "views"
 PAGES = (
-    "Data", "Train", "Compare", "Search", "Weights", "Draw", "Fragility", "Models", "About",
+    "Start", "Data", "Train", "Compare", "Search", "Weights", "Draw", "Follow", "Fragility",
+    "Models", "About",
 )  # fmt: skip
 
-st.set_page_config(page_title="nnengine", page_icon="🔢", layout="wide")
 # Streamlit leaves 6rem above a page, cuts long metrics short, and writes the chosen segment of a
 # control and the value of a slider in the primary colour, whose contrast in dark is 3.7 only, and
 # captions with 4.0 in light. The one in a tab gives popovers 5 px less than their words take. Where
@@ -50,7 +52,8 @@ st.html(
 
 def to_start() -> None:
     """Lead on whoever typed the start page's name."""
-    st.switch_page(start, query_params=state.address())
+    view = {"view": how} if (how := state.view()) else {}
+    st.switch_page(start, query_params=state.address() | view)
 
 
 @st.fragment(run_every=None if tab.IN_TAB else 30)
@@ -64,15 +67,16 @@ with state.drawing():
     state.begin()
     first, *others = PAGES
     # The start page is found at "/". Its name is free to lead there.
-    start = st.Page(VIEWS / f"{first.lower()}.py", title=first, default=True, url_path="start")
+    start = st.Page(VIEWS / f"{first.lower()}.py", title=first, default=True, url_path="home")
     pages = [start, *(st.Page(VIEWS / f"{name.lower()}.py", title=name) for name in others)]
     pages.append(st.Page(to_start, title=first, url_path=first.lower(), visibility="hidden"))
     page = st.navigation(pages, position="top")
+    st.set_page_config(page_title=f"{page.title} · nnengine", page_icon="🔢", layout="wide")
     heartbeat()
     with st.container():  # the page stays in its place when a sentence comes or goes
         kept_here.welcome_back()
         kept_here.not_kept()
-        guarded(from_link.follow, "A link's data")()
+        guarded(from_link.follow, "A link's data")(page.title)
         guarded(sharing.receive, "A link")(page.title)
         if told := state.notice():
             st.info(plain(told))

@@ -49,7 +49,7 @@ def open_page(page: str, visit=None, run_id: str | None = None) -> AppTest:
     at.run()
     # The start page is open. AppTest before Streamlit 1.66 knows a page by its file's name alone,
     # not by an address of its own, and would take each run there for a change of page.
-    return at if page == "data" else at.switch_page(f"views/{page}.py").run()
+    return at if page == "start" else at.switch_page(f"views/{page}.py").run()
 
 
 def asked(at: AppTest, name: str) -> str:

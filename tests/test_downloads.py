@@ -316,7 +316,7 @@ def test_further_arrays_are_left_out_unless_they_are_the_images():
     assert is_digits(found.train)
     said = " ".join(found.notes)
     assert "left out: ids, mean, seed" in said and "left out: class_list" in said
-    with pytest.raises(FormatError, match="an array of Python objects"):
+    with pytest.raises(FormatError, match="holds Python objects"):
         readers.read(npz(x=np.array([IMAGES[0], IMAGES[1, :20]], object), y=LABELS[:2]))
 
 

@@ -21,7 +21,7 @@ from tests.pages import APP, idx, new_visit, open_page, words
 
 # What Streamlit reads as Markdown, by the names of its messages' fields.
 FIELDS = frozenset("body label help text caption content delta proto_label".split())
-PAGES = ("data", "train", "weights", "draw", "fragility", "models", "about")
+PAGES = ("start", "data", "train", "weights", "draw", "fragility", "models", "about")
 
 
 @pytest.fixture

@@ -158,7 +158,9 @@ WORDS = {
     "sections/evaluation.py": "name | judged.source | value",
     "sections/file_cards.py": "packed | what | question.undo",
     "sections/no_data.py": "why",
+    "sections/next_steps.py": "said | label",
     "sections/questions.py": "question.title | question.why | way | words",
+    "sections/first_steps.py": "whose | hosting.PROMISE_IN_TAB | hosting.PROMISE",
     "sections/guard.py": "' or '.join(about)",
     "sections/kept_here.py": "lost",
     "sections/network_choice.py": "label | help | title | text",
@@ -168,6 +170,8 @@ WORDS = {
     "sections/rewind.py": "of | part | asked.drawn | rewinding.about(step, "
     "run.total_steps, images / max(each, 1), words.size(moments.size(number)), "
     "words.size(moments.packed_bytes), len(moments))",
+    "sections/follow_choice.py": "label | offered | part",
+    "sections/follow_forward.py": "title | sentence",
     "sections/robustness.py": "kind.title | kind.sentence | kind.name",
     "sections/layer_weights.py": "tall | wide",
     "sections/run_panel.py": "colour | label | row.label | said",
@@ -177,6 +181,9 @@ WORDS = {
     "sections/sharing.py": "list(words) | measured | BENEATH['share']",
     "sections/unit_weights.py": "kind",
     "sections/way.py": "part | strip.stage.name | strip.count",
+    "sections/why.py": "what | reasons.exactness(found) | "
+    "reasons.change_words(turned, network.class_names) | "
+    "reasons.alike_words(labels, answer, network.class_names)",
     "sections/tell.py": "keys | taught.right_after | count | taught.right_before | text",
     "components/pager.py": "label",
 }

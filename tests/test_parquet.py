@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +19,7 @@ from nnengine.data.synthetic import digits
 from nnengine.errors import FormatError
 from tests.files import peak_memory, png, zipped
 
+ROOT = Path(__file__).resolve().parent.parent
 DIGITS = digits(120, seed=11)
 IMAGES, LABELS = DIGITS.images, DIGITS.labels
 
@@ -198,6 +202,20 @@ def test_without_pyarrow_it_is_said_what_to_install(monkeypatch):
 
 
 # Bounds ----------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="no /proc")
+def test_pictures_are_unpacked_a_batch_at_a_time_within_twice_the_sets_bytes(tmp_path):
+    """Beyond the set itself, of a process that has read such a table before."""
+    images = [{"bytes": png(x), "path": None} for x in IMAGES] * 100
+    for name, rows in (("small", 20), ("train", len(images))):
+        columns = {"image": images[:rows], "label": np.tile(LABELS, 100)[:rows]}
+        (tmp_path / f"{name}.parquet").write_bytes(table(columns, use_dictionary=False))
+    words = [sys.executable, "benchmarks/reading_formats.py", "--hold", tmp_path / "train.parquet"]
+    said = subprocess.run(words, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    more, size = map(float, said.split())
+    assert 12_000 * (784 + 1) == size
+    assert more <= 3 * size  # the set, and twice as much; 3.9 where all pictures were held
 
 
 def test_a_dictionary_of_one_large_value_makes_no_more_of_it_than_is_allowed():

@@ -253,7 +253,7 @@ def test_arrays_that_stand_alone_wait_for_their_partner():
         ({"x_train": pictures(), "y_train": names(), "x_test": pictures()}, "has no labels"),
         ({"x": np.zeros((0, 5, 5)), "y": names()}, "holds nothing"),
         ({"x": np.zeros((2, 3, 4, 5, 6)), "y": names()}, "has shape 2 x 3 x 4 x 5 x 6"),
-        ({"x": np.array([{}] * 12), "y": names()}, "an array of Python objects"),
+        ({"x": np.array([{}] * 12), "y": names()}, "holds Python objects"),
         ({"x": np.zeros((12, 2, 2), complex), "y": names()}, "'<c16'|no plain array"),
     ],
 )

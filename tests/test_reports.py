@@ -300,10 +300,14 @@ def test_the_data_page_says_where_files_that_are_a_class_each_go():
 # What is no data set is called what it is --------------------------------------------------
 
 
+SVG = b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"/>'
 FOREIGN = {
     "mnist.pkl.gz": (gzip.compress(pickle.dumps([1, 2], 2)), "a Python pickle"),
     "old.pkl": (pickle.dumps([np.zeros(2)], 0), "a Python pickle"),
     "page.gz": (b"<!DOCTYPE html><html>", "an HTML page: the download gave a web page"),
+    "seven.svg": (SVG, "an SVG picture"),
+    "ragged.npy": (npy(np.array([IMAGES[0], [1]], object)), "Python objects, as arrays of unequal"),
+    "fields.npy": (npy(np.zeros(9, [("image", "u1", 784), ("label", "u1")])), "fields with names"),
     "a.7z": (b"7z\xbc\xaf\x27\x1c\x00\x04" + bytes(90), "a 7z archive: unpack it"),
     "photo.heic": (HEIC, "a HEIC picture.*Most Compatible"),
     "twice.gz": (gzip.compress(gzip.compress(b"1")), "gzip inside gzip"),
@@ -351,7 +355,7 @@ def test_an_avif_is_named_and_not_opened():
     else:
         raw = png(IMAGES[0], "AVIF")
     for given in (zipped({f"{k}/{k}.avif": raw for k in range(3)}), raw):
-        with pytest.raises(FormatError, match="a AVIF picture, which is not read here"):
+        with pytest.raises(FormatError, match="an AVIF picture, which is not read here"):
             readers.read_images(given)
 
 
@@ -365,6 +369,22 @@ def test_a_picture_of_another_kind_is_a_drawing_too(kind):
     assert np.array_equal(sheet, read_picture(f"a.{kind}", raw)[..., 0])
     with pytest.raises(FormatError, match="a HEIC picture.*Most Compatible"):
         read_picture("photo.heic", HEIC)
+
+
+@pytest.mark.parametrize("times", [2, 9])  # kept as it is, and framed
+def test_one_picture_of_12_bits_in_16_is_no_blank_one(times):
+    from dashboard.store.picturefile import read_picture
+
+    sheet = np.kron(IMAGES[0], np.ones((times, times), np.uint8))
+    raw = png(sheet.astype(np.uint16) * 16)
+    assert np.array_equal(sheet, read_picture("deep.png", raw)[..., 0])
+    found, plain = readers.read_images(raw), readers.read_images(png(sheet))
+    assert np.array_equal(plain.images, found.images) and found.images.any()
+
+
+def test_one_picture_without_ink_is_said_to_be_blank():
+    found = readers.read_images(png(np.full((99, 99), 200, np.uint8)))
+    assert not found.images.any() and "it counts as blank" in found.notes[-1]
 
 
 def test_a_small_png_is_read_as_pillow_opens_it_whatever_is_done_to_it():

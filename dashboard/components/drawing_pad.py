@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 from streamlit_drawable_canvas import st_canvas
 
-from dashboard.present.strokes import SIDE_PX, as_drawn
+from dashboard.present.strokes import SIDE_PX, as_drawn, blown_up, squares
 
 PAPER, INK = "#000000", "#ffffff"  # as in the files: light on dark
 
@@ -55,6 +55,7 @@ class Sheet:
     strokes: Any = None  # as the canvas tells them
     first: Any = None  # those it began with
     pixels: np.ndarray | None = None  # RGBA uint8 (280, 280, 4), None before the first stroke
+    placed: np.ndarray | None = None  # the image that was put on it, until a pen adds to it
 
     def widget(self, key: str) -> str:
         """Return the key of the canvas in use."""
@@ -63,6 +64,21 @@ class Sheet:
     def clear(self) -> None:
         """Empty it."""
         self.number, self.strokes, self.first, self.pixels = self.number + 1, None, None, None
+        self.placed = None
+
+    def place(self, image: np.ndarray) -> None:
+        """Put an image on it that is framed already, uint8 (28, 28), its pixels as squares."""
+        self.clear()
+        self.strokes, self.pixels, self.placed = squares(image), blown_up(image), image
+
+    def take_down(self, pixels: np.ndarray, strokes: Any) -> None:
+        """Note what the canvas tells; an image that was put on it counts until a pen adds to it."""
+        if self.placed is not None:
+            before, now = (len((told or {}).get("objects", ())) for told in (self.strokes, strokes))
+            if now == before:
+                return
+            self.placed = None
+        self.strokes, self.pixels = strokes, as_drawn(pixels, strokes)
 
 
 def drawing_pad(sheet: Sheet, *, key: str, in_page: bool, stroke_width: int, label: str) -> None:
@@ -89,5 +105,4 @@ def drawing_pad(sheet: Sheet, *, key: str, in_page: bool, stroke_width: int, lab
         )
         _namer(key=f"{key}-name", data={"box": f"{key}-box", "label": label, "sheet": widget})
     if result.image_data is not None:  # None after a change of page, until the next stroke
-        sheet.strokes = result.json_data
-        sheet.pixels = as_drawn(result.image_data, result.json_data)
+        sheet.take_down(result.image_data, result.json_data)

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+PROMISE_IN_TAB = (
+    "All of this is worked out on your machine, in this tab: nothing you draw or open leaves it."
+)
+PROMISE = (
+    "All of this is worked out by the server that this page comes from: what you draw or open goes "
+    "to it, and nowhere else."
+)
 # What a visitor may ask, and the answers in a browser tab and on a server.
 DIFFERENCES = (
     ("Who computes", "your machine, on one core", "the server, on all its cores"),

@@ -21,13 +21,47 @@ def as_drawn(pixels: np.ndarray, told: Any) -> np.ndarray:
     strokes = strokes_of(told)
     if not strokes:
         return pixels
-    ours = np.zeros((SIDE_PX, SIDE_PX), np.uint8)
+    ours = _squares_of(told)
     for points, pen_px in strokes:
         np.maximum(ours, pen.draw([points], side_px=SIDE_PX, pen_px=pen_px), out=ours)
     theirs = pixels[..., :3].mean(axis=2)
     if theirs.shape == ours.shape and np.abs(theirs - ours).mean() < MOST_APART:
         return pixels
     return np.dstack([ours, ours, ours, np.full_like(ours, 255)])
+
+
+def blown_up(image: np.ndarray) -> np.ndarray:
+    """Return an image, uint8 (28, 28), as large as the pad, uint8 (280, 280, 4)."""
+    each = SIDE_PX // len(image)
+    grey = image.repeat(each, axis=0).repeat(each, axis=1)
+    return np.dstack([grey, grey, grey, np.full_like(grey, 255)])
+
+
+def squares(image: np.ndarray) -> dict[str, Any]:
+    """Return an image, uint8 (28, 28), as the canvas tells drawings: a square for each pixel."""
+    each = SIDE_PX // len(image)
+    found = [
+        {
+            "type": "rect", "originX": "left", "originY": "top", "left": int(x) * each,
+            "top": int(y) * each, "width": each, "height": each, "strokeWidth": 0,
+            "fill": "#" + f"{image[y, x]:02x}" * 3,
+        }
+        for y, x in zip(*np.nonzero(image), strict=True)
+    ]  # fmt: skip
+    return {"version": "4.4.0", "objects": found, "background": "#000000"}
+
+
+def _squares_of(told: Any) -> np.ndarray:
+    """Return the squares of an image that was put on the pad, uint8 (280, 280), and black."""
+    grey = np.zeros((SIDE_PX, SIDE_PX), np.uint8)
+    for one in told["objects"]:
+        try:
+            y, x, side = (int(one[name]) for name in ("top", "left", "width"))
+            if str(one["type"]).lower() == "rect" and min(y, x) >= 0:
+                grey[y : y + side, x : x + side] = int(one["fill"][1:3], 16)
+        except (KeyError, TypeError, ValueError):
+            continue
+    return grey
 
 
 def strokes_of(told: Any) -> list[tuple[np.ndarray, float]]:

@@ -28,24 +28,31 @@ def source() -> np.ndarray | None:
     return from_file() if way == FROM_FILE else by_hand()
 
 
-def by_hand() -> np.ndarray | None:
-    """Show the pad with its pen and Clear; return what is drawn."""
+def by_hand(*, pen: bool = True) -> np.ndarray | None:
+    """Show the pad with Clear, and its pen where that can be chosen; return what is drawn.
+
+    What is drawn is the same on every page; the canvas is another, to which strokes are handed.
+    """
+    key = PAD if pen else f"{PAD}-alone"
     sheet = state.get(PAD) or Sheet()
     state.put(PAD, sheet)
     shown = st.container()  # the canvas goes above its tools, but reads their values
     state.set_widget("draw.pen", PEN_PX, over=False)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        width = st.slider(
-            "Pen thickness", 8, 40, step=2, key=state.widget("draw.pen"), format="%d px", width=196
-        )
+        width = state.widget_value("draw.pen")
+        if pen:
+            width = st.slider(
+                "Pen thickness", 8, 40, step=2, key=state.widget("draw.pen"), format="%d px",
+                width=196,
+            )  # fmt: skip
         st.button("Clear", on_click=sheet.clear, key="draw.clear")
     with shown:
         # The canvas's own tools appear above it: this line leaves them room.
         st.caption("One digit, of any size, anywhere on the sheet.")
         drawing_pad(
             sheet,
-            key=PAD,
-            in_page=state.in_page(sheet.widget(PAD)),
+            key=key,
+            in_page=state.in_page(sheet.widget(key)),
             stroke_width=width,
             label="Drawing area for mouse, pen or finger. To answer by keyboard, choose "
             "Picture file.",
@@ -85,7 +92,13 @@ def from_file() -> np.ndarray | None:
 
 
 def frame(pixels: np.ndarray | None) -> np.ndarray | None:
-    """Return what is drawn as an image, uint8 (28, 28), or None for a blank sheet."""
+    """Return what is drawn as an image, uint8 (28, 28), or None for a blank sheet.
+
+    One that was put on the pad is framed already, and stays as it is.
+    """
+    sheet = state.get(PAD)
+    if sheet is not None and sheet.placed is not None and pixels is sheet.pixels:
+        return sheet.placed
     if pixels is None or framing.is_empty(pixels):
         return None
     return framing.to_image(pixels)

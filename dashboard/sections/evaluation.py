@@ -9,8 +9,11 @@ from dashboard.components.live_plot import live_plot
 from dashboard.components.table import table
 from dashboard.components.tiles import tiles
 from dashboard.present import figures, judging, pictures
+from dashboard.present.follow import At
 from dashboard.present.judging import Judgement
 from dashboard.present.outside import plain, shown
+from dashboard.sections import follow_choice, next_steps
+from dashboard.sections.robustness import examination
 from dashboard.store.budget import of_result
 from dashboard.store.networks import Entry
 from nnengine.core.metrics import evaluate
@@ -69,6 +72,7 @@ def _verdict(held: Entry, judged: Judgement) -> None:
         strict=True,
     ):  # fmt: skip
         column.metric(f"{name}, {judged.source} set", value, border=True)
+    next_steps.after_evaluation()
     left, right = st.columns([3, 2], gap="large")
     with right:
         st.markdown("## Class by class")
@@ -120,10 +124,14 @@ def _gallery(judged: Judgement, cell: tuple[int, int]) -> None:
     shown = indices[:GALLERY]
     captions, labels = judging.gallery_words(judged, shown)
     images = judged.dataset.images[shown]
-    tiles(
+    followed = examination(judged.network)
+    pressed = tiles(
         pictures.png(pictures.sheet(images, columns=min(PER_ROW, len(shown)))),
         columns=min(PER_ROW, len(shown)), shape=judged.dataset.image_shape,
         captions=captions, labels=labels, label="Images behind the square", key="models.gallery",
+        ids=[int(i) for i in shown] if followed and followed[0] is judged.dataset else None,
     )  # fmt: skip
+    if pressed is not None:  # an image is pressed: it is followed
+        follow_choice.open_at(At(image=pressed))
     if len(indices) > len(shown):
         st.caption(f"The {len(shown)} answered most surely, of {len(indices):,}.")

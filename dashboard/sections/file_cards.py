@@ -25,7 +25,8 @@ def drop() -> None:
     uploads = st.file_uploader(
         "Drop image and label files here, all at once", accept_multiple_files=True,
         key=f"data.files.{turn}",
-        help="Under any name, packed with gzip or not: files are recognised by content.",
+        help="Under any name, packed with gzip or not: files are recognised by content. A folder "
+        "goes into a zip first: dropped, its files lose the folders that name their classes.",
     )  # fmt: skip
     st.caption("IDX, CSV, .npz, .mat, Parquet, or a zip of pictures")
     kept_here.room()

@@ -13,13 +13,19 @@ from dashboard.store import links
 from nnengine.errors import EngineError
 
 TICK_S = 0.5
+START = "Start"  # the page at the address itself, to which links of earlier versions lead
 _PULL, _REFUSED = "link.pull", "link.refused"
 
 
-def follow() -> None:
-    """Begin what the address asks for, and show above any page how far it is."""
+def follow(page: str) -> None:
+    """Begin what the address asks for, and show above any page how far it is.
+
+    `page` is the title of the one it opened: the first leads on to where data are seen.
+    """
     if asked := state.asked_data():
         ask(asked)
+        if page == START:
+            st.switch_page("views/data.py", query_params=state.address())
     if refused := state.get(_REFUSED):
         st.error(plain(refused))
         state.put(_REFUSED, None)

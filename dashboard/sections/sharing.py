@@ -16,7 +16,7 @@ from dashboard.present.outside import plain
 from dashboard.runs import address
 from dashboard.runs.fields import BENEATH, hideable
 from dashboard.runs.recipe import Recipe
-from dashboard.sections import moment_link, recipe_form
+from dashboard.sections import from_link, moment_link, recipe_form
 from dashboard.store.budget import of_network
 from dashboard.store.networks import Entry, for_pages, looks_at
 from nnengine import demo
@@ -26,6 +26,8 @@ from nnengine.errors import ConfigError, EngineError
 from nnengine.storage import links
 
 MOST_JUDGED = 10_000  # images before and after: a second or two in a tab without kernels
+START = from_link.START
+FRONT = (START, "Data")  # links of earlier versions lead there
 _TAKEN, _FAULTS, _PREPARED = "link.taken", "link.faults", "share.prepared"
 
 
@@ -35,8 +37,8 @@ _TAKEN, _FAULTS, _PREPARED = "link.taken", "link.faults", "share.prepared"
 def receive(page: str) -> None:
     """Take in what the address brings, once; `page` is the title of the one it opened.
 
-    The frame calls this before every page. A recipe that came to the first page is shown on the
-    one where it can be started.
+    The frame calls this before every page. A recipe that came to the first pages is shown on the
+    one where it can be started; a set of data that came to the very first, where it can be seen.
     """
     sent = arrival(key="arrival")
     said = state.address()
@@ -55,8 +57,10 @@ def receive(page: str) -> None:
         asked = address.read(said, state.sources().keys() - {state.FILES, state.MINE},
                              state.bounds())  # fmt: skip
         _take(asked, urlencode(said))
-        if asked.recipe and page == "Data":
+        if asked.recipe and page in FRONT:
             st.switch_page("views/train.py")
+        if asked.data and page == START:
+            st.switch_page("views/data.py")
     _tell()
     if page == "Train":
         moment_link.invitation()

@@ -11,6 +11,7 @@ from dashboard.components.pager import pager
 from dashboard.components.tiles import tiles
 from dashboard.present import figures, pictures, units
 from dashboard.present.outside import file_name, plain
+from dashboard.sections import follow_choice
 from dashboard.store.networks import Entry
 from nnengine.core.network import Network
 
@@ -97,6 +98,7 @@ def one_unit(network: Network, layer: int, unit: units.Unit, dark: bool) -> None
     kind = "Class " if len(network.layers) == 1 else ""
     st.markdown(f"## {kind}{plain(unit.name)}")
     st.caption(f"Strength {unit.strength:.2f} · bias {unit.bias:+.2f}")
+    follow_choice.link_to_unit(network, layer, unit.index)
     conv = network.specs[layer].kind == "conv"
     if conv or _in_colour(network, layer):
         _channels(network, layer, unit, dark)

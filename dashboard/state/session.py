@@ -25,6 +25,8 @@ _TOKEN, _MEMORY, _NOTICE = "nn.token", "nn.memory", "nn.notice"
 _ADDRESS, _HIDES = "address", "hides"
 _KEPT = "kept"  # the values of widgets that survive a change of page
 _THERE, _DRAWN = "there", "drawn"  # which of them the browser has, and has from this drawing
+# Where somebody is on a page: the page's own, and not a recipe's or a link's to be gone on with.
+PLACE = ("source", "image", "pixel", "layer", "unit", "label")
 KEEP = "keep."  # widgets whose key begins so survive a change of page
 
 _making = threading.Lock()
@@ -239,10 +241,22 @@ def _sign() -> None:
 
 
 def address() -> dict[str, str]:
-    """Return what the address says beside which visit this is."""
+    """Return what the address says beside which visit this is, and how a page is shown."""
     said = st.query_params.to_dict()
-    said.pop("run", None)
-    return said
+    return {name: text for name, text in said.items() if name not in ("run", "view", *PLACE)}
+
+
+def view() -> str | None:
+    """Return how the address wants the page shown, None where it does not say."""
+    return st.query_params.get("view")
+
+
+def view_as(name: str | None) -> None:
+    """Have the address say how this page is shown, as long as it is open; None: as usual."""
+    if name:
+        st.query_params["view"] = name
+    else:
+        st.query_params.pop("view", None)
 
 
 def keep_in_address(said: dict[str, str], *, without: tuple[str, ...] = ()) -> None:
@@ -251,6 +265,17 @@ def keep_in_address(said: dict[str, str], *, without: tuple[str, ...] = ()) -> N
     for name in without:
         st.query_params.pop(name, None)
     _sign()
+
+
+def said_here() -> dict[str, str]:
+    """Return what the address says of a place on a page, which a visitor may have brought."""
+    return {name: st.query_params[name] for name in PLACE if name in st.query_params}
+
+
+def say_here(said: dict[str, str]) -> None:
+    """Let the address say this of a place on this page, as long as it is open."""
+    if any(st.query_params.get(name) != value for name, value in said.items()):
+        st.query_params.update(said)
 
 
 def hide(names: Iterable[str]) -> None:

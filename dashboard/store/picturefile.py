@@ -64,7 +64,7 @@ def _most(raw: bytes) -> int:
 
 def _pixels(picture: Any, orientation: int) -> np.ndarray:
     if picture.mode.startswith("I"):
-        picture = Image.fromarray(decoding.upper_bits(picture))
+        picture = Image.fromarray(decoding.upper_bits(picture, lone=True))
     clear = "A" in picture.getbands() or "transparency" in picture.info
     mode = "RGBA" if clear else "RGB"
     if clear or picture.mode != "L":  # grey takes a quarter: it is made smaller as it is

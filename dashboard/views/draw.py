@@ -8,17 +8,21 @@ import streamlit as st
 from dashboard import state
 from dashboard.present import maps, units
 from dashboard.present.answers import STYLE, readable, seen
+from dashboard.present.follow import SHEET, At
 from dashboard.present.outside import plain
 from dashboard.sections import (
     answers,
     drawing,
+    follow_choice,
     live,
     my_digits,
     network_choice,
+    next_steps,
     sharing,
     side_by_side,
     tell,
     way,
+    why,
 )
 from nnengine.core.network import Network
 
@@ -37,6 +41,8 @@ def answer(held: state.Entry, framed: np.ndarray | None, blank: bool) -> None:
         if readable(now.network):
             answers.reading(now, framed, blank)
             layers_of(now.network, framed)
+            if framed is not None:
+                follow_choice.link("Follow it from its bytes to the answer", At(source=SHEET))
         else:
             answers.cannot_read(now.network)
         if learning and not run.live:
@@ -77,7 +83,9 @@ def page() -> None:
         tell.learn(held)
         if framed is not None and readable(held.network):
             tell.tell(held, framed)
+            next_steps.after_answer()
         tell.outcome(held)
+    why.of_drawing(held, framed)
     my_digits.my_digits(held)
     side_by_side.side_by_side(framed)
     st.page_link(

@@ -8,7 +8,16 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.host.tab import IN_TAB
-from dashboard.sections import doctor, live, no_data, recipe_form, rewind, run_panel, sharing
+from dashboard.sections import (
+    doctor,
+    live,
+    next_steps,
+    no_data,
+    recipe_form,
+    rewind,
+    run_panel,
+    sharing,
+)
 from dashboard.sections.run_list import run_list
 
 # On a tablet a third of the page is too narrow for fields with buttons.
@@ -84,6 +93,7 @@ def main() -> None:
             if learning and not IN_TAB:
                 live.part(header, None)(drawn)
             live.part(live_panel, live.every_s() if learning else None)(drawn, learning)
+            next_steps.after_run(run)
             rewind.rewind(run)
             run_list(run)
     with right:

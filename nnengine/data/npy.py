@@ -57,16 +57,29 @@ def read_head(
     order = re.search(r"""['"]fortran_order['"]\s*:\s*(True|False)""", text)
     shape = re.search(r"""['"]shape['"]\s*:\s*\(([\d\s,]*)\)""", text)
     if len(text) < length or not (dtype and order and shape):
-        objects = len(text) == length and "O'" in text
-        found = "an array of Python objects" if "O'" in text else "no plain array of numbers"
-        kind = NoNumbersError if objects else FormatError
-        raise kind(f"the description of {what} is cut short or damaged: {found}")
+        raise _no_numbers(what, text if len(text) == length else "")
     if dtype[1].lstrip("<>=|") not in kinds:
         raise NoNumbersError(
             f"{what} holds numbers of type {dtype[1]!r}; expected one of {', '.join(kinds)}"
         )
     sides = [side for side in re.split(r"[\s,]+", shape[1]) if side]
     return NpyHead(np.dtype(dtype[1]), order[1] == "True", _shape(sides, dtype[1], what))
+
+
+def _no_numbers(what: str, text: str) -> FormatError:
+    """Return what is to be said of a description, "" of one cut short, that is none of numbers."""
+    if "O'" in text:
+        return NoNumbersError(
+            f"{what} holds Python objects, as arrays of unequal length do: none is opened here; "
+            "give an array of numbers"
+        )
+    if re.search(r"""['"]descr['"]\s*:\s*\[""", text):
+        return NoNumbersError(
+            f"{what} has fields with names, as a table has: save each as an array of its own"
+        )
+    return FormatError(
+        f"the description of {what} is cut short or damaged: no plain array of numbers"
+    )
 
 
 def _shape(sides: list[str], dtype: str, what: str) -> tuple[int, ...]:

@@ -90,6 +90,8 @@ def looks_like(head: bytes) -> tuple[str, str] | None:
 
 
 def _looks_like_text(text: str) -> tuple[str, str]:
+    if re.match(r"(<[?!][^>]*>\s*)*<svg\b", text, re.IGNORECASE):
+        return "an SVG picture", "lines, not pixels: save it as PNG"
     if text.startswith("<"):
         return "an HTML page", "the download gave a web page, not the file: download it again"
     if text.startswith(("{", "[")):

@@ -73,7 +73,6 @@ def test_a_fresh_visitor_draws_a_seven_and_is_answered_within_ten_seconds(visit)
     for _ in range(2):
         opened = time.monotonic()
         page = visit("/")
-        page.get_by_role("link", name="Draw", exact=True).first.click()
         expect(page.get_by_text("The sheet is blank.")).to_be_visible()
         draw(page, SEVEN)
         expect(page.get_by_role("status").filter(has_text="The network answers")).to_be_visible()

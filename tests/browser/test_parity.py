@@ -30,7 +30,7 @@ def visitor(request, lonely):
     page.set_default_timeout(PATIENCE_MS)
     page.on("pageerror", lambda error: page.faults.append(f"script: {error}"))
     context.on("request", lambda asked: note_foreign(page, asked.url, address))
-    page.goto(address)
+    page.goto(f"{address}/data")
     expect(page.get_by_role("heading", name="Data", exact=True)).to_be_visible(
         timeout=OPENED_S * 1000
     )

@@ -116,7 +116,7 @@ def test_the_app_works_behind_the_proxy_and_its_policy_forbids_nothing_of_it(
     page.on("pageerror", lambda error: page.faults.append(f"script: {error}"))
     page.on("request", lambda request: note_foreign(page, request.url, home))
     page.on("console", lambda line: note_forbidden(page, line.text))
-    page.goto(home)
+    page.goto(f"{home}/data")
     settle(page)
     upload(page, band_files)
     expect(page.get_by_text("900").first).to_be_visible(timeout=30_000)

@@ -113,7 +113,7 @@ UNHEARD = """() => {
 
 
 def test_from_the_published_files_to_a_drawn_digit(visit, mnist_files, tmp_path):
-    page = visit("/")
+    page = visit("/data")
     choose_source(page, "Your files")
     expect(page.get_by_text("No files yet")).to_be_visible()
 
@@ -186,7 +186,7 @@ def test_from_the_published_files_to_a_drawn_digit(visit, mnist_files, tmp_path)
 
 
 def test_a_fresh_start_without_files_trains_the_built_in_digits_to_95_percent(visit):
-    page = visit("/")
+    page = visit("/data")
     expect(page.get_by_text("needs no file")).to_be_visible()
     assert 12_000 == metric(page, "Images")
     expect(page.get_by_role("img", name=re.compile("^Image ")).first).to_be_visible()
@@ -203,7 +203,7 @@ def test_a_fresh_start_without_files_trains_the_built_in_digits_to_95_percent(vi
 
 
 def test_a_set_that_cannot_be_fetched_leaves_the_built_in_digits_at_hand(visit):
-    page = visit("/")
+    page = visit("/data")
     choose_source(page, "Kuzushiji-MNIST")
     page.get_by_role("button", name=re.compile("^Fetch")).click()
     expect(page.get_by_text(re.compile("Kuzushiji-MNIST could not be fetched"))).to_be_visible(
@@ -223,7 +223,7 @@ def test_a_table_is_dropped_as_it_is_and_its_set_survives_a_reload(visit, tmp_pa
     rows = np.column_stack([np.arange(60) % 10, rng.integers(0, 256, (60, 784))]).tolist()
     table = tmp_path / "digits.csv"
     table.write_text("\n".join(",".join(map(str, row)) for row in rows))
-    page = visit("/")
+    page = visit("/data")
     upload(page, [table])
     expect(page.get_by_text("Training set: digits.csv, 60 images.")).to_be_visible()
     settle(page)
@@ -233,17 +233,31 @@ def test_a_table_is_dropped_as_it_is_and_its_set_survives_a_reload(visit, tmp_pa
 
 
 def test_the_start_page_is_found_under_its_name_too(visit):
-    page = visit("/data?data=digits")
-    expect(page.get_by_role("heading", name="Data", exact=True)).to_be_visible()
-    expect(page.get_by_text("needs no file")).to_be_visible()
+    page = visit("/start?view=projector")
+    expect(page.locator(".nn-scenes.projector")).to_be_visible()
     expect(page.get_by_text("Page not found")).to_have_count(0)
     address = urlsplit(page.url)
-    assert ("/", ["digits"]) == (address.path, parse_qs(address.query)["data"])
-    expect(page.get_by_role("link", name="Data", exact=True)).to_have_count(1)
+    assert ("/", ["projector"]) == (address.path, parse_qs(address.query)["view"])
+    expect(page.get_by_role("link", name="Start", exact=True)).to_have_count(1)
+    expect(page).to_have_title("Start · nnengine")
+
+
+def test_a_drawn_digit_goes_through_four_scenes_by_the_arrow_keys_alone(visit):
+    page = visit("/")
+    draw(page, SEVEN)
+    answered(page, "7")
+    seen = page.locator(".nn-scenes-stage section.on h2")
+    expect(seen).to_have_text("Your digit becomes 784 numbers")
+    for title in ("One unit of 400", "All units answer", "It answers 7, and"):
+        page.keyboard.press("ArrowRight")
+        expect(seen).to_contain_text(title)
+    go(page, "Draw")
+    expect(page).to_have_title("Draw · nnengine")
+    answered(page, "7")  # the sheet came along
 
 
 def test_a_bad_file_is_told_beside_its_name_and_the_good_ones_stay(visit, band_files, tmp_path):
-    page = visit("/")
+    page = visit("/data")
     cut = tmp_path / "cut-images-idx3-ubyte"
     cut.write_bytes(bytes([0, 0, 8, 3, 0, 0, 0, 9, 0, 0, 0, 28, 0, 0, 0, 28]) + bytes(2000))
     html = tmp_path / "page.gz"
@@ -256,7 +270,7 @@ def test_a_bad_file_is_told_beside_its_name_and_the_good_ones_stay(visit, band_f
 
 
 def test_a_phone_trains_a_quick_network_to_the_end_and_reads_a_drawing(visit, band_files):
-    page = visit("/", width=390)
+    page = visit("/data", width=390)
     upload(page, band_files)
     expect(page.get_by_text(re.compile("^Test set: .* 300 images"))).to_be_visible()
     settle(page)

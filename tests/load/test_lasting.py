@@ -51,6 +51,7 @@ def test_clearing_streamlits_caches_takes_no_run_no_file_and_leaves_no_thread(tm
         one, other = Reader(app.base), Reader(app.base)
         for visitor in (one, other):
             await visitor.open()
+            await visitor.go("Data")
             await visitor.upload("Drop image", [
                 (f"train-{name}", raw) for name, raw in mnist_like(2000, seed=1)
             ])  # fmt: skip

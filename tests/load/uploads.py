@@ -110,6 +110,7 @@ async def drop(address: str, base: bytes, number: int) -> Reader:
     """Come, and drop a file."""
     reader = Reader(address)
     await reader.open()
+    await reader.go("Data")
     await reader.upload("Drop image", [(f"images-{number}", large_file(base, number))])
     return reader
 

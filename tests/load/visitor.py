@@ -54,6 +54,7 @@ class Visitor:
             additional_headers={"Cookie": f"_streamlit_xsrf={self.cookie}"},
             origin=f"http://{self.base}",
             max_size=None,
+            open_timeout=PATIENCE_S,  # as long as a browser would wait
         )
         await self.rerun()
 

@@ -197,6 +197,7 @@ async def visit(base: str, files: list[tuple[str, bytes]], recipe: str) -> Visit
     """Come, upload, choose a recipe and start; return the visitor on the Train page."""
     visitor = Visitor(base)
     await visitor.open()
+    await visitor.go("Data")
     await visitor.upload("Drop image", files)
     await visitor.go("Train")
     if recipe != "The original":

@@ -66,7 +66,8 @@ def opened(
         kept, scans = essential(raw)
         kind = kind_of(raw)
         if kind is not None and kind not in kinds:
-            raise FormatError(f"a {kind} picture, which is not read here: save it as PNG")
+            article = "an" if kind == "AVIF" else "a"
+            raise FormatError(f"{article} {kind} picture, which is not read here: save it as PNG")
         if kind == "WEBP" and "WEBP" in kinds:  # its decoder sets memory aside as it is opened
             _check_size(*_webp_size(raw), most, scans)
         with image.open(io.BytesIO(kept), formats=[kind] if kind in kinds else DRAWN) as picture:
@@ -314,11 +315,19 @@ def colours(picture: Any) -> np.ndarray:
     return rgb if any((strip != strip[..., :1]).any() for strip in strips) else rgb[..., 0]
 
 
-def upper_bits(picture: Any) -> np.ndarray:
-    """Return a picture of 16 bits a pixel as uint8 (h, w): the upper 8 are enough."""
+def upper_bits(picture: Any, *, lone: bool = False) -> np.ndarray:
+    """Return a picture of 16 bits a pixel as uint8 (h, w): the upper 8 are enough.
+
+    lone: of a picture without others beside it that uses 12 bits alone, as cameras and scanners
+    have them, the upper 8 of these: else it were all but black.
+    """
+    most = 0
+    for rows in _strips(picture) if lone else ():
+        most = max(most, int(np.asarray(_cut(picture, rows)).max()))
+    step = 16 if 255 < most < 4096 else 257
     out = np.empty((picture.height, picture.width), np.uint8)
     for rows in _strips(picture):  # whole, it would be handed over as bytes: up to twice its size
-        out[rows] = (np.asarray(_cut(picture, rows)) // 257).clip(0, 255)
+        out[rows] = (np.asarray(_cut(picture, rows)) // step).clip(0, 255)
     return out
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -20,6 +20,7 @@ from ...errors import EngineError, FormatError
 from ..dataset import MAX_CLASSES
 from ..sources import Stream
 from .archive import Member
+from .arrowtypes import is_binary, is_list, is_nested, is_number, is_picture, is_text, width
 from .colours import laid, settled
 from .contents import Contents, as_bytes, datasets, frozen
 from .contract import Request
@@ -32,7 +33,7 @@ from .tableplan import LABEL, Plan, name_columns
 MAX_ROWS = 1 << 20  # of pictures: each becomes an object
 _BATCH_BYTES = 1 << 26  # of values unpacked at a time, whatever the pages say
 _BATCH_VALUES = 1 << 20
-_MOST_ROWS = 1 << 12
+_MOST_ROWS = 1 << 10
 _FORM = "Parquet table"
 
 
@@ -76,17 +77,17 @@ class _Table:
     def contents(self, stream: Stream) -> Contents:
         """Return what the columns make; raises FormatError."""
         fields = [f for f in self._schema if not f.name.startswith("__index_level_")]
-        wide = [field for field in fields if _is_picture(field) or _is_list(field)]
+        wide = [field for field in fields if is_picture(field) or is_list(field)]
         if not wide:
             return self._flat(fields, stream)
         if len(wide) > 1:
-            wide = [f for f in wide if _is_picture(f)] if len(wide) > 1 else wide
+            wide = [f for f in wide if is_picture(f)] if len(wide) > 1 else wide
         if len(wide) != 1:
             raise FormatError(
                 f"several columns may be the images, {_named(fields)}: leave one of them"
             )
         label, said = _label([field for field in fields if field is not wide[0]])
-        read = self._pictures if _is_picture(wide[0]) else self._lists
+        read = self._pictures if is_picture(wide[0]) else self._lists
         images, labels, notes = read(wide[0], label)
         return self._joined(images, labels, label, [*said, *notes])
 
@@ -112,9 +113,9 @@ class _Table:
         """Return a table of one pixel a column, its label found as that of a CSV."""
         plan = Plan(0, len(fields), header=True)
         name_columns(plan, [field.name for field in fields], stream)
-        words = [i for i, field in enumerate(fields) if _is_text(field.type)]
+        words = [i for i, field in enumerate(fields) if is_text(field.type)]
         wrong = [fields[i].name for i in words if i != plan.label and i not in plan.dropped]
-        wrong += [f.name for f in fields if not _is_text(f.type) and not _is_number(f.type)]
+        wrong += [f.name for f in fields if not is_text(f.type) and not is_number(f.type)]
         if wrong:
             raise FormatError(
                 f"its column {wrong[0][:40]} holds no numbers, and no column pictures: give pixels "
@@ -149,27 +150,22 @@ class _Table:
             raise FormatError(
                 f"{self._rows:,} pictures, and {MAX_ROWS:,} at most are read: give a part of them"
             )
-        inside = field.name if _is_binary(field.type) else f"{field.name}.bytes"
-        members, labels = [], None if label is None else _Labels()
-        left = self._request.max_bytes
-        for batch in self._batches([inside, *([label.name] if label else [])]):
-            column = batch.column(batch.schema.get_field_index(field.name))
-            column = column if _is_binary(field.type) else column.field("bytes")
-            for raw in column.to_pylist():
-                raw = raw or b""
-                left -= len(raw)
-                if left < 0:
-                    text = f"more than {self._request.max_bytes:,} bytes of pictures"
-                    raise FormatError(f"{text}: give a smaller table", too_large=True)
-                place = f"row {len(members) + 1:,}"
-                members.append(Member(place, len(raw), partial(io.BytesIO, raw)))
+        labels, left, empty = None if label is None else _Labels(), self._request.max_bytes, True
+        names = [_leaf(field), *([label.name] if label else [])]
+        for batch in self._batches(names):
+            sizes = [len(raw or b"") for raw in _encoded(batch, field)]
+            left, empty = left - sum(sizes), empty and not any(sizes)
+            if left < 0:
+                text = f"more than {self._request.max_bytes:,} bytes of pictures"
+                raise FormatError(f"{text}: give a smaller table", too_large=True)
             if labels is not None and label is not None:
                 labels.add(batch.column(batch.schema.get_field_index(label.name)))
-        if not any(member.size for member in members):
+        if empty:
             raise FormatError(
                 f"its column {field.name[:40]} holds no pictures, at the most their paths: give "
                 "the table with the pictures inside, or a zip of them"
             )
+        members = _Members(lambda: self._batches(names[:1]), field, self._rows)
         images, whole, notes = decoded(members, self._request)
         if labels is not None and not whole.all():
             labels.keep(whole)
@@ -197,7 +193,7 @@ class _Table:
             if schema.column(i).path in names or f"{schema.column(i).path}.".startswith(stems)
         }
         request = self._request
-        widest = max((_width(schema.column(i)) for i in leaves), default=1)
+        widest = max((width(schema.column(i)) for i in leaves), default=1)
         chosen = [chunk for chunk in self._chunks if chunk.column in leaves]
         pages = count(self._file, chosen, request.deadline, request.max_bytes)
         if pages.values * widest > 4 * request.max_bytes:
@@ -234,6 +230,31 @@ class _Table:
         return names if enough and len(set(names)) == len(names) else None
 
 
+class _Members(Sequence[Member]):
+    """The pictures of a column, of which one batch is held: MNIST's, encoded, are half its images.
+
+    Who goes through them in order has each batch unpacked once, who begins anew once more.
+    """
+
+    def __init__(self, batches: Callable[[], Iterator[Any]], field: Any, rows: int) -> None:
+        self._batches, self._field, self._rows = batches, field, rows
+        self._open, self._start, self._held = batches(), 0, []
+
+    def __len__(self) -> int:
+        return self._rows
+
+    def __getitem__(self, at: Any) -> Any:
+        if at >= self._rows:
+            raise IndexError(at)
+        if at < self._start:
+            self._open, self._start, self._held = self._batches(), 0, []
+        while at >= self._start + len(self._held):
+            self._start += len(self._held)
+            self._held = _encoded(next(self._open), self._field)
+        raw = self._held[at - self._start] or b""
+        return Member(f"row {at + 1:,}", len(raw), partial(io.BytesIO, raw))
+
+
 class _Labels:
     """The labels of a column as they come: numbers, or words that become numbers."""
 
@@ -245,7 +266,7 @@ class _Labels:
         """Take in a part of the column; raises FormatError."""
         if column.null_count:
             raise FormatError("a label is missing (null): give one to each image")
-        if not _is_text(column.type):
+        if not is_text(column.type):
             self._parts.append(column.to_numpy(zero_copy_only=False))
             return
         coded = column if hasattr(column, "dictionary") else column.dictionary_encode()
@@ -274,12 +295,12 @@ class _Labels:
 
 def _label(fields: Sequence[Any]) -> tuple[Any, list[str]]:
     """Return the column of labels beside images, or None, and what is to be said of it."""
-    able = [f for f in fields if _is_number(f.type) or _is_text(f.type)]
+    able = [f for f in fields if is_number(f.type) or is_text(f.type)]
     named = [f for f in able if LABEL.fullmatch(f.name)]
     if named:
         return named[0], []
     ending = [f for f in able if f.name.lower().endswith(("label", "class"))]
-    numbers = [f for f in able if _is_number(f.type)]
+    numbers = [f for f in able if is_number(f.type)]
     likely = ending or (numbers if len(numbers) == 1 else able if len(able) == 1 else [])
     if likely:
         return likely[0], [f"Labels are those of the column {likely[0].name[:40]}."]
@@ -294,6 +315,17 @@ def _named(fields: Sequence[Any]) -> str:
     return ", ".join(field.name[:20] for field in fields[:4]) + ", …" * (len(fields) > 4)
 
 
+def _leaf(field: Any) -> str:
+    """Return what the column of encoded pictures is called."""
+    return field.name if is_binary(field.type) else f"{field.name}.bytes"
+
+
+def _encoded(batch: Any, field: Any) -> list[bytes | None]:
+    """Return the encoded pictures in a batch."""
+    column = batch.column(batch.schema.get_field_index(field.name))
+    return (column if is_binary(field.type) else column.field("bytes")).to_pylist()
+
+
 def _block(batch: Any, labels: _Labels, label: int | None) -> np.ndarray:
     """Return a batch as (rows, columns), bytes where all are; labels are taken in besides."""
     columns = []
@@ -304,7 +336,7 @@ def _block(batch: Any, labels: _Labels, label: int | None) -> np.ndarray:
             )
         if i == label:
             labels.add(column)
-        text = _is_text(column.type)
+        text = is_text(column.type)
         columns.append(np.zeros(len(column)) if text else column.to_numpy(zero_copy_only=False))
     small = all(
         c.dtype.kind in "biu" and (not c.size or 0 <= c.min() and c.max() <= 255) for c in columns
@@ -318,7 +350,7 @@ def _block(batch: Any, labels: _Labels, label: int | None) -> np.ndarray:
 def _from_lists(column: Any) -> np.ndarray:
     """Return lists of numbers, nested or not, as an array (rows, ...); raises FormatError."""
     shape = [len(column)]
-    while _is_nested(column.type):
+    while is_nested(column.type):
         if column.null_count:
             raise FormatError("an image is missing (null): give one in each row")
         inner = column.flatten()
@@ -334,49 +366,3 @@ def _from_lists(column: Any) -> np.ndarray:
     if column.null_count:
         raise FormatError("a pixel is missing (null): give all of them")
     return column.to_numpy(zero_copy_only=False).reshape(shape)
-
-
-# Types of Arrow by what they are called: no name of pyarrow's is needed for them.
-
-
-def _is_binary(kind: Any) -> bool:
-    return str(kind) in ("binary", "large_binary", "binary_view")
-
-
-def _is_picture(field: Any) -> bool:
-    kind = field.type
-    if _is_binary(kind):
-        return True
-    return str(kind).startswith("struct<") and any(
-        kind.field(i).name == "bytes" and _is_binary(kind.field(i).type)
-        for i in range(kind.num_fields)
-    )
-
-
-def _is_nested(kind: Any) -> bool:
-    return str(kind).startswith(("list<", "large_list<", "fixed_size_list<"))
-
-
-def _is_list(field: Any) -> bool:
-    kind, deep = field.type, 0
-    while _is_nested(kind) and deep < 4:
-        kind, deep = kind.value_type, deep + 1
-    return deep > 0 and _is_number(kind)
-
-
-def _is_number(kind: Any) -> bool:
-    return str(kind) in (
-        "bool", "float", "double", "halffloat",
-        *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
-    )  # fmt: skip
-
-
-def _is_text(kind: Any) -> bool:
-    return str(kind) in ("string", "large_string", "string_view") or str(kind).startswith(
-        ("dictionary<values=string", "dictionary<values=large_string")
-    )
-
-
-def _width(column: Any) -> int:
-    """Return how many bytes a value takes at the most once it is a number."""
-    return {"BOOLEAN": 1, "INT32": 4, "FLOAT": 4}.get(column.physical_type, 8)

@@ -34,6 +34,7 @@ from .decoding import (
     pillow,
     plain_levels,
     size_of_png,
+    upper_bits,
     upright,
 )
 from .inverted import made_light_on_dark
@@ -85,7 +86,11 @@ def read_one(stream: Stream, request: Request) -> Contents:
     """
     raw = stream.rest(MAX_PICTURE_BYTES)
     with opened(raw, request.name, kinds=KEPT) as picture:
-        pixels = upright((colours if request.colours else levels)(picture), orientation(raw))
+        if picture.mode.startswith("I"):
+            found = upper_bits(picture, lone=True)
+        else:
+            found = (colours if request.colours else levels)(picture)
+        pixels = upright(found, orientation(raw))
     if pixels.ndim == 3:
         return _one_in_colour(pixels, request)
     if max(pixels.shape) > LARGEST_PX:
@@ -95,6 +100,8 @@ def read_one(stream: Stream, request: Request) -> Contents:
         if written is not pixels:
             notes.append("What lies around its paper or across it, as a desk, was left out.")
         images = frozen(to_image(written)[None])
+        if not images.any():
+            notes.append("Nothing stands out from its background: it counts as blank.")
         return Contents(form="picture", images=images, notes=tuple(notes))
     images = np.array(pixels[None])
     notes = made_light_on_dark(images)
@@ -150,7 +157,7 @@ def decoded(
         notes.append(
             f"In colour they would need more than {request.max_bytes:,} bytes: they became grey."
         )
-    left_out = [member for member, good in zip(members, whole, strict=True) if not good]
+    left_out = [members[at] for at in np.flatnonzero(~whole).tolist()]
     images = images[whole] if left_out else images
     if turned:
         notes.append(f"{turned:,} photographs lie as their files say: they were put upright.")
