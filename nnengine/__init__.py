@@ -15,7 +15,6 @@ from .data.idx import Idx1, Idx3, read_idx, write_idx
 from .data.idxdataset import IdxDataset
 from .errors import ConfigError, EngineError, FetchError, FormatError
 from .exchange import load
-from .homework.checking import check
 from .models import shipped
 from .notebook import introduce
 from .storage import copying as copying  # tells how networks are copied
@@ -67,7 +66,9 @@ introduce()  # how notebooks show data, networks and curves
 
 
 def __getattr__(name: str) -> Any:
-    """Return a module by the name it had in earlier versions."""
+    """Return a module by the name it had in earlier versions, and `check` once it is asked for."""
+    if name == "check":
+        return importlib.import_module(f"{__name__}.homework.checking").check
     if name in renamed.MODULES:
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -60,7 +60,15 @@ class Material:
 
     @staticmethod
     def _also(node: str, state: dict[str, Any], terms: Terms) -> Iterator[Any]:
-        yield from also_right(node, state, terms)  # only once the usual form does not agree
+        yield from also(node, state, terms)  # only once the usual form does not agree
+
+
+def also(node: str, state: dict[str, Any], terms: Terms) -> list[Any]:
+    """Return other right values; none where what was given has shapes that fit no line."""
+    try:
+        return also_right(node, state, terms)
+    except ValueError:
+        return []
 
 
 def work(
@@ -124,15 +132,17 @@ class Bench:
             return True
         if changes.get(node):
             return False
-        for n, other in enumerate(also_right(node, self.sides[0], self.terms)):
+        for n, other in enumerate(also(node, self.sides[0], self.terms)):
             if self._near(found, np.asarray(other)):
-                more = [also_right(node, side, self.terms)[n] for side in self.sides[1:]]
+                more = [also(node, side, self.terms)[n] for side in self.sides[1:]]
                 off = self._off(node, [{node: value} for value in (other, *more)])
                 if agree(found, np.asarray(other), off):
                     return True
         return False
 
     def _near(self, found: np.ndarray, right: np.ndarray) -> bool:
+        if right.size == 1:  # a sum may be near 0, and small beside what it was made of
+            return found.shape == right.shape
         return near(found, right, self.material, _AT_ONCE)
 
     def _off(self, node: str, values: Sequence[dict[str, Any]]) -> np.ndarray:

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from . import wrong_backward, wrong_data, wrong_forward, wrong_steps
+from . import (
+    wrong_backward,
+    wrong_biases,
+    wrong_data,
+    wrong_forward,
+    wrong_slopes,
+    wrong_steps,
+)
 from .formulas import NODES
 from .mistake import Mistake
 
@@ -12,6 +19,8 @@ CATALOGUE: tuple[Mistake, ...] = tuple(
             *wrong_data.MISTAKES,
             *wrong_forward.MISTAKES,
             *wrong_backward.MISTAKES,
+            *wrong_slopes.MISTAKES,
+            *wrong_biases.MISTAKES,
             *wrong_steps.MISTAKES,
         ),
         key=lambda mistake: NODES.index(mistake.node),

@@ -15,7 +15,7 @@ from .formulas import NODES, Terms
 from .layout import Laid
 from .mistake import LINE, Mistake
 
-MOST_PAIRS = 600  # of one line: a second or so
+MOST_PAIRS = 300  # of all that is tried for one learner: a second or so
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,10 +129,11 @@ def _of(bench: Bench, *, pairs: bool = False) -> Verdict:
     changes: dict[str, list[Mistake]] = {}
     left = list(bench.wrong)
     named: list[Named] = []
+    room = [MOST_PAIRS if pairs else 0]
     while left:
         found = _single(bench, changes, left)
-        if found is None and pairs:
-            found = _pair(bench, changes, left)
+        if found is None and room[0] > 0:
+            found = _pair(bench, changes, left, room)
         if found is None:
             break
         named.append(found)
@@ -183,12 +184,16 @@ def _single(bench: Bench, changes: dict, left: list[str]) -> Named | None:
                  or_else=tuple((m,) for m in same if once[m.name] is m))  # fmt: skip
 
 
-def _pair(bench: Bench, changes: dict, left: list[str]) -> Named | None:
-    """Return two mistakes that together explain the first line that is left."""
+def _pair(bench: Bench, changes: dict, left: list[str], room: list[int]) -> Named | None:
+    """Return two mistakes that together explain the first line that is left.
+
+    room: how many may still be tried, which is counted down.
+    """
     for node in left:
         known = _fitting(bench, bench.hidden_before(node))
         found: list[tuple[tuple[Mistake, Mistake], tuple[str, ...]]] = []
-        for first, second in islice(_pairs(known, node), MOST_PAIRS):
+        for first, second in islice(_pairs(known, node), max(0, room[0])):
+            room[0] -= 1
             explains = _tried(bench, changes, (first, second), left)
             if node in explains:
                 found.append(((first, second), explains))

@@ -109,6 +109,7 @@ def lay(held: Mapping[str, np.ndarray], names: Mapping[str, str], start: Probe |
     labels = held.get("Y")
     if labels is not None and labels.ndim == 2 and min(labels.shape) > 1:
         held["T"] = held.pop("Y")
+    _refuse_folded(held, (d, h, c))
     columns = _columns(held, n, units)
     outwards = _outwards(held, (d, h, c))
     if columns is None:
@@ -118,7 +119,11 @@ def lay(held: Mapping[str, np.ndarray], names: Mapping[str, str], start: Probe |
     given: dict[str, np.ndarray] = {}
     for name, array in held.items():
         if name not in ("Y", "rate", *WEIGHTS, *BIASES):
-            given[name] = _turned(name, array, columns, outwards, (h, c))
+            lies = columns
+            other_way = (n, units.get(name, n)) if columns else (units.get(name, n), n)
+            if name in units and name != "T" and n != units[name] and array.shape == other_way:
+                lies = not columns  # this one lies otherwise than the rest, and as rightly
+            given[name] = _turned(name, array, lies, outwards, (h, c))
     inputs = _inputs(held, own, begun, given, outwards)
     if labels is not None and "T" not in given:
         _targets(labels.ravel(), inputs, given, c, own is not None)
@@ -128,6 +133,18 @@ def lay(held: Mapping[str, np.ndarray], names: Mapping[str, str], start: Probe |
         inputs=inputs, given=order, columns=columns, outwards=outwards, tall=tall,
         names={meaning: name for name, meaning in names.items()},
     )  # fmt: skip
+
+
+def _refuse_folded(held: Mapping[str, np.ndarray], sizes: tuple[int, int, int]) -> None:
+    """Raise FormatError for weights that have their biases in them: at which end is open."""
+    d, h, c = sizes
+    for w, i, o in (("W1", d, h), ("W2", h, c)):
+        for node in (w, "d" + w, w + "_new"):
+            if node in held and held[node].shape in ((i + 1, o), (o, i + 1)):
+                raise FormatError(
+                    f"{node}: {held[node].shape} are weights with their biases in them: save the "
+                    f"two apart, as {node} and {node.replace('W', 'b')}, and answers without ones"
+                )
 
 
 def _flat(name: str, array: np.ndarray) -> np.ndarray:

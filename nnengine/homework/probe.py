@@ -52,7 +52,7 @@ class Probe:
             w1, w2, b1, b2, x = self.w1, self.w2, self.b1, self.b2, self.pixels
         found = {"X": x, "Y": self.labels, "W1": w1, "b1": b1, "W2": w2, "b2": b2,
                  "learning_rate": np.asarray(self.rate)}  # fmt: skip
-        return {name: np.ascontiguousarray(array) for name, array in found.items()}
+        return {name: np.array(array, order="C") for name, array in found.items()}
 
 
 @cache
