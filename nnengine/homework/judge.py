@@ -98,7 +98,7 @@ def _worth_trying(laid: Laid) -> Iterator[Bench]:
             best = other if wrong(other) < wrong(best) else best
     order = {terms: n for n, terms in enumerate(every)}
     close = [t for t in known if known[t] <= known[best] + (2 if known[best] else 0)]
-    for terms in sorted(close, key=lambda t: (known[t], order[t]))[:6]:
+    for terms in sorted(close, key=lambda t: (known[t], order[t]))[: 6 if known[best] < 4 else 2]:
         yield Bench(material, terms)
 
 

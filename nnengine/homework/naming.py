@@ -84,6 +84,10 @@ def renamed(names: Iterable[str], told: Mapping[str, str] | None = None) -> dict
         from_zero = [name for name in given if "0" in name and plain[name] != "X"]
         if from_zero and any(lifted.get(name) for name in from_zero):
             plain |= {name: other for name, other in lifted.items() if other}
+    for name in given:  # bias0 and bias1 without bias2
+        first, second = name.replace("0", "1"), name.replace("0", "2")
+        if not plain[name] and first in plain and second not in plain and meant(first):
+            plain |= {name: meant(first), first: meant(second)}
     meanings = {name: other for name, other in plain.items() if other}
     return {**meanings, **told}
 
