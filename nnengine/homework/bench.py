@@ -23,7 +23,7 @@ class Material:
     """What one learner gave, and how fine it is: the same under all terms."""
 
     def __init__(self, laid: Laid) -> None:
-        self.laid = laid
+        self.laid, self.trials = laid, 0
         self.grains = {node: grain(array) for node, array in laid.given.items()}
         made = [g for node, g in self.grains.items() if node not in ("X", "T", "loss")]
         self.usual = Grain(max([g.relative for g in made] or [DOUBLE]))

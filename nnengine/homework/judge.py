@@ -17,6 +17,8 @@ from .mistake import LINE, Mistake
 
 MOST_PAIRS = 300  # of all that is tried for one learner: a second or so
 
+MOST_TRIALS = 2000  # of single mistakes, for one learner: what takes more stays without a name
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Named:
@@ -147,6 +149,9 @@ def _tried(
     bench: Bench, changes: dict[str, list[Mistake]], new: tuple[Mistake, ...], left: list[str]
 ) -> tuple[str, ...]:
     """Return which of the lines that are left these mistakes explain; none if they break others."""
+    bench.material.trials += 1
+    if bench.material.trials > MOST_TRIALS + MOST_PAIRS:
+        return ()
     together = {node: list(several) for node, several in changes.items()}
     for mistake in new:
         together.setdefault(mistake.node, []).append(mistake)
@@ -170,7 +175,7 @@ def _single(bench: Bench, changes: dict, left: list[str]) -> Named | None:
         for mistake in _fitting(bench, places)
         if (explains := _tried(bench, changes, (mistake,), left))
     ]
-    if not found:
+    if not found or bench.material.trials > MOST_TRIALS:  # not all were tried: nothing is certain
         return None
     most = max(len(explains) for _, explains in found)
     best = [(m, e) for m, e in found if len(e) == most]
