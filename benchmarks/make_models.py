@@ -22,6 +22,7 @@ from original_recipe import load as load_set
 from pen_strokes import drawn
 
 from nnengine import Dataset, EpochFinished, Network, TrainingConfig, kernels, models, training
+from nnengine.analysis import novelty
 from nnengine.analysis.calibration import calibration_error, fit_temperature, tempered
 from nnengine.core.metrics import evaluate
 from nnengine.data import synthetic, writing
@@ -72,7 +73,15 @@ def make_drawing(folder: Path) -> tuple[bytes, dict]:
         f"each {HANDS.in_words()}"
     )
     made = {"recipe": recipe, "training_seconds": seconds, "temperature": round(temperature, 3)}
-    return modelfile.to_bytes(tempered(network, temperature), half=True), made
+    return lined(tempered(network, temperature), folder), made
+
+
+def lined(network: Network, folder: Path) -> bytes:
+    """Return the network's file, with the line from where on a drawing looks like no digit."""
+    _, held_out = load_set(folder / "mnist", "train").split(HELD_OUT)
+    line = novelty.fit_line(held_out.images)
+    assert line is not None, "the guard knows MNIST's digits"
+    return modelfile.to_bytes(novelty.with_line(network, line), half=True)
 
 
 def joined(one: Dataset, other: Dataset) -> Dataset:

@@ -29,9 +29,17 @@ PEN_PX = 18.0  # of the Draw page when it opens
 PLACES = ("small", "large")
 
 
-def drawn(folder: Path, place: str = "small", pen_px: float = PEN_PX) -> Dataset:
-    """Return the file's digits as uint8 (7494, 28, 28), drawn in one of the PLACES and framed."""
+def drawn(
+    folder: Path, place: str = "small", pen_px: float = PEN_PX, most: int = 10_000
+) -> Dataset:
+    """Return the file's digits as uint8 (7494, 28, 28), drawn in one of the PLACES and framed.
+
+    most: how many, by lot, where there are more.
+    """
     digits, labels = pen.read_unipen(folder / FILE)
+    if len(digits) > most:
+        rows = np.random.default_rng(0).choice(len(digits), most, replace=False)
+        digits, labels = [digits[row] for row in rows], labels[rows]
     sheets = (pen.draw(_placed(strokes, place), pen_px=pen_px) for strokes in digits)
     return Dataset(framing.to_images(sheets), labels, classes=10, name=f"pen strokes, {place}")
 

@@ -81,6 +81,20 @@ def test_the_last_word_of_a_finished_run_is_in_its_published_history(scheduler, 
     assert run.snapshot.accuracy(digits) == pytest.approx(run.history.val_accuracy[-1], abs=1e-6)
 
 
+def test_whoever_sees_that_a_run_has_ended_finds_its_last_weights(scheduler, digits, monkeypatch):
+    seen, end = [], scheduler._end
+    monkeypatch.setattr(
+        scheduler,
+        "_end",
+        lambda run, *how: (seen.append((run.snapshot, len(run.history))), end(run, *how)),
+    )
+    run = scheduler.start(SMALL, digits, digits)
+    advance_until(scheduler, lambda: run.ended and run.work is None)
+    ((snapshot, points),) = seen
+    assert (run.snapshot.theta == snapshot.theta).all()
+    assert len(run.history) == points
+
+
 def test_scheduling_changes_no_bit_of_the_result(scheduler, digits):
     alone = scheduler.start(SMALL, digits)
     advance_until(scheduler, lambda: alone.ended)

@@ -108,6 +108,25 @@ def test_a_drawing_gets_the_answer_the_engine_gives(network):
     assert f"next {second}, {share(p[second])}" in said
 
 
+def a_crowded_sheet() -> np.ndarray:
+    """Three digits of three across and three down, RGBA (280, 280, 4)."""
+    nine = digits(9, seed=5).images.repeat(3, 1).repeat(3, 2).reshape(3, 3, 84, 84)
+    pixels = np.zeros((280, 280, 4), np.uint8)
+    pixels[..., 3] = 255
+    pixels[14:266, 14:266, :3] = nine.transpose(0, 2, 1, 3).reshape(252, 252, 1)
+    return pixels
+
+
+def test_what_looks_like_none_of_the_digits_is_not_given_a_sure_answer(reader):
+    said = words(draw(open_page("draw"), a_crowded_sheet()))
+    assert "This looks like none of my digits" in said
+    would = reader.predict(to_image(a_crowded_sheet()))[0]
+    assert f"Made to choose, it says {would}, " in said
+    assert "Real digits are refused, too: " in said
+    said = words(draw(open_page("draw"), a_stroke()))
+    assert "none of my digits" not in said and "Real digits" not in said
+
+
 def test_an_empty_pad_is_not_answered(network):
     at = open_page("draw", visitor(network))
     assert "The network answers" not in words(at)

@@ -100,7 +100,7 @@ def test_what_is_kept_is_said_beneath_the_page_and_all_of_it_can_be_deleted(stri
     assert not at.exception
     assert [] == keeper._opened().runs(visit.owner)
     assert state.registry().find(run.id) is None
-    assert "no longer on the server" in words(open_page("data", run_id=run.id))
+    assert "no longer on the server" in words(open_page("start", run_id=run.id))
 
 
 def test_a_fault_of_the_disk_is_told_until_it_is_read(stripes, home):

@@ -76,6 +76,10 @@ _CSS = """
 .nn-scenes .best { font-weight: 700; }
 .nn-scenes .veil { padding: 1.5rem; border: 1px dashed var(--st-border-color); border-radius: 3px;
   max-width: 14em; }
+.nn-scenes .veil.large { display: grid; gap: 1rem; place-content: center; width: 100%;
+  max-width: none; min-height: calc(var(--pic) + 2rem); text-align: center; }
+.nn-scenes .veil b { font-size: 6em; line-height: 1; }
+.nn-scenes .wide > .said { flex: 1 1 17em; margin-left: 0.75rem; }
 .nn-scenes .nn-answer { min-width: 9.5em; }
 .nn-scenes [data-ask] { align-self: start; }
 .nn-scenes .nn-heard { position: absolute; width: 1px; height: 1px; overflow: hidden;
@@ -95,6 +99,7 @@ _CSS = """
   .nn-scenes .sign { font-size: 1.1em; }
   .nn-scenes .wide { --pic: min(16rem, 37vw); }
   .nn-scenes .nn-answer { width: 100%; }
+  .nn-scenes .wide > .said { margin: 0.25rem 0 0; flex-basis: 100%; }
 }
 """
 

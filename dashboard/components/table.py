@@ -16,6 +16,12 @@ _STYLE = """
 .nn-table thead th { font-weight: 600; }
 .nn-table th:first-child { text-align: left; }
 .nn-numbers td, .nn-numbers thead th { overflow-wrap: normal; white-space: nowrap; }
+.nn-table tbody tr:last-child > * { border-bottom: 0; }
+@media (max-width: 40rem) {
+  .nn-numbers { font-size: .8125rem; }
+  .nn-numbers th, .nn-numbers td { padding-right: .3rem; }
+  .nn-numbers thead th { white-space: normal; }
+}
 .nn-facts { max-width: 40rem; }
 .nn-facts td { text-align: left; }
 """

@@ -9,6 +9,7 @@ import numpy as np
 
 from dashboard.present import words
 from dashboard.present.outside import html
+from nnengine.analysis.novelty import Line, line_of, strangeness
 from nnengine.core.network import Network
 from nnengine.data import framing
 
@@ -21,6 +22,7 @@ _SURENESS = (  # by whole percent, which stand beside them
     (50, "unsure"),
     (0, "guessing"),
 )
+NONE = "This looks like none of my digits"
 STYLE = """<style>
 .nn-bars { display: grid; grid-template-columns: max-content 1fr 3.1rem; gap: .3rem .6rem;
   align-items: center; font-size: .875rem; line-height: 1.25; font-variant-numeric: tabular-nums; }
@@ -38,6 +40,7 @@ STYLE = """<style>
 .nn-answer { line-height: 1.1; overflow-wrap: anywhere; }
 .nn-above { font-size: .875rem; line-height: 1.1; opacity: .75; }
 .nn-answer .name { font-weight: 650; }
+.nn-answer.none .name { font-size: 1.375rem; line-height: 1.25; margin-top: .25rem; }
 .nn-answer .below { font-size: .9375rem; margin-top: .4rem; line-height: 1.4; }
 .nn-answer .below b { font-weight: 650; }
 /* The keys of these buttons are their own names: said once is enough. */
@@ -58,6 +61,7 @@ class Answer:
     first: int
     second: int
     names: tuple[str, ...]
+    none: bool = False  # the drawing looks like none of the digits
 
     @property
     def name(self) -> str:
@@ -72,7 +76,17 @@ class Answer:
     @property
     def sentence(self) -> str:
         """The answer as a screen reader says it."""
-        return f"{self.name}, {sureness(self.sure)}, {words.share(self.sure)}"
+        said = f"{self.name}, {sureness(self.sure)}, {words.share(self.sure)}"
+        return f"{NONE}. It would have said {said}" if self.none else said
+
+
+def strange(network: Network, framed: np.ndarray, line: Line | None = None) -> bool:
+    """Return whether a framed drawing, uint8 (28, 28), looks like none of a network's digits.
+
+    line: where it is drawn, or None for the one on record; never for networks of other classes.
+    """
+    line = line or line_of(network)
+    return line is not None and float(strangeness(framed)[0]) > line.value
 
 
 def readable(network: Network) -> bool:
@@ -128,7 +142,12 @@ def bars(names: Sequence[str], answer: Answer | None, *, small: bool = False) ->
 
 
 def headline(answer: Answer, *, above: str = "The network answers", small: bool = False) -> str:
-    """Return the answer in large letters, how sure it is, and the runner-up, as HTML."""
+    """Return the answer in large letters, how sure it is, and the runner-up, as HTML.
+
+    Of a drawing like none of the digits it says so in their place, and what it would have said.
+    """
+    if answer.none:
+        return _none(answer, above, small)
     size = (3 if small else 6) if len(answer.name) <= 2 else (1.25 if small else 2)
     sure = sureness(answer.sure)
     second = ""
@@ -141,4 +160,13 @@ def headline(answer: Answer, *, above: str = "The network answers", small: bool 
         f'<div class="name" style="font-size:{size}rem">{html(answer.name)}</div>'
         f'<div class="below"><b>{sure.capitalize()}</b><br>{words.share(answer.sure)}{second}</div>'
         "</div>"
+    )
+
+
+def _none(answer: Answer, above: str, small: bool) -> str:
+    status = ' role="status"' * (not small)
+    would = f"Made to choose, it says {html(answer.name)}, {words.share(answer.sure)}"
+    return (
+        f'<div class="nn-answer none"{status}><div class="nn-above">{html(above)}</div>'
+        f'<div class="name">{NONE}</div><div class="below">{would}</div></div>'
     )

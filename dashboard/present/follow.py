@@ -28,7 +28,7 @@ STYLE = """<style>
 .nn-open code, .nn-hex { font-family: "Source Code Pro", ui-monospace, monospace; }
 .nn-open code { font-size: .8125rem; overflow-wrap: anywhere; color: inherit; }
 .nn-hex { overflow-x: auto; font-size: .8125rem; line-height: 1.7; white-space: pre; }
-.nn-hex mark { background: #1f8a8a; color: #fff; border-radius: 3px; padding: .1rem .15rem; }
+.nn-hex mark { background: #0f6e6e; color: #fff; border-radius: 3px; padding: .1rem .15rem; }
 .nn-hex b { font-weight: 400; opacity: .75; }
 </style>"""
 
@@ -125,12 +125,12 @@ def facts(found: Iterable[Fact]) -> str:
 
 def hexed(rows: Sequence[tuple[int, bytes]], offset: int) -> str:
     """Return bytes as HTML, a row each with its offset; the one at `offset` is marked."""
-    lines = []
+    lines, wide = [], max(len(f"{start:,}") for start, _ in rows)
     for start, raw in rows:
         digits = [f"{byte:02x}" for byte in raw]
         if 0 <= offset - start < len(raw):
             digits[offset - start] = f"<mark>{digits[offset - start]}</mark>"
-        lines.append(f"<b>{start:>10,}</b>  {' '.join(digits)}")
+        lines.append(f"<b>{start:>{wide},}</b>  {' '.join(digits)}")
     body = "\n".join(lines)
     return (
         f'{STYLE}<div class="nn-hex" role="region" tabindex="0" '
@@ -139,17 +139,16 @@ def hexed(rows: Sequence[tuple[int, bytes]], offset: int) -> str:
 
 
 def around(image: bytes, start: int, pixel: int, width: int) -> list[tuple[int, bytes]]:
-    """Return rows of an image's bytes around a number: (offset, bytes), five at most.
+    """Return an image's bytes around a number, row upon row of it: (offset, bytes).
 
-    start: the image's offset. width: numbers of a row of the image; long rows are cut to 28.
+    At most seven rows of eleven bytes: as many as a phone shows. start: the image's offset. width:
+    numbers of a row of the image.
     """
-    width = min(width, 28)
-    row = pixel // width
-    last = (len(image) - 1) // width
-    first = max(0, min(row - 2, last - 4))
+    (row, column), last = divmod(pixel, width), (len(image) - 1) // width
+    top, left = max(0, min(row - 3, last - 6)), max(0, min(column - 5, width - 11))
     return [
-        (start + at * width, image[at * width : (at + 1) * width])
-        for at in range(first, min(first + 5, last + 1))
+        (start + place, image[place : place + min(width, 11)])
+        for place in range(top * width + left, min(top + 7, last + 1) * width, width)
     ]
 
 
@@ -194,13 +193,13 @@ def layer_name(network: Network, layer: int) -> str:
 
 
 def spot(place: int, shape: tuple[int, int, int]) -> str:
-    """Return where a number stands: row and column from 0, a channel or map where there are any."""
+    """Return where a number stands: row and column from 0, its unit, channel or map from 1."""
     height, width, channels = shape
     at, channel = divmod(place, channels)
     if height * width == 1:
-        return f"unit {channel}"
+        return f"unit {channel + 1}"
     row, column = divmod(at, width)
-    return f"row {row}, column {column}" + f", channel {channel}" * (channels > 1)
+    return f"row {row}, column {column}" + f", channel {channel + 1}" * (channels > 1)
 
 
 def term_rows(terms: Unit, shape: tuple[int, int, int]) -> list[tuple[str, ...]]:
@@ -244,7 +243,7 @@ SLOPES = {
 }  # fmt: skip
 KINDS = {
     "dense": "Every input times its weight, all added up, and the bias.",
-    "conv": "A small window of the image, each number times its weight, and the bias.",
+    "conv": "Every number in a small window times its weight, all added up, and the bias.",
     "pool": "The largest number of a window wins; the others do not count.",
     "average": "The mean of a window.",
     "norm": "What is left above the mean, times one number for the channel, and a shift.",

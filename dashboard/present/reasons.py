@@ -146,10 +146,11 @@ def change_words(turned: Turned, names: Sequence[str]) -> str:
     count = len(turned.places)
     before, after = plain(names[turned.before]), plain(names[turned.after])
     numbers = f"**{count} pixel{'s' * (count != 1)}**"
-    whole = f"{turned.ink:.1f}"
+    ink = f"{turned.ink:.1f} from black to white" if turned.ink >= 0.05 else (
+        f"{turned.ink * 255:.0f} of 255 steps of grey")  # fmt: skip
     back = "Give it back" if count == 1 else "Give any single one of them back"
     return (
-        f"{numbers} changed, {whole} from black to white in all, and {before} is read as {after}. "
+        f"{numbers} changed, by {ink} in all, and {before} is read as {after}. "
         f"{back}, and it is not. A network reads pixels, not shapes: so little is often enough."
     )
 

@@ -10,9 +10,9 @@ import numpy as np
 from dashboard.present import pictures, units
 from dashboard.present.answers import Answer, headline
 from dashboard.present.outside import html
-from nnengine.analysis import turning
-from nnengine.analysis.parts import passage
-from nnengine.core.layers import Pass
+from nnengine.analysis import why
+from nnengine.analysis.counterfactual import least_change
+from nnengine.analysis.explain import Trace, Unit, trace
 from nnengine.core.network import Network
 from nnengine.data import framing, pen
 from nnengine.training.settings import SETTINGS
@@ -31,22 +31,6 @@ class Scene:
     name: str
     title: str
     html: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sum:
-    """One unit's sum: pixels times weights, plus a bias, and what its activation makes of it.
-
-    terms: float (inputs,), each scaled pixel times its weight; total: as the engine has it, which
-    is their sum and the bias to rounding; answer: behind the activation.
-    """
-
-    unit: int
-    weights: np.ndarray
-    terms: np.ndarray
-    bias: float
-    total: float
-    answer: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,42 +56,25 @@ def shows(network: Network) -> bool:
     return network.is_dense and network.channels == 1 and network.classes > 1
 
 
-def unit_sum(network: Network, image: np.ndarray, unit: int) -> Sum:
-    """Return how one unit of the first layer comes to its answer."""
-    first, x = network.layers[0], network.as_inputs(image)
-    way = Pass(network.input_scale)
-    weights = first.weights[:, unit]
-    return Sum(
-        unit=unit,
-        weights=weights,
-        terms=way.floats(x, first.real)[0] * weights,
-        bias=float(first.biases[unit]),
-        total=float(first.sums(x, way)[0, unit]),
-        answer=float(network.forward(x)[0][0, unit]),
-    )
-
-
-def by_part(network: Network, image: np.ndarray, ahead: int, behind: int) -> np.ndarray:
-    """Return the first layer's units, int (n,), those first that add most to a lead.
-
-    A unit's part is its answer times the slope of the lead for it.
-    """
-    made = passage(network, image)[0].ravel()
-    if len(network.layers) == 1:  # its units are the classes
-        return np.argsort(-made, kind="stable")
-    slope = turning.slopes(network, image, ahead, behind)[1]
-    return np.argsort(-(made * slope), kind="stable")
+def by_part(way: Trace, ahead: int, behind: int) -> np.ndarray:
+    """Return the first layer's units, int (n,), those first that add most to a lead."""
+    if len(way.answers) == 1:  # its units are the classes
+        parts = way.logits
+    else:
+        parts = why.shares(way.network, way.image, ahead, behind).units[0]
+    return np.argsort(-parts.ravel(), kind="stable")
 
 
 def scenes(network: Network, image: np.ndarray, said: Answer, look: Look) -> list[Scene]:
     """Return the four scenes of an image, uint8 of the network's shape; said: its answer."""
-    ranked = by_part(network, image, said.first, said.second)
-    one = unit_sum(network, image, int(ranked[look.rank % len(ranked)]))
+    way = trace(network, image)
+    ranked = by_part(way, said.first, said.second)
+    unit = int(ranked[look.rank % len(ranked)])
     return [
         _pixels(image, look),
-        _one_unit(network, image, one, said, look),
-        _all_units(network, image, one, look),
-        _answer(network, image, said, look),
+        _one_unit(way, unit, image, said, look),
+        _all_units(way, unit, image, look),
+        _answer(way, image, said, look),
     ]
 
 
@@ -142,22 +109,21 @@ def _pixels(image: np.ndarray, look: Look) -> Scene:
                 f'<table class="bytes" aria-label="The bytes inside the frame"><tr>{cells}</tr>'
                 "</table>", "The bytes inside the frame",
             ),
-            wide=True,
-        ) + _said(text),
+            _said(text), wide=True,
+        ),
     )  # fmt: skip
 
 
-def _one_unit(network: Network, image: np.ndarray, one: Sum, said: Answer, look: Look) -> Scene:
-    names = units.unit_names(network, 0)
-    name = html(names[one.unit])
-    shape = image.shape
-    weights = pictures.weight_levels(one.weights[:, None], shape, scale="own")[0]
-    limit = float(np.abs(one.terms).max()) or 1.0
-    products = pictures.map_levels(one.terms.reshape(1, *shape), limit)[0]
-    plus, minus = float(one.terms[one.terms > 0].sum()), float(one.terms[one.terms < 0].sum())
-    acting = SETTINGS["activation"].say(network.activations[0])
-    behind = f" → {acting} → <b>{one.answer:.3f}</b>" * (network.activations[0] != "identity")
-    rows = "".join(_term(image, one, int(i)) for i in _strongest(one))
+def _one_unit(way: Trace, unit: int, image: np.ndarray, said: Answer, look: Look) -> Scene:
+    names, one = units.unit_names(way.network, 0), way.unit(0, unit)
+    name, shape, terms = html(names[unit]), image.shape, one.products.ravel()
+    weights = pictures.weight_levels(one.weights.reshape(-1, 1), shape, scale="own")[0]
+    limit = float(np.abs(terms).max()) or 1.0
+    products = pictures.map_levels(terms.reshape(1, *shape), limit)[0]
+    plus, minus = float(terms[terms > 0].sum()), float(terms[terms < 0].sum())
+    acting = SETTINGS["activation"].say(one.activation)
+    behind = f" → {acting} → <b>{one.answer:.3f}</b>" * (one.activation != "identity")
+    rows = "".join(_term(image, one, int(i)) for i in one.strongest(TERMS))
     part = "" if look.hide else (
         f" Of {len(names)} units it is the {_ordinal(look.rank % len(names))} by what it adds to "
         f"the lead of {html(said.name)} over {html(said.names[said.second])}."
@@ -173,29 +139,29 @@ def _one_unit(network: Network, image: np.ndarray, one: Sum, said: Answer, look:
             _captioned(_picture(pictures.png(image), "The digit"), "pixels"),
             _sign("×"),
             _captioned(_picture(pictures.palette_png(weights, dark=look.dark),
-                                f"The weights of {names[one.unit]}"), f"weights of {name.lower()}"),
+                                f"The weights of {names[unit]}"), f"weights of {name.lower()}"),
             _sign("="),
             _captioned(_picture(pictures.palette_png(products, dark=look.dark),
                                 "Each pixel times its weight"), "products"),
             _captioned(f'<table class="terms" aria-label="The strongest products">{rows}</table>',
-                       f"the {TERMS} strongest of {one.terms.size}"),
+                       f"the {TERMS} strongest of {terms.size}"),
         )
-        + '<p class="sum"><span class="for">' + f"{_signed(plus)}</span> ink it wants "
-        f'<span class="against">{_signed(minus)}</span> ink it does not '
-        f"<span>{_signed(one.bias)}</span> bias = <b>{_signed(one.total)}</b>{behind}</p>"
+        + '<p class="sum"><span class="for">' + f"{_signed(plus)}</span> from ink it wants, "
+        f'<span class="against">{_signed(minus)}</span> from ink it does not, '
+        f"<span>{_signed(one.bias)}</span> bias: <b>{_signed(one.total)}</b>{behind}</p>"
         + _said(text)
         + '<button type="button" data-ask="unit">Another unit</button>',
     )  # fmt: skip
 
 
-def _all_units(network: Network, image: np.ndarray, one: Sum, look: Look) -> Scene:
-    made = [numbers.ravel() for numbers in passage(network, image)]
+def _all_units(way: Trace, unit: int, image: np.ndarray, look: Look) -> Scene:
+    network, made = way.network, way.answers
     shown = [_captioned(_picture(pictures.png(image), "The digit"), f"{image.size} pixels")]
     for i, answers in enumerate(made[:-1]):
         columns = _columns(len(answers))
         levels = pictures.map_levels(answers[None, None], pictures.weight_limit(answers))[0, 0]
         sheet = pictures.sheet(levels.reshape(-1, 1, 1), columns=columns)
-        mark = _box(one.unit % columns, one.unit // columns, 1, 1, sheet.shape, "mark")
+        mark = _box(unit % columns, unit // columns, 1, 1, sheet.shape, "mark")
         words = f"{np.count_nonzero(answers > 0)} of {len(answers)} units above zero"
         grid = _picture(pictures.palette_png(sheet, dark=look.dark), words, mark * (i == 0))
         shown += [_sign("→"), _captioned(grid, f"{len(answers)} units")]
@@ -204,9 +170,9 @@ def _all_units(network: Network, image: np.ndarray, one: Sum, look: Look) -> Sce
     active = int(np.count_nonzero(made[0] > 0))
     text = (
         f"Every unit of the first layer weighs all pixels in its own way: {active} of "
-        f"{len(made[0])} answer with more than zero, the framed one is the unit before. Each layer "
-        "weighs the answers of the one before it as that weighed pixels; the last one has a sum "
-        "for every class."
+        f"{len(made[0])} answer with more than zero, the framed one is the unit of scene 2. Each "
+        "layer weighs the answers of the one before it as that weighed pixels; the last one has a "
+        "sum for every class."
     )
     widths = ", ".join(f"{len(answers)}" for answers in made[:-1])
     return Scene(
@@ -216,25 +182,24 @@ def _all_units(network: Network, image: np.ndarray, one: Sum, look: Look) -> Sce
     )
 
 
-def _answer(network: Network, image: np.ndarray, said: Answer, look: Look) -> Scene:
+def _answer(way: Trace, image: np.ndarray, said: Answer, look: Look) -> Scene:
     if look.hide:
-        hidden = f'<p class="veil large">{HIDDEN}</p>'
+        hidden = f'<p class="veil large"><b aria-hidden="true">?</b>{HIDDEN}</p>'
         return Scene(name=NAMES[3], title="And the answer is …", html=_figure(hidden))
     second = html(said.names[said.second])
-    logits = network.logits(image)[0]
-    lead = float(logits[said.first] - logits[said.second])
-    other = turning.turned(network, image, said.second)
+    lead = float(way.logits[said.first] - way.logits[said.second])
+    turned = least_change(way.network, image, said.second)
     shown = [
         headline(said, small=True, above="The largest sum wins"),
         _captioned(_picture(pictures.png(image), "The digit"), f"read as {html(said.name)}"),
     ]
     text = (
         f"The sum of {html(said.name)} leads that of {second} by {lead:.2f}, and softmax turns the "
-        f"{network.classes} sums into shares of 100 %."
+        f"{len(way.logits)} sums into shares of 100 %."
     )
     title = f"It answers {said.name}"
-    if other is not None:
-        places = np.flatnonzero(other.ravel() != image.ravel())
+    if turned is not None:
+        other, places = turned.image, turned.places
         brighter = int(np.count_nonzero(other.ravel()[places] > image.ravel()[places]))
         boxes = "".join(
             _box(i % image.shape[1], i // image.shape[1], 1, 1, image.shape,
@@ -251,8 +216,8 @@ def _answer(network: Network, image: np.ndarray, said: Answer, look: Look) -> Sc
             "of them back, and it does not."
         )
     else:
-        text += f" No {turning.MOST} pixels were found that turn it."
-    return Scene(name=NAMES[3], title=title, html=_figure(*shown, wide=True) + _said(text))
+        text += f" No change of ink was found that turns it into {second}."
+    return Scene(name=NAMES[3], title=title, html=_figure(*shown, _said(text), wide=True))
 
 
 # Their parts -----------------------------------------------------------------------------
@@ -270,17 +235,13 @@ def _window(image: np.ndarray) -> tuple[int, int]:
     return int(top), int(left)
 
 
-def _strongest(one: Sum) -> np.ndarray:
-    return np.argsort(-np.abs(one.terms), kind="stable")[:TERMS]
-
-
-def _term(image: np.ndarray, one: Sum, i: int) -> str:
+def _term(image: np.ndarray, one: Unit, i: int) -> str:
     row, column = divmod(i, image.shape[1])
-    side = "for" if one.terms[i] > 0 else "against"
+    side = "for" if one.products.flat[i] > 0 else "against"
     return (
-        f"<tr><td>row {row + 1}, column {column + 1}</td><td>{int(image.flat[i])} ÷ 255</td>"
-        f"<td>× {_signed(float(one.weights[i]))}</td>"
-        f'<td class="{side}">= {_signed(float(one.terms[i]))}</td></tr>'
+        f"<tr><td>row {row}, column {column}</td><td>{int(image.flat[i])} ÷ 255</td>"
+        f"<td>× {_signed(float(one.weights.flat[i]))}</td>"
+        f'<td class="{side}">= {_signed(float(one.products.flat[i]))}</td></tr>'
     )
 
 

@@ -347,15 +347,16 @@ class Scheduler:
                 self._note_step(run, work, event)
                 if level and run.recording:
                     run.recording.note(event.step, work.network.theta)
-            elif event is None or isinstance(event, TrainingFinished):
-                self._end(run, "finished", "")
-            elif isinstance(event, TrainingDiverged):
-                self._end(run, "diverged", event.advice)
             if isinstance(event, Evaluated):
                 work.history.record(event)
                 works.note_point(run, event, before_s + clock())
                 if event.epoch >= (run.rests_at or math.inf):
                     self._turn(run, "running", "paused")
+            if event is None or isinstance(event, TrainingFinished | TrainingDiverged):
+                # Whoever sees that it has ended finds its last weights and points.
+                run.snapshot, run.history = work.network.snapshot(), work.history.copy()
+                diverged = isinstance(event, TrainingDiverged)
+                self._end(run, *("diverged", event.advice) if diverged else ("finished", ""))
             if run.ended:
                 break
             if level:

@@ -25,7 +25,9 @@ def ask(held: Entry, framed: np.ndarray) -> Answer:
     asked = temperature.temperature(held).tempered or held.network
     p = asked.predict_proba(answers.seen(held.network, framed))[0]
     order = np.argsort(-p, kind="stable")
-    return Answer(p, int(order[0]), int(order[min(1, len(p) - 1)]), held.network.class_names)
+    none = answers.strange(held.network, framed, temperature.line(held))
+    names = held.network.class_names
+    return Answer(p, int(order[0]), int(order[min(1, len(p) - 1)]), names, none)
 
 
 def seen(image: np.ndarray, empty: bool, *, key: str = "draw.seen", tile_px: int = 168) -> None:
@@ -76,6 +78,8 @@ def reading(held: Entry, framed: np.ndarray | None, blank: bool) -> None:
         with st.container(width="stretch", key="draw-bars"):
             st.html(answers.bars(network.class_names, found))
     notes = [temperature.basis(held)] if found else []
+    if found and found.none:
+        notes.append(temperature.price(held))
     if network.image_shape != (28, 28):
         notes.append("Drawings are framed as MNIST's makers did, in 28 × 28, and brought to size.")
     if network.channels > 1:

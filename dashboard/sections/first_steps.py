@@ -10,7 +10,7 @@ from dashboard.components import scenes as screens
 from dashboard.host.tab import IN_TAB
 from dashboard.present import hosting, scenes
 from dashboard.present.answers import bars, headline, readable, seen
-from dashboard.sections import answers, chooser, drawing
+from dashboard.sections import answers, chooser, drawing, temperature
 from dashboard.store.networks import Entry
 
 PROJECTOR, QUESTION = "projector", "question"  # what `?view=` may say; the latter hides the answer
@@ -48,6 +48,8 @@ def pad_and_answer(held: Entry) -> np.ndarray | None:
                     st.html(headline(found))
                 with st.container(width="stretch", key="draw-bars"):
                     st.html(bars(held.network.class_names, found))
+            if found.none:
+                st.caption(temperature.price(held))
             st.page_link("views/draw.py", icon=":material/draw:",
                          label="Is it wrong? Teach it on Draw")  # fmt: skip
     return framed
@@ -56,7 +58,7 @@ def pad_and_answer(held: Entry) -> np.ndarray | None:
 def heading(framed: np.ndarray | None) -> None:
     """Say whose digit the scenes show, and how they are turned."""
     whose = "your digit" if framed is not None else "a digit of ours, until you draw one"
-    st.markdown(f"**On its way through the network:** {whose}. Arrow keys lead on.")
+    st.markdown(f"**On its way through the network:** {whose}. Press Next, or the right arrow key.")
 
 
 def show(held: Entry, framed: np.ndarray | None) -> None:

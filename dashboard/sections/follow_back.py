@@ -40,7 +40,8 @@ def _blame(way: Back) -> None:
              number(float(way.deltas[-1][k])))
             for k, name in enumerate(names)
         ]  # fmt: skip
-        table(("Class", "Probability", "Is right", "Delta"), rows, "Deltas of the logits")
+        table(("Class", "Probability", "Is right", "Delta"), rows, "Deltas of the logits",
+              numbers=True)  # fmt: skip
         last = way.unit(len(way.deltas) - 1, way.label)
         st.html(follow.facts([
             Fact(f"delta of {names[way.label]}", number(last.delta),
@@ -76,11 +77,13 @@ def _parameter(way: Back, at: At, dark: bool) -> int | None:
             return None
         inside = _inside(network, unit, at)
         chosen = explainback.number_of(network, at.layer, name, inside)
+        sides = st.container(horizontal=True, gap="medium")
         if unit.products.size > 1:
-            _gradients(way, network, at, dark)
+            with sides.container(width=168):
+                _gradients(way, network, at, dark)
         terms, bias = way.parameter(chosen), _bias(way, network, at, name)
         where = _spot(network, unit, at)
-        st.html(follow.facts([
+        sides.container(width="stretch", key="follow-gradients").html(follow.facts([
             Fact(f"gradient of the weight on {where}", number(terms.total),
                  follow.sum_words(terms, follow.STRONGEST), terms.line),
             Fact("gradient of the bias", number(bias.total),
@@ -130,7 +133,7 @@ def _gradients(way: Back, network: Network, at: At, dark: bool) -> None:
     picture = follow.levels(follow.flat(mine))
     tiles(
         pictures.palette_png(picture, dark=dark), columns=1, shape=picture.shape,
-        captions=["Gradients of its weights"], label="Gradients", key="follow.gradients",
+        captions=["Its weights' gradients"], label="Gradients", key="follow.gradients",
         labels=["Gradients of the unit's weights, each what came in times the delta"], tile_px=168,
     )  # fmt: skip
 
@@ -176,7 +179,8 @@ def _step(way: Back, chosen: int | None) -> None:
             for k, name in enumerate(names)
         ]  # fmt: skip
         rows.append(("Loss", number(before.loss), number(after.loss)))
-        table(("Class", "Before the step", "After it"), rows, "The answer after one step")
+        table(("Class", "Before the step", "After it"), rows, "The answer after one step",
+              numbers=True)  # fmt: skip
 
 
 def step_words(moved: Step, chosen: int) -> str:

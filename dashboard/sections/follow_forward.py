@@ -16,6 +16,7 @@ from nnengine.analysis import corelines
 from nnengine.analysis.explain import Trace, Unit, place
 
 PICTURE_PX = 280
+TILE_PX = 128
 
 
 def card(title: str, sentence: str):
@@ -34,6 +35,7 @@ def byte(chosen: Chosen, trace: Trace, at: At) -> None:
     with card("A byte of the file", plain(chosen.behind)):
         rows = follow.around(chosen.image.tobytes(), found.image, at.pixel, shape[1] * shape[2])
         st.html(follow.hexed(rows, found.offset))
+        st.caption(f"Row upon row of the image, {shape[1] * shape[2]:,} bytes apart.")
         formula = (
             f"header {found.header} + image {found.index:,} × {found.size:,} bytes + "
             f"{found.inside:,} = {found.offset:,}"
@@ -82,8 +84,12 @@ def unit(trace: Trace, at: At, dark: bool) -> None:
             pick("layer", "Layer", list(range(len(names))), at.layer, names,
                  lambda n: {"layer": n, "unit": -1})  # fmt: skip
             map_ = _map(trace, at)
-        _units(trace, at, map_, dark)
-        _terms(terms, trace, at, dark)
+        with st.container(horizontal=True, gap="medium"):
+            with st.container(width=PICTURE_PX):
+                _units(trace, at, map_, dark)
+            with st.container(width="stretch", key="follow-products"):
+                _products(terms, dark)
+        _terms(terms, trace, at)
 
 
 def _map(trace: Trace, at: At) -> int:
@@ -92,7 +98,7 @@ def _map(trace: Trace, at: At) -> int:
     if shape[0] * shape[1] == 1 or shape[2] == 1:
         return at.unit % shape[2]
     maps, here = list(range(shape[2])), at.unit % shape[2]
-    pick("map", "Map", maps, here, [f"Map {n}" for n in maps],
+    pick("map", "Map", maps, here, [f"Map {n + 1}" for n in maps],
          lambda n: {"unit": at.unit - here + n})  # fmt: skip
     return here
 
@@ -128,19 +134,24 @@ def _units(trace: Trace, at: At, map_: int, dark: bool) -> None:
         st.rerun()
 
 
-def _terms(terms: Unit, trace: Trace, at: At, dark: bool) -> None:
-    """Show a sum: its picture of products, its strongest terms, its bias, and what follows."""
+def _products(terms: Unit, dark: bool) -> None:
+    """Show a sum as pictures: what is read, its weights, their products."""
     if terms.products.size > 1:
         sheet, shape = follow.product_sheet(terms, dark)
-        captions = ["Input", "Weights", "Products"]
+        captions = ["Input", "× weights", "= products"]
         tiles(
             sheet, columns=3, shape=shape, captions=captions, labels=captions,
-            label="Inputs, weights and products of the unit", key="follow.products", tile_px=168,
+            label="Inputs, weights and products of the unit", key="follow.products",
+            tile_px=TILE_PX,
         )  # fmt: skip
-        st.caption("Orange is above zero, blue below; each picture on a scale of its own.")
+    st.caption("Orange is above zero, blue below; each picture on a scale of its own.")
+
+
+def _terms(terms: Unit, trace: Trace, at: At) -> None:
+    """Show a sum's strongest terms, its bias, and what follows."""
     before = trace.network.layers[at.layer].shape
     headings = ("Input", "Byte", "x" if at.layer == 0 else "Input's value", "Weight", "Product")
-    table(headings, follow.term_rows(terms, before), "Strongest terms of the sum")
+    table(headings, follow.term_rows(terms, before), "Strongest terms of the sum", numbers=True)
     st.html(follow.facts([
         Fact("z", number(terms.total), follow.sum_words(terms), terms.line),
         Fact("answer a", number(terms.answer),
@@ -160,7 +171,8 @@ def layers(trace: Trace, at: At) -> None:
                 f"{int((answers > 0).sum()):,}", number(float(answers[most])),
                 number(float(answers.mean())),
             ))  # fmt: skip
-        table(("Layer", "Numbers", "Above zero", "Farthest from zero", "Mean"), rows, "Layers")
+        table(("Layer", "Numbers", "Above zero", "Farthest from zero", "Mean"), rows, "Layers",
+              numbers=True)  # fmt: skip
 
 
 def answer(trace: Trace, at: At) -> None:
@@ -174,7 +186,8 @@ def answer(trace: Trace, at: At) -> None:
                 found.logits, found.shifted, found.exponentials, found.probabilities)))
             for k in range(len(names))
         ]  # fmt: skip
-        table(("Class", "Logit", "Logit − largest", "e to that", "Probability"), rows, "Softmax")
+        table(("Class", "Logit", "Logit − largest", "e to that", "Probability"), rows, "Softmax",
+              numbers=True)  # fmt: skip
         st.html(follow.facts([
             Fact("largest logit", number(found.maximum), f"that of {names[best]}",
                  corelines.line("maximum")),

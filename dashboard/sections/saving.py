@@ -7,7 +7,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from dashboard.present.outside import file_name, plain
-from dashboard.sections import sharing
+from dashboard.sections import sharing, temperature
 from dashboard.store.networks import Entry
 from nnengine import demo
 from nnengine.core.network import Network
@@ -36,7 +36,7 @@ def save(held: Entry) -> None:
         for kind in ("npz", "nnm"):
             st.download_button(
                 f"Download .{kind}",
-                lambda kind=kind: modelfile.to_bytes(network, kind),
+                lambda kind=kind: modelfile.to_bytes(temperature.with_line(held), kind),
                 file_name=f"{name}.{kind}", mime="application/octet-stream", on_click="ignore",
                 key=f"models.save.{kind}", icon=":material/download:",
                 disabled=kind == "nnm" and bool(reason),

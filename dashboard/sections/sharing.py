@@ -16,7 +16,7 @@ from dashboard.present.outside import plain
 from dashboard.runs import address
 from dashboard.runs.fields import BENEATH, hideable
 from dashboard.runs.recipe import Recipe
-from dashboard.sections import from_link, moment_link, recipe_form
+from dashboard.sections import from_link, moment_link, recipe_form, temperature
 from dashboard.store.budget import of_network
 from dashboard.store.networks import Entry, for_pages, looks_at
 from nnengine import demo
@@ -184,7 +184,7 @@ def demo_page(held: Entry) -> bytes:
     curves = run.history.as_dict() if run and len(run.history) else None
     measured = state.card(held.id).get("measured", {}) if held.kind == "shipped" else {}
     note = ", ".join(f"{100 * said['accuracy']:.1f} % on {of}" for of, said in measured.items())
-    return demo.page(held.network, held.name, curves=curves, note=note).encode()
+    return demo.page(temperature.with_line(held), held.name, curves=curves, note=note).encode()
 
 
 # A network to send -----------------------------------------------------------------------
@@ -214,7 +214,7 @@ def prepare(held: Entry, judge: tuple[str, Dataset] | None) -> list[Prepared]:
 
     Raises ConfigError, with the way out, where there is none.
     """
-    network, name = held.network, held.name
+    network, name = temperature.with_line(held), held.name
     judged_on = judge[0] if judge else ""
     before = _accuracy(network, judge)
     found, refusal = [], None

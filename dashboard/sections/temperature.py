@@ -9,6 +9,7 @@ import numpy as np
 
 from dashboard import state
 from dashboard.store.networks import Entry
+from nnengine.analysis import novelty
 from nnengine.analysis.calibration import fit_temperature, tempered
 from nnengine.core.network import Network
 from nnengine.data.dataset import Dataset
@@ -31,6 +32,8 @@ class Temperature:
 
 # Values must not lead back to their keys, or nothing would ever be let go.
 _fits: WeakKeyDictionary[Network, tuple[Temperature, tuple[int, int]]] = WeakKeyDictionary()
+_lines: dict[str, novelty.Line | None] = {}  # by the digest of the images held out, newest last
+_MOST_LINES = 8
 
 
 def temperature(held: Entry) -> Temperature:
@@ -59,6 +62,44 @@ def _fitted(held: Entry) -> Temperature:
     except EngineError:  # it has diverged: there is nothing to fit
         return Temperature()
     return Temperature(tempered(held.network, t), t, len(data))
+
+
+def line(held: Entry) -> novelty.Line | None:
+    """Return from where on a drawing looks like none of a network's digits; None: nobody can tell.
+
+    The one on record, else one fitted on held-out images at hand, else the guard's own.
+    """
+    found = novelty.line_of(held.network)
+    if found is None or found.own or not _digests(held.network):
+        return found
+    data = held_out(held)
+    if data is None:
+        return found
+    if data.digest not in _lines:
+        _lines[data.digest] = novelty.fit_line(data.images)
+        for old in list(_lines)[:-_MOST_LINES]:
+            _lines.pop(old, None)
+    return _lines[data.digest] or found
+
+
+def with_line(held: Entry) -> Network:
+    """Return a network as it is saved and sent: with its line, where it has one of its own."""
+    found, known = line(held), novelty.line_of(held.network)
+    if found is None or found == known or not found.own:
+        return held.network
+    return novelty.with_line(held.network, found)
+
+
+def price(held: Entry) -> str:
+    """Return a sentence about what it costs that drawings are refused."""
+    found = line(held)
+    if found is None:
+        return ""
+    whose = "held-out images" if found.own else "images of MNIST, for no others are at hand"
+    return (
+        f"Real digits are refused, too: {100 * found.price:.1f} % of {found.images:,} {whose}, so "
+        "draw it again if it is one."
+    )
 
 
 def held_out(held: Entry) -> Dataset | None:

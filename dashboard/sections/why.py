@@ -154,7 +154,7 @@ def _turning(
 ) -> None:
     """Show the least change of ink that turns the answer, once it is wanted."""
     name = network.class_names[to]
-    state.set_widget(f"{key}.turn", _AT_ONCE, over=False)
+    state.set_widget(f"{key}.turn", _AT_ONCE and on_draw, over=False)
     if not st.toggle(f"The least ink that makes it {plain(name)}", key=state.widget(f"{key}.turn")):
         return
     turned = least_change(network, np.ascontiguousarray(image), to)

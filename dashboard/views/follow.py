@@ -7,7 +7,7 @@ import streamlit as st
 from dashboard import state
 from dashboard.present import units, words
 from dashboard.present.outside import plain
-from dashboard.sections import follow_back, follow_choice, follow_forward, network_choice
+from dashboard.sections import follow_back, follow_choice, follow_forward, network_choice, why
 
 
 def page() -> None:
@@ -35,12 +35,15 @@ def page() -> None:
     st.header("Forwards", anchor=False)
     st.caption("Any number opens: to its formula with these numbers in it, and to the line of the "
                "engine that computes it.")  # fmt: skip
-    follow_forward.byte(chosen, way, at)
-    follow_forward.pixel(chosen, way, at)
+    sides = st.container(horizontal=True)
+    with sides.container(width=340):
+        follow_forward.pixel(chosen, way, at)
+    with sides.container(width="stretch", key="follow-byte"):
+        follow_forward.byte(chosen, way, at)
     follow_forward.unit(way, at, dark)
     follow_forward.layers(way, at)
     follow_forward.answer(way, at)
-    # Here the reasons for the answer stand, one call of their section: why(held, chosen, way).
+    why.show(network, chosen.image, key="follow.why", on_draw=False)
     st.header("Backwards", anchor=False)
     follow_back.backwards(way, at, dark)
 

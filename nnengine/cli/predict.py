@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from ..analysis import novelty
+from ..core.network import Network
 from ..data import writing
 from ..errors import ConfigError
 from . import files, report
@@ -79,12 +81,22 @@ def _predict(arguments: argparse.Namespace) -> None:
         "names": [network.class_names[label] for label in answers],
         "count": len(answers),
         "start": start,
+        **_strange(network, found[start:stop]),
     }
     if arguments.csv is not None:
         files.keep_apart(arguments.csv, [model, word], "--csv")
         writing.write(Path(arguments.csv), _table(result["names"], start))
     lines = report.prediction_lines(result, found[start:stop], _PICTURES)
     answer(result, lines, arguments, beside=arguments.csv)
+
+
+def _strange(network: Network, found: np.ndarray) -> dict[str, Any]:
+    """Return which images look like none of the network's digits, where that can be told."""
+    line = novelty.line_of(network)
+    if line is None:
+        return {"none": None}
+    none = novelty.strangeness(found) > line.value
+    return {"none": none.tolist(), "none_price": line.price, "none_own": line.own}
 
 
 def _table(names: Sequence[str], start: int) -> bytes:

@@ -173,12 +173,20 @@ def _parts(rows: list[list[str]], columns: int | None) -> Iterator[str]:
 def prediction_lines(result: dict[str, Any], images: np.ndarray, pictures: int) -> Iterator[str]:
     """Name the answer to each of uint8 (n, h, w), or (n, h, w, 3); draw it where they are few."""
     wide = max(map(len, result["names"]))
+    none = result["none"] or [False] * len(images)
     for offset, (name, share) in enumerate(
         zip(result["names"], result["probabilities"], strict=True)
     ):
-        yield f"{result['start'] + offset:>6}  {name:<{wide}}  {share:6.1%}"
+        mark = "  looks like none of its digits" * none[offset]
+        yield f"{result['start'] + offset:>6}  {name:<{wide}}  {share:6.1%}{mark}"
         if len(images) <= pictures:
             yield from picture_lines(images[offset])
+    if any(none):
+        whose = "held out from its training" if result["none_own"] else "of MNIST held out"
+        yield (
+            f"{sum(none):,} of {len(none):,} look like none of its digits: of real ones, "
+            f"{whose}, {result['none_price']:.1%} do"
+        )
 
 
 def picture_lines(image: np.ndarray) -> Iterator[str]:

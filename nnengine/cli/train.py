@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from .. import kernels
+from ..analysis import novelty
 from ..analysis.signals import recorded
 from ..core.network import Network
 from ..data.dataset import Dataset
@@ -150,6 +151,14 @@ def go(run: Kept, record: Recorded | None, arguments: argparse.Namespace) -> Non
     answer(result, report.train_lines(result), arguments, beside=run.out)
 
 
+def _draw_line(run: Kept) -> None:
+    """Put on record from where on an image looks like none of the network's digits."""
+    if run.test is not None and novelty.applies(run.network):
+        line = novelty.fit_line(run.test.images)
+        if line is not None:
+            run.network.training = novelty.with_line(run.network, line).training
+
+
 def _recorded(arguments: argparse.Namespace, run: Kept, asked: dict[str, Any]) -> Recorded:
     """Keep a run in the store from now on: the one that was broken off there, or a new one."""
     name, run.recorded = named(arguments.keep), True
@@ -252,6 +261,7 @@ def _run(run: Kept, record: Recorded | None, signals: list[int]) -> TrainingFini
         for event in events:
             progress.show(event)
             if isinstance(event, TrainingFinished):
+                _draw_line(run)
                 ended("finished")
                 return event
             if isinstance(event, TrainingDiverged):

@@ -18,7 +18,9 @@ from typing import Any
 
 import numpy as np
 
+from .. import models
 from .._version import __version__
+from ..analysis import novelty
 from ..analysis.parts import cost_of
 from ..core.network import Network
 from ..errors import ConfigError
@@ -108,9 +110,26 @@ def _as_json(network: Network, curves: Mapping[str, list] | None) -> str:
         "shape": network.image_shape,
         "curves": _curves(network, curves),
         "unreadable": _unreadable(network),
+        "guard": _guard(network),
         "theta": base64.b64encode(little.tobytes()).decode(),
     }
     return json.dumps(fields, allow_nan=False).replace("<", "\\u003c")
+
+
+def _guard(network: Network) -> dict[str, Any] | None:
+    """Return the guard and where its line is, for networks that read what it knows."""
+    line = novelty.line_of(network)
+    if line is None:
+        return None
+    guard = models.guard()
+    return {
+        "layers": _layers(guard),
+        "scale": guard.input_scale,
+        "dtype": "float16",  # as it ships: nothing is lost
+        "theta": base64.b64encode(guard.theta.astype("<f2").tobytes()).decode(),
+        "line": line.value,
+        "price": line.price,
+    }
 
 
 def _layers(network: Network) -> list[dict[str, Any]]:

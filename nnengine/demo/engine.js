@@ -305,12 +305,18 @@ const engine = (() => {
     return found;
   }
 
+  // A number of 16 bits: sign, five bits of exponent, ten of fraction.
+  function half(bits) {
+    const sign = bits >> 15 ? -1 : 1, exponent = (bits >> 10) & 31, fraction = bits & 1023;
+    return sign * (exponent ? 2 ** (exponent - 25) * (1024 + fraction) : 2 ** -24 * fraction);
+  }
+
   // The numbers of a network are laid out as theta is: of layer after layer, array after array.
   function network({ layers: described, scale, dtype }, bytes) {
     const kind = dtype === "float64" ? Float64Array : Float32Array;
-    const view = new DataView(bytes.buffer, bytes.byteOffset), width = kind.BYTES_PER_ELEMENT;
+    const view = new DataView(bytes.buffer, bytes.byteOffset), width = { float16: 2, float64: 8 }[dtype] || 4;
     const theta = new kind(bytes.length / width);
-    const read = width === 8 ? view.getFloat64.bind(view) : view.getFloat32.bind(view);
+    const read = { 2: (at) => half(view.getUint16(at, true)), 4: view.getFloat32.bind(view), 8: view.getFloat64.bind(view) }[width];
     for (let i = 0; i < theta.length; i++) theta[i] = read(i * width, true);
     let at = 0;
     const layers = described.map((one) => {

@@ -4,6 +4,8 @@
   const given = JSON.parse($("network").textContent);
   const bytes = Uint8Array.from(atob(given.theta), (c) => c.charCodeAt(0));
   const network = engine.network(given, bytes);
+  const guard = given.guard && engine.network(given.guard,
+    Uint8Array.from(atob(given.guard.theta), (c) => c.charCodeAt(0)));
   const [height, width] = given.shape, names = given.names;
   const depth = network.layers[0].before[2]; // 3 of who looks at colours; a drawing is grey
   const PEN = 18, STEP = 7, MOST_BARS = 12, MOST_TILES = 60;
@@ -127,17 +129,25 @@
     return made;
   }
 
+  // The drawing, framed in 28 by 28 as the guard knows digits, and as the network sees it.
   function look() {
-    const image = engine.toImage(told());
-    return image && (height === 28 && width === 28 ? image : engine.fit(image, height, width));
+    const framed = engine.toImage(told());
+    return [framed, framed && (height === 28 && width === 28 ? framed : engine.fit(framed, height, width))];
+  }
+
+  // Whether the guard takes it for none of the digits: by the log odds of its last class.
+  function strange(framed) {
+    if (!guard || !framed) return false;
+    const shares = guard.answer(framed.d).pop(), none = shares[shares.length - 1];
+    return Math.log(none / (1 - none)) > given.guard.line;
   }
 
   function ask() {
     asked = false;
-    const image = look();
+    const [framed, image] = look();
     const outputs = image && network.answer(spread(image.d));
     see(image);
-    say(outputs && outputs[outputs.length - 1]);
+    say(outputs && outputs[outputs.length - 1], strange(framed));
     glow(outputs);
   }
 
@@ -157,17 +167,20 @@
     pen.putImageData(pixels, 0, 0);
   }
 
-  function say(shares) {
+  function say(shares, none) {
     const answer = $("answer"), bars = $("bars");
     const order = names.map((_, i) => i);
     if (shares) order.sort((a, b) => shares[b] - shares[a] || a - b);
     const best = shares ? order[0] : -1;
     const listed = names.length > MOST_BARS ? order.slice(0, MOST_BARS) : names.map((_, i) => i);
-    const words = shares ? `${names[best]}, ${percent(shares[best])}` : "";
+    const words = shares ? `${names[best]}, ${percent(shares[best])}${none ? ", none" : ""}` : "";
     if (answer.dataset.words !== words || !answer.firstChild) {
       answer.dataset.words = words;
-      answer.replaceChildren(...(shares
-        ? [make("b", names[best], names[best].length > 2 ? "long" : ""), make("span", percent(shares[best]))]
+      answer.replaceChildren(...(shares && none
+        ? [make("b", "This looks like none of my digits", "long"),
+          make("span", `Made to choose, it says ${names[best]}, ${percent(shares[best])}. Of real digits, too, ` +
+            `${(100 * given.guard.price).toFixed(1)} % are refused: draw it again if it is one.`)]
+        : shares ? [make("b", names[best], names[best].length > 2 ? "long" : ""), make("span", percent(shares[best]))]
         : [make("span", "The sheet is blank. Draw a digit, and the answer appears here as you draw.")]));
     }
     bars.replaceChildren(...listed.map((i) => {

@@ -27,6 +27,15 @@ def shipped(name: str) -> Network:
     return load(FOLDER / FILES[_checked(name)]).snapshot()
 
 
+@cache
+def guard() -> Network:
+    """Return the small network that tells digits from what looks like none, for `novelty`.
+
+    28 x 28 pixels, eleven classes, the last of them "none". `benchmarks/make_guard.py` made it.
+    """
+    return load(FOLDER / "guard.npz").snapshot()
+
+
 def card(name: str) -> dict[str, Any]:
     """Return what was measured on the network of this name when it was made.
 

@@ -38,6 +38,7 @@ _MAX_BODY = 9 * _MAX_PARAMETERS + _MAX_HEADER + 2  # nothing longer is ever unpa
 _HEAD = struct.Struct("<2sBBII")  # mark, version, bits, CRC-32, length
 _BYTE_SCALE = 1 / 255
 _CLIPS = np.linspace(0.4, 1, 25, dtype=np.float32)  # of the largest weight, tried in turn
+_NOVELTY = ("line", "price", "images")  # of a training record's "novelty"
 _MOST_NAMES, _MOST_TEXT = 1_000, 80
 _MOST_LAYERS, _MOST_SPECS = 2_000, 100  # letters, and layers
 
@@ -184,6 +185,7 @@ def _header(network: Network, name: str, accuracy: float | None, judged_on: str)
         "steps": network.trained_steps,
         "accuracy": None if accuracy is None else round(float(accuracy), 4),
         "on": judged_on[:_MOST_TEXT],
+        "none": _line(network),
     }
     kept = {key: value for key, value in fields.items() if value}
     text = json.dumps(kept, ensure_ascii=False, separators=(",", ":")).encode()
@@ -193,6 +195,19 @@ def _header(network: Network, name: str, accuracy: float | None, judged_on: str)
             "save the network as a file and send that"
         )
     return struct.pack("<H", len(text)) + text
+
+
+def _line(network: Network) -> list[float] | None:
+    """Return what stands on record of the images that look like none: line, price, images."""
+    found = network.training[-1].get("novelty") if network.training else None
+    return [found[name] for name in _NOVELTY] if found else None
+
+
+def _records(fields: dict[str, Any]) -> tuple[dict[str, Any], ...]:
+    record = {"steps": fields["steps"]} if fields["steps"] or fields["none"] else {}
+    if fields["none"]:
+        record["novelty"] = dict(zip(_NOVELTY, fields["none"], strict=True))
+    return (record,) if record else ()
 
 
 def _opened(text: str) -> tuple[int, int, bytes]:
@@ -310,7 +325,7 @@ def _made(
             channels=fields["channels"],
             hidden=specs[:-1],
             sizes=fields["sizes"],
-            training=({"steps": fields["steps"]},) if fields["steps"] else (),
+            training=_records(fields),
         )
     except ConfigError as error:
         raise FormatError(f"this link makes no network: {error}") from None
@@ -357,6 +372,14 @@ def _number(value: Any, least: float, most: float) -> bool:
     return type(value) in (int, float) and least <= value <= most  # NaN is neither
 
 
+def _is_line(value: Any) -> bool:
+    if not isinstance(value, list) or len(value) != len(_NOVELTY):
+        return False
+    line, price, images = value
+    whole = type(images) is int and _number(images, 0, 2**53)
+    return _number(line, -1e3, 1e3) and _number(price, 0, 1) and whole
+
+
 def _short(value: Any) -> bool:
     return isinstance(value, str) and len(value) <= _MOST_TEXT
 
@@ -374,4 +397,5 @@ _FIELDS = {
     "steps": (0, lambda v: type(v) is int and 0 <= v < 2**53),
     "accuracy": (None, lambda v: v is None or _number(v, 0, 1)),
     "on": ("", _short),
+    "none": (None, lambda v: v is None or _is_line(v)),
 }

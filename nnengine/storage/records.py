@@ -207,4 +207,5 @@ _FIELDS: dict[str, Check] = {
     "history": _history,
     "changes": _changes,
     "signals": _signals,
+    "novelty": _table({"line": _number, "price": _number, "images": _count}, whole=True),
 }

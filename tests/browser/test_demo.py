@@ -11,7 +11,8 @@ from playwright.sync_api import Page, expect
 
 import nnengine
 from nnengine import Dataset, Network, TrainingConfig, demo, read_idx, training
-from nnengine.data import framing, pen
+from nnengine.analysis import novelty
+from nnengine.data import framing, pen, synthetic
 from tests.browser.strokes import FALSIFIES, SEVEN, Stroke, draw_on, places_on
 
 PIXELS = "Array.from(document.getElementById('{}').getContext('2d').getImageData(0, 0, {}).data)"
@@ -25,6 +26,15 @@ ANSWER = """images => {
   const size = given.layers[0].before.reduce((a, b) => a * b);
   return Array.from({ length: raw.length / size }, (_, i) =>
     Array.from(network.answer(raw.subarray(i * size, (i + 1) * size)).pop()));
+}"""
+STRANGE = """images => {
+  const { guard } = JSON.parse(document.getElementById("network").textContent);
+  const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+  const network = engine.network(guard, bytes(guard.theta)), raw = bytes(images);
+  return Array.from({ length: raw.length / 784 }, (_, i) => {
+    const [...shares] = network.answer(raw.subarray(784 * i, 784 * (i + 1))).pop();
+    return Math.log(shares[10] / (1 - shares[10]));
+  });
 }"""
 FRAME = """sheets => {
   const raw = Uint8Array.from(atob(sheets), (c) => c.charCodeAt(0)), size = 280 * 280;
@@ -360,3 +370,18 @@ def test_the_demo_of_the_network_in_hand_is_downloaded_and_answers(visit, open_d
     own.goto(file.as_uri())
     expect(own.get_by_role("heading", name="Drawing network")).to_be_visible()
     own.close()
+
+
+def test_the_page_refuses_what_the_engine_refuses(open_demo):
+    page = open_demo(nnengine.shipped("original"))
+    noise = np.random.default_rng(1).integers(0, 256, (10, 28, 28), np.uint8)
+    images = np.concatenate([synthetic.digits(40, seed=9).images, noise])
+    found = page.evaluate(STRANGE, base64.b64encode(images.tobytes()).decode())
+    np.testing.assert_allclose(novelty.strangeness(images), found, rtol=1e-3, atol=1e-3)
+    draw(page, SEVEN)
+    expect(page.locator("#answer")).not_to_contain_text("none of my digits")
+    for at in (0.15, 0.3, 0.45, 0.6, 0.75):
+        draw(page, [(at, 0.1), (0.9 - at, 0.9)])
+        draw(page, [(0.1, at), (0.9, 0.9 - at)])
+    expect(page.locator("#answer")).to_contain_text("This looks like none of my digits")
+    expect(page.locator("#answer")).to_contain_text("Made to choose, it says ")

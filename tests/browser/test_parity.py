@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import OPENED_S, ROOT, note_foreign, settle, unfold
 from tests.browser.strokes import ODD, SEVEN
 from tests.browser.test_draw import answer, answered, draw
-from tests.browser.test_walk import choose_source, curve, go, metric, restore, upload
+from tests.browser.test_walk import PAGES, choose_source, curve, go, metric, restore, upload
 
 STEP = re.compile(r"Step ([\d,]+) of")
 PATIENCE_MS = 60_000  # a busy machine, and kernels that are NumPy's
@@ -198,5 +198,5 @@ def test_a_drawing_is_answered_taught_and_kept(page):
 
 
 def test_every_page_has_its_heading_and_no_fault(page):
-    for name in ("Data", "Train", "Compare", "Search", "Weights", "Fragility", "Models", "About"):
+    for name in PAGES:
         go(page, name)

@@ -18,7 +18,7 @@ from playwright.sync_api import expect
 from tests.browser.conftest import ROOT, free_port, needed, note_forbidden, note_foreign, settle
 from tests.browser.strokes import SEVEN
 from tests.browser.test_draw import answer, draw
-from tests.browser.test_walk import go, upload
+from tests.browser.test_walk import PAGES, go, upload
 from tests.test_door import served
 
 NAME = "digits.example.org"
@@ -121,7 +121,7 @@ def test_the_app_works_behind_the_proxy_and_its_policy_forbids_nothing_of_it(
     upload(page, band_files)
     expect(page.get_by_text("900").first).to_be_visible(timeout=30_000)
     expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible(timeout=30_000)
-    for name in ("Train", "Compare", "Search", "Weights", "Fragility", "Models", "About"):
+    for name in PAGES:
         go(page, name)
     go(page, "Draw")
     draw(page, SEVEN)

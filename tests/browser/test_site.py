@@ -22,7 +22,7 @@ from nnengine.storage import links
 from tests.browser.conftest import OPENED_S, PHONE, ROOT, note_foreign, served, settle
 from tests.browser.strokes import SEVEN
 from tests.browser.test_draw import answered, draw, said
-from tests.browser.test_walk import UNHEARD, choose_source, go, metric, restore, upload
+from tests.browser.test_walk import PAGES, UNHEARD, choose_source, go, metric, restore, upload
 
 PATIENCE_MS = 60_000
 POINTS = "document.querySelector('.js-plotly-plot')?._fullData?.[0].x.length"  # of the first curve
@@ -315,8 +315,7 @@ def test_a_phone_opens_data_by_links_to_its_own_and_a_named_host_and_nothing_han
         page.faults.clear()
         scripts = []
         page.on("request", lambda r: r.resource_type == "script" and scripts.append(r.url))
-        first = ("Train", "Compare", "Search", "Weights")
-        for name in (*first, "Draw", "Fragility", "Models", "About"):
+        for name in PAGES:  # About last
             if name == "About":  # that of its commands is large, and comes after the page
                 assert [] == [url for url in scripts if "/stlite/" in url]
             go(page, name)
