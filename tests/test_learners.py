@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from nnengine import FormatError
+from nnengine.homework import bench
 from nnengine.homework.checking import check
 from nnengine.homework.naming import meant
 from nnengine.homework.probe import probe
@@ -27,8 +28,14 @@ CALLED = {
     "q04_bias_of_twenty_columns": {"bias_gradient_not_summed"},
     "q05_sum_not_mean": {"not_divided"}, "q06_derivative_in_place": {"relu_mask_for_values"},
     "q08_softmax_over_images": {"softmax_over_images"},
-    "q09_labels_reshaped": {"one_hot_reshaped"},
+    "q09_labels_reshaped": {"one_hot_reshaped"}, "q10_all_zero": {"all_weights_start_at_zero"},
 }  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def time_enough(monkeypatch):
+    """What is found must not hang on how busy the machine is."""
+    monkeypatch.setattr(bench, "MOST_SECONDS", 30.0)
 
 
 def report_of(name):
@@ -50,6 +57,13 @@ def test_of_a_wrong_program_the_first_wrong_array_is_told_and_no_mistake_it_has_
     assert set(report.names) >= CALLED.get(name, set()), report
     assert name in CALLED or not report.names, report
     assert len(repr(report).splitlines()) < 15
+
+
+def test_weights_that_are_all_zero_are_answered_without_a_search(monkeypatch):
+    monkeypatch.setattr(bench, "MOST_TRIALS", 0)
+    report = report_of("q10_all_zero")
+    assert (("z1", "z2"), False) == (report.wrong, report.cut_short)
+    assert "all weights start at zero" in repr(report)
 
 
 def test_weights_with_their_biases_in_them_are_sent_back_and_not_judged():

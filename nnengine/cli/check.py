@@ -49,7 +49,7 @@ def add(commands: Any) -> None:
 
 def _check(arguments: argparse.Namespace) -> None:
     if arguments.probe is not None:
-        _write(handing.files(_start(arguments)), Path(arguments.probe), arguments)
+        _write(handing.files(_start(arguments) or probe()), Path(arguments.probe), arguments)
         return
     if arguments.exercise is not None:
         _write(lessons.exercises(arguments.exercise, hide=arguments.hide), Path(arguments.to),
@@ -60,7 +60,8 @@ def _check(arguments: argparse.Namespace) -> None:
     arrays = reading.read_files(arguments.file)
     if arguments.curve:
         losses, right = fromcurve.curve_in(arrays)
-        found = fromcurve.from_curve(losses, right)
+        shares = None if right is None else right.tolist()
+        found = fromcurve.from_curve(losses.tolist(), shares)
         answer({"candidates": [{n: getattr(c, n) for n in fromcurve.Candidate.__slots__}
                                for c in found]}, _ranked(found), arguments)  # fmt: skip
         return
@@ -90,8 +91,10 @@ def _start(arguments: argparse.Namespace) -> Probe | None:
 
 
 def _names(words: list[str]) -> dict[str, str]:
-    pairs = dict(word.partition("=")[::2] for word in words)
-    for own, meant in pairs.items():
+    pairs: dict[str, str] = {}
+    for word in words:
+        own, _, meant = word.partition("=")
+        pairs[own] = meant
         if not own or not meant:
             raise ConfigError(f"--name {own}={meant}: as OWN=MEANT, such as grad=dW1")
     return pairs

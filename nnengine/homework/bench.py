@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
@@ -19,11 +21,30 @@ _ROUGHLY = 1e-4
 _AT_ONCE = 1e-2  # what is off by more than this, of the largest number, is not looked at closely
 
 
+MOST_TRIALS = 2000  # of mistakes, in one check
+MOST_SECONDS = 1.5  # of the processor's time, for all that is tried in one check
+
+
+@dataclass(slots=True, kw_only=True)
+class Budget:
+    """How much one check may try: so many mistakes, and until `time.process_time` is `until`."""
+
+    trials: int = field(default_factory=lambda: MOST_TRIALS)
+    until: float = field(default_factory=lambda: time.process_time() + MOST_SECONDS)
+    refused: bool = False
+
+    def spend(self) -> bool:
+        """Take one trial out of it; False, and `refused` from then on, once nothing is left."""
+        self.refused = self.refused or self.trials <= 0 or time.process_time() > self.until
+        self.trials -= 1
+        return not self.refused
+
+
 class Material:
     """What one learner gave, and how fine it is: the same under all terms."""
 
-    def __init__(self, laid: Laid) -> None:
-        self.laid, self.trials = laid, 0
+    def __init__(self, laid: Laid, budget: Budget) -> None:
+        self.laid, self.budget = laid, budget
         self.grains = {node: grain(array) for node, array in laid.given.items()}
         made = [g for node, g in self.grains.items() if node not in ("X", "T", "loss")]
         self.usual = Grain(max([g.relative for g in made] or [DOUBLE]))

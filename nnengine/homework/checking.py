@@ -10,8 +10,17 @@ import numpy as np
 
 from ..errors import FormatError
 from .formulas import NODES
-from .judge import Named, Verdict, in_pairs, judged, updated_under_plain_names, wrong_at_best
-from .layout import lay, numbers
+from .judge import (
+    Named,
+    Verdict,
+    judged,
+    starting_at_zero,
+    unsearched,
+    updated_under_plain_names,
+    wrong_at_best,
+)
+from .layout import Laid, lay, numbers
+from .mistake import SOURCES
 from .naming import renamed
 from .probe import Probe, probe
 from .rounding import HALF
@@ -23,12 +32,12 @@ _WIDTH = 98
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One mistake, or two in one line.
+    """One mistake.
 
-    names: of the mistakes that give exactly these numbers: of two in one line both, of several
-    that cannot be told apart all. arrays: the learner's arrays that it explains, the first first.
-    what: in plain words. wrote: the line that gives these numbers. write: the right one. source:
-    where the mistake was met. certain: whether nothing else known gives these numbers.
+    names: of the mistakes that give exactly these numbers, several that cannot be told apart.
+    arrays: the learner's arrays that it explains, the first first. what: in plain words. wrote: the
+    line that gives these numbers. write: the right one; none of these where there are several
+    names. source: where the mistake was met. certain: whether there is one name alone.
     """
 
     names: tuple[str, ...]
@@ -46,6 +55,7 @@ class Report:
 
     findings: mistakes that were recognised. unknown: what is wrong and matches nothing known, with
     how it is wrong. notes: conventions that were noticed, and what the numbers leave open.
+    cut_short: whether the search for mistakes ended before all that is known was tried.
     """
 
     right: tuple[str, ...]
@@ -54,6 +64,7 @@ class Report:
     unknown: Mapping[str, str]
     notes: tuple[str, ...]
     passed_over: tuple[str, ...] = ()
+    cut_short: bool = False
     verdict: Verdict = field(repr=False, compare=False)
 
     @property
@@ -71,6 +82,7 @@ class Report:
         return {
             "right": list(self.right), "wrong": list(self.wrong), "unknown": dict(self.unknown),
             "notes": list(self.notes), "passed_over": list(self.passed_over),
+            "cut_short": self.cut_short,
             "findings": [
                 {name: (value if isinstance(value, bool) else list(value))
                  for name in Finding.__slots__ for value in [getattr(one, name)]}
@@ -90,7 +102,8 @@ class Report:
             names = ", ".join(n for one in self.findings[len(shown) :] for n in one.names)
             said.append(f"and {more} more: {names}"[:_WIDTH])
         for name, words in list(self.unknown.items())[:2]:
-            said.append(f"{name} is wrong, and no mistake known here gives it: {words}")
+            why = "not looked for further" if self.cut_short else "no mistake known here gives it"
+            said.append(f"{name} is wrong, {why}: {words}")
         if not self.wrong:
             said.append("No mistake was found." if self.right else "There was nothing to judge.")
         room = 14 - len(said)
@@ -105,17 +118,12 @@ class Report:
 
 def _said(one: Finding, brief: bool) -> list[str]:
     """Return a finding as lines."""
-    title = " and ".join(dict.fromkeys(n.replace("_", " ") for n in one.names))
-    if not one.certain:
-        title = " or ".join(dict.fromkeys(n.replace("_", " ") for n in one.names))
     where = ", ".join(one.arrays[:6])
-    found = [f"{where}: {title}"]
-    if brief:
-        return [*found, f"    write    {one.write[0]}"]
-    words = one.what[:2] if one.certain else one.what[:1]
-    found += [f"    {what[0].upper()}{what[1:]}." for what in words]
-    found += [f"    it gives what  {one.wrote[0]}  would", f"    write          {one.write[0]}"]
-    return found
+    found = [f"{where}: {' or '.join(n.replace('_', ' ') for n in one.names)}"]
+    if not brief:
+        found += [f"    {what[0].upper()}{what[1:]}." for what in one.what]
+        found += [f"    it gives what  {line}  would" for line in one.wrote]
+    return found + [f"    write          {line}" for line in one.write]
 
 
 def check(
@@ -148,10 +156,27 @@ def check(
     if moved and (not laid.given or wrong_at_best(moved) < wrong_at_best(laid)):
         laid = moved
         notes = ("W and b under plain names are taken for what they are after the step",)
-    verdict = replace(judged(laid), notes=notes)
-    verdict = in_pairs(verdict)
     passed_over = tuple(name for name in held if name not in meanings)
-    return reported(verdict, passed_over)
+    if zero := starting_at_zero(laid):
+        return _at_zero(laid, unsearched(zero), passed_over)
+    return reported(replace(judged(laid), notes=notes), passed_over)
+
+
+def _at_zero(laid: Laid, verdict: Verdict, passed_over: tuple[str, ...]) -> Report:
+    """Return the report of a network all of whose weights are zero: no mistake is looked for."""
+    report = reported(verdict, passed_over)
+    weights = [w for w in ("W1", "W2") if w in laid.names]
+    begun = [laid.names[w] for w in weights or ("Z1", "Z2")]
+    first = Finding(
+        names=("all_weights_start_at_zero",), arrays=tuple(begun),
+        what=("every hidden unit makes the same of every image, and no gradient tells them apart",),
+        wrote=(), write=(own_way("W1 = rng.uniform(-0.5, 0.5, W1.shape)", laid),),
+        source=(SOURCES["LeCun"],), certain=True,
+    )  # fmt: skip
+    return replace(
+        report, findings=(first,), wrong=(*begun, *report.wrong),
+        right=tuple(name for name in report.right if name not in begun),
+    )  # fmt: skip
 
 
 def _twice(meanings: Mapping[str, str]) -> list[str]:
@@ -180,7 +205,7 @@ def reported(verdict: Verdict, passed_over: tuple[str, ...] = ()) -> Report:
         wrong=tuple(own(node) for node in bench.wrong),
         findings=tuple(_finding(group, verdict, own) for group in _grouped(verdict)),
         unknown=unknown, notes=tuple(dict.fromkeys(notes)), passed_over=passed_over,
-        verdict=verdict,
+        cut_short=verdict.cut_short, verdict=verdict,
     )  # fmt: skip
 
 
@@ -190,29 +215,25 @@ def _as_given(node: str) -> str:
 
 def _grouped(verdict: Verdict) -> list[list[Named]]:
     """Return what was named, one and the same mistake in several lines together."""
-    groups: dict[tuple[str, ...], list[Named]] = {}
+    groups: dict[str, list[Named]] = {}
     for named in verdict.named:
-        groups.setdefault(tuple(m.name for m in named.together), []).append(named)
+        groups.setdefault(named.mistake.name, []).append(named)
     return sorted(groups.values(), key=lambda g: min(NODES.index(n) for x in g for n in x.explains))
 
 
 def _finding(group: list[Named], verdict: Verdict, own: Any) -> Finding:
-    laid, terms = verdict.laid, verdict.bench.terms
-    first = group[0]
+    laid, first = verdict.laid, group[0]
     common = set.intersection(*(named.names for named in group))
-    both = {m.name for m in first.together}
-    several = [first.together, *(p for p in first.or_else if {m.name for m in p} & common)]
-    flat = [m for p in several for m in p if m.name in common | both]
-    flat = list({m.name: m for m in flat}.values())
+    several = [first.mistake, *(m for m in first.or_else if m.name in common)]
     arrays = sorted({n for named in group for n in named.explains}, key=NODES.index)
-    places = list(dict.fromkeys(m.node for m in first.together))
+    certain = len(several) == 1  # of several nobody knows which line was written, nor where
+    mistake = first.mistake
     return Finding(
-        names=tuple(m.name for m in flat), arrays=tuple(own(node) for node in arrays),
-        what=tuple(dict.fromkeys(m.what for m in flat)),
-        wrote=tuple(dict.fromkeys(own_way(m.line, laid) for m in flat)),
-        write=tuple(right_line(node, terms, laid) for node in places),
-        source=tuple(dict.fromkeys(m.origin for m in flat)),
-        certain=len(flat) == len(both),
+        names=tuple(m.name for m in several), arrays=tuple(own(node) for node in arrays),
+        what=(mistake.what,) if certain else (),
+        wrote=(own_way(mistake.line, laid),) if certain else (),
+        write=(right_line(mistake.node, verdict.bench.terms, laid),) if certain else (),
+        source=tuple(dict.fromkeys(m.origin for m in several)), certain=certain,
     )  # fmt: skip
 
 

@@ -1,55 +1,54 @@
-"""Judge: which lines are right, and which mistakes, or pairs of them, give the others' numbers."""
+"""Judge: which lines are right, and which mistakes give the others' numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from itertools import islice, product
+from itertools import product
 from typing import Any
 
 import numpy as np
 
-from .bench import Bench, Material
+from .bench import Bench, Budget, Material
 from .catalogue import BY_NODE
 from .formulas import NODES, Terms
 from .layout import Laid
 from .mistake import LINE, Mistake
 
-MOST_PAIRS = 300  # of all that is tried for one learner: a second or so
-
-MOST_TRIALS = 2000  # of single mistakes, for one learner: what takes more stays without a name
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Named:
-    """Mistakes that give a learner's numbers: `together`, one or two; `or_else` gives them too."""
+    """A mistake that gives a learner's numbers; those in `or_else` give the same."""
 
-    together: tuple[Mistake, ...]
+    mistake: Mistake
     explains: tuple[str, ...]
-    or_else: tuple[tuple[Mistake, ...], ...] = ()
+    or_else: tuple[Mistake, ...] = ()
 
     @property
     def names(self) -> set[str]:
         """All names that it may be."""
-        return {m.name for several in (self.together, *self.or_else) for m in several}
+        return {m.name for m in (self.mistake, *self.or_else)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What came of it under the terms that suit the learner's numbers best."""
+    """What came of it under the terms that suit the learner's numbers best.
+
+    cut_short: whether the budget ended before all that is known was tried.
+    """
 
     bench: Bench
     named: tuple[Named, ...]
     unknown: tuple[str, ...]
     laid: Laid
     notes: tuple[str, ...] = field(default=())
+    cut_short: bool = False
 
     @property
     def cost(self) -> tuple[float, ...]:
         """How many lines are called wrong, what is left unexplained, then how much is accused."""
         families = {frozenset(named.names) for named in self.named}
-        accused = sum(len(named.together) for named in self.named)
-        return len(self.bench.wrong), len(self.unknown), len(families), accused
+        return len(self.bench.wrong), len(self.unknown), len(families), len(self.named)
 
 
 def all_terms(laid: Laid) -> Iterator[Terms]:
@@ -71,13 +70,13 @@ def all_terms(laid: Laid) -> Iterator[Terms]:
         )  # fmt: skip
 
 
-def _worth_trying(laid: Laid) -> Iterator[Bench]:
+def _worth_trying(laid: Laid, budget: Budget) -> Iterator[Bench]:
     """Yield benches of the terms under which fewest lines are wrong, the usual first.
 
     One thing is changed at a time, and kept where it helps: forward lines first, for they say
     what the others begin with.
     """
-    material = Material(laid)
+    material = Material(laid, budget)
     known: dict[Terms, int] = {}
 
     def wrong(terms: Terms) -> int:
@@ -107,55 +106,52 @@ def _worth_trying(laid: Laid) -> Iterator[Bench]:
 def judged(laid: Laid) -> Verdict:
     """Return what is right, what is named and what is not, under the terms that suit best."""
     verdicts: list[Verdict] = []
-    for bench in _worth_trying(laid):
+    budget = Budget()
+    for bench in _worth_trying(laid, budget):
         verdicts.append(_of(bench))
-        if verdicts[-1].cost[1:3] <= (0, 1):
+        if verdicts[-1].cost[1:3] <= (0, 1) or budget.refused:
             break
     return min(verdicts, key=lambda v: v.cost)
 
 
 def wrong_at_best(laid: Laid) -> int:
     """Return how many lines are wrong under the terms that suit best."""
-    return len(next(iter(_worth_trying(laid))).wrong)
+    return len(unsearched(laid).unknown)
 
 
-def in_pairs(verdict: Verdict) -> Verdict:
-    """Return a verdict in which two mistakes in one line are named, too: many are tried."""
-    if not verdict.unknown:
-        return verdict
-    return replace(_of(verdict.bench, pairs=True), notes=verdict.notes)
+def unsearched(laid: Laid) -> Verdict:
+    """Return what is right and what is wrong, and look for no mistake."""
+    bench = next(iter(_worth_trying(laid, Budget())))
+    return Verdict(bench=bench, named=(), unknown=bench.wrong, laid=laid)
 
 
-def _of(bench: Bench, *, pairs: bool = False) -> Verdict:
-    """Name what can be named on one bench, one mistake after the other, then two in one line."""
+def _of(bench: Bench) -> Verdict:
+    """Name what can be named on one bench, one mistake after the other."""
     changes: dict[str, list[Mistake]] = {}
-    left = list(bench.wrong)
+    left = [node for node in bench.wrong if not _flat(bench.given[node])]
     named: list[Named] = []
-    room = [MOST_PAIRS if pairs else 0]
-    while left:
-        found = _single(bench, changes, left)
-        if found is None and room[0] > 0:
-            found = _pair(bench, changes, left, room)
-        if found is None:
-            break
+    while left and (found := _single(bench, changes, left)):
         named.append(found)
-        for mistake in found.together:
-            changes.setdefault(mistake.node, []).append(mistake)
+        changes.setdefault(found.mistake.node, []).append(found.mistake)
         left = [node for node in left if node not in found.explains]
-    return Verdict(bench=bench, named=tuple(named), unknown=tuple(left), laid=bench.laid)
+    explained = {node for one in named for node in one.explains}
+    unknown = tuple(node for node in bench.wrong if node not in explained)
+    return Verdict(bench=bench, named=tuple(named), unknown=unknown, laid=bench.laid,
+                   cut_short=bool(left) and bench.material.budget.refused)  # fmt: skip
+
+
+def _flat(array: np.ndarray) -> bool:
+    """Tell whether an array is one number all over, which too many mistakes would give."""
+    return array.ndim == 2 and array.size > 1 and not np.ptp(array)
 
 
 def _tried(
-    bench: Bench, changes: dict[str, list[Mistake]], new: tuple[Mistake, ...], left: list[str]
+    bench: Bench, changes: dict[str, list[Mistake]], new: Mistake, left: list[str]
 ) -> tuple[str, ...]:
-    """Return which of the lines that are left these mistakes explain; none if they break others."""
-    bench.material.trials += 1
-    if bench.material.trials > MOST_TRIALS + MOST_PAIRS:
-        return ()
+    """Return which of the lines that are left a mistake explains; none if it breaks others."""
     together = {node: list(several) for node, several in changes.items()}
-    for mistake in new:
-        together.setdefault(mistake.node, []).append(mistake)
-    if any(sum(m.kind == LINE for m in several) > 1 for several in together.values()):
+    together.setdefault(new.node, []).append(new)
+    if sum(m.kind == LINE for m in together[new.node]) > 1:
         return ()
     agrees = bench.trial(together)
     if any(not holds for node, holds in agrees.items() if node not in left):
@@ -168,14 +164,18 @@ def _fitting(bench: Bench, nodes: set[str]) -> list[Mistake]:
 
 
 def _single(bench: Bench, changes: dict, left: list[str]) -> Named | None:
-    """Return the mistake that explains most of what is left, with all others that do the same."""
+    """Return the mistake that explains most of what is left, with all others that do the same.
+
+    None where none does, and where the budget ends: what was not tried might explain it as well.
+    """
     places = set().union(*(bench.hidden_before(node) for node in left))
-    found = [
-        (mistake, explains)
-        for mistake in _fitting(bench, places)
-        if (explains := _tried(bench, changes, (mistake,), left))
-    ]
-    if not found or bench.material.trials > MOST_TRIALS:  # not all were tried: nothing is certain
+    found: list[tuple[Mistake, tuple[str, ...]]] = []
+    for mistake in _fitting(bench, places):
+        if not bench.material.budget.spend():
+            return None
+        if explains := _tried(bench, changes, mistake, left):
+            found.append((mistake, explains))
+    if not found:
         return None
     most = max(len(explains) for _, explains in found)
     best = [(m, e) for m, e in found if len(e) == most]
@@ -183,46 +183,8 @@ def _single(bench: Bench, changes: dict, left: list[str]) -> Named | None:
     if not best[0][0].guessed:
         best = [(m, e) for m, e in best if not m.guessed]
     first, explains = best[0]
-    same = [m for m, e in best if e == explains and m.name != first.name]
-    once = {m.name: m for m in reversed(same)}
-    return Named(together=(first,), explains=explains,
-                 or_else=tuple((m,) for m in same if once[m.name] is m))  # fmt: skip
-
-
-def _pair(bench: Bench, changes: dict, left: list[str], room: list[int]) -> Named | None:
-    """Return two mistakes that together explain the first line that is left.
-
-    room: how many may still be tried, which is counted down.
-    """
-    for node in left:
-        known = _fitting(bench, bench.hidden_before(node))
-        found: list[tuple[tuple[Mistake, Mistake], tuple[str, ...]]] = []
-        for first, second in islice(_pairs(known, node), max(0, room[0])):
-            room[0] -= 1
-            explains = _tried(bench, changes, (first, second), left)
-            if node in explains:
-                found.append(((first, second), explains))
-        if found:
-            most = max(len(e) for _, e in found)
-            best = [(p, e) for p, e in found if len(e) == most]
-            pair, explains = best[0]
-            return Named(together=pair, explains=explains,
-                         or_else=tuple(p for p, e in best[1:4] if e == explains))  # fmt: skip
-    return None
-
-
-def _pairs(known: list[Mistake], node: str) -> Iterator[tuple[Mistake, Mistake]]:
-    """Yield two at a time, those nearest to the line first."""
-    near = sorted(known, key=lambda m: -NODES.index(m.node))
-    for total in range(1, 2 * len(near)):
-        for i in range(max(0, total - len(near) + 1), (total + 1) // 2):
-            first, second = near[i], near[total - i]
-            if first.name == second.name and first.node == second.node:
-                continue
-            if first.node == second.node and first.kind == second.kind == LINE:
-                continue
-            yield (second, first) if NODES.index(second.node) < NODES.index(first.node) else (
-                first, second)  # fmt: skip
+    same = {m.name: m for m, e in reversed(best) if e == explains and m.name != first.name}
+    return Named(mistake=first, explains=explains, or_else=tuple(reversed(same.values())))
 
 
 def updated_under_plain_names(laid: Laid, plain: dict[str, Any]) -> Laid | None:
@@ -250,3 +212,23 @@ def updated_under_plain_names(laid: Laid, plain: dict[str, Any]) -> Laid | None:
         return None
     order = {node: given[node] for node in NODES if node in given}
     return replace(laid, given=order, inputs=inputs)
+
+
+def starting_at_zero(laid: Laid) -> Laid | None:
+    """Return the same with weights of zero, where the sums say that all of them are; else None.
+
+    Without any weight the sums of every image are the biases, those of the probe or zero. Weights
+    that were given are looked at themselves.
+    """
+    inputs = dict(laid.inputs)
+    for layer, own in (("1", laid.given.get("Z1")), ("2", laid.given.get("Z2"))):
+        w, b = inputs[f"W{layer}"], inputs[f"b{layer}"]
+        if w.any():
+            if own is None or own.shape != (len(inputs["P"]), len(b)):
+                return None
+            bias = next((bias for bias in (0 * b, b) if np.allclose(own, bias, 1e-6, 1e-9)), None)
+            if bias is None:
+                return None
+            inputs[f"b{layer}"] = bias
+        inputs[f"W{layer}"] = np.zeros_like(w)
+    return replace(laid, inputs=inputs)

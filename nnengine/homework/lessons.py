@@ -95,7 +95,7 @@ def curves(
 
     It ends early where weights are no numbers any more, or have another shape.
     """
-    begun = dict(probe(images=IMAGES).state())
+    begun: dict[str, Any] = dict(probe(images=IMAGES).state())
     losses: list[float | None] = []
     right: list[float] = []
     for _ in range(steps):
@@ -118,7 +118,7 @@ def curves(
 def effect(report: Report) -> tuple[Curves, Curves]:
     """Return how a learner's network would learn, by what was recognised, and how a right one."""
     verdict = report.verdict
-    mistakes = [m for named in verdict.named for m in named.together]
+    mistakes = [named.mistake for named in verdict.named]
     terms = verdict.bench.terms
     return curves(mistakes, terms), curves((), terms)
 

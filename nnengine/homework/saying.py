@@ -29,6 +29,8 @@ _ACTIVATED = {
     "leaky_relu": ("np.where(Z1 > 0, Z1, 0.01 * Z1)", "np.where(Z1 > 0, 1, 0.01)"),
 }
 _WRAPPED = re.compile(r"\.(sum|max|mean|std)\(axis=(\d)\)")
+_OF_WEIGHTS = re.compile(r"(dW[12]|W[12]_new) = (.*)$")
+_OF_IMAGES = re.compile(r"\b(?:X|d?[AZ][12])\b")
 _PRODUCT = re.compile(r"([\w.]+|\([^()]*\)(?:\.T)?) @ ([\w.]+|\([^()]*\)(?:\.T)?)")
 
 
@@ -65,7 +67,7 @@ def own_way(line: str, laid: Laid) -> str:
     if laid.columns:
         line = _PRODUCT.sub(r"\2 @ \1", line)
     if laid.columns == laid.outwards:  # images and weights lie differently
-        line = re.sub(r"\b([dW]*W[12])(_new)?(\.T)?(?= |$|\))(?! =)", _toggled, line)
+        line = _with_weights_turned(line)
     keep = "axis={}, keepdims=True"
 
     def axis(found: re.Match[str]) -> str:
@@ -78,6 +80,16 @@ def own_way(line: str, laid: Laid) -> str:
         if name != node and name.isidentifier():
             line = re.sub(rf"\b{re.escape(node)}\b", name, line)
     return line
+
+
+def _with_weights_turned(line: str) -> str:
+    """Return a line with its weights turned; what is made of weights alone stays as it is."""
+    made = _OF_WEIGHTS.match(line)
+    if made and not _OF_IMAGES.search(made[2]):
+        return line
+    line = re.sub(r"\b([dW]*W[12])(_new)?(\.T)?(?= |$|\))(?! =)", _toggled, line)
+    made = _OF_WEIGHTS.match(line)
+    return f"{made[1]} = ({made[2]}).T" if made else line
 
 
 def _toggled(found: re.Match[str]) -> str:

@@ -274,21 +274,9 @@ def _second() -> list[Mistake]:
            "the second layer gets the sums, and not the answers of the first"),
         of("weights_transposed", lambda s, t: {"W2": s["W2"].T} if _square(s["W2"]) else {},
            "Z2 = A1 @ W2.T + b2", "the weights are transposed, which happens to fit"),
-        of("weights_already_updated",
-           lambda s, t: {"W2": s["given"]["W2_new"]} if "W2_new" in s.get("given", {}) else {},
-           "Z2 = A1 @ W2_new + b2", "the weights are those after the step"),
-    ]  # fmt: skip
-
-
-def _first() -> list[Mistake]:
-    return [
-        Mistake(name="weights_already_updated", node="Z1", kind=INPUT, line="Z1 = X @ W1_new + b1",
-                make=lambda s, t: {"W1": s["given"]["W1_new"]}
-                if "W1_new" in s.get("given", {}) else {},
-                what="the weights are those after the step"),
     ]  # fmt: skip
 
 
 MISTAKES: list[Mistake] = [
-    *_sums(1, "X"), *_first(), *_hidden(), *_sums(2, "A1"), *_second(), *_output(), *_loss(),
+    *_sums(1, "X"), *_hidden(), *_sums(2, "A1"), *_second(), *_output(), *_loss(),
 ]  # fmt: skip
