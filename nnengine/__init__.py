@@ -1,7 +1,7 @@
 """nnengine: a neural network engine written from scratch, from IDX bytes to an answer."""
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import early as early  # first of all
 from . import renamed
@@ -28,6 +28,9 @@ from .training.events import (
     TrainingDiverged,
     TrainingFinished,
 )
+
+if TYPE_CHECKING:
+    from .homework.checking import check as check
 
 __all__ = [
     "Augmentation",

@@ -46,7 +46,7 @@ def saved_by(mistake, columns):
     return saved
 
 
-@pytest.mark.parametrize("mistake", CATALOGUE if LONG else ONE_EACH[::6],
+@pytest.mark.parametrize("mistake", CATALOGUE if LONG else ONE_EACH[::8],
                          ids=lambda m: f"{m.name}-{m.node}")  # fmt: skip
 def test_a_mistake_of_the_catalogue_is_called_by_its_name(mistake):
     for columns in (True, False) if LONG else (bool(NAMES.index(mistake.name) % 8),):
@@ -111,7 +111,7 @@ def right_step(rng, dtype):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_right_network_is_accused_of_nothing(dtype):
     rng = np.random.default_rng(5)
-    for n in range(500 if LONG else 6):
+    for n in range(500 if LONG else 4):
         kept, start = right_step(rng, dtype)
         report = check(kept, start=start)
         assert () == report.wrong, (n, sorted(kept), report)
@@ -132,7 +132,7 @@ def pairs(count):
 
 
 def test_of_two_mistakes_at_once_both_are_named():
-    count = 100 if LONG else 10
+    count = 100 if LONG else 6
     missed = []
     for first, second, saved in pairs(count):
         report = check(saved)

@@ -31,6 +31,8 @@ _TOKEN = re.compile(r"\[|\]|[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?(?:na
 _WRAPPING = re.compile(r"\b(?:np\.|numpy\.|torch\.|jnp\.)?(?:array|tensor|Array|matrix)\(|"
                        r"dtype\s*=\s*[\w.]+|shape\s*=\s*\([^)]*\)|grad_fn=<\w+>")  # fmt: skip
 
+_NO_NUMBERS = re.compile(r"[A-Za-z_]\w*\(|[\"']")
+
 
 def read_files(files: Iterable[str | Path]) -> dict[str, np.ndarray]:
     """Return the arrays in files, and in the files of folders, by name.
@@ -132,6 +134,10 @@ def _printed(text: str) -> Iterator[tuple[str, np.ndarray]]:
 
 def _bracketed(body: str, name: str) -> np.ndarray:
     """Return the numbers between brackets as an array."""
+    if _NO_NUMBERS.search(body):  # digits in it are no array
+        raise FormatError(
+            f"{name}: a call or words in quotes: give the numbers, as print shows them"
+        )
     stack: list[list[Any]] = [[]]
     for token in _TOKEN.findall(body):
         if token == "[":
