@@ -1,7 +1,7 @@
 """nnengine: a neural network engine written from scratch, from IDX bytes to an answer."""
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import early as early  # first of all
 from . import renamed
@@ -29,6 +29,9 @@ from .training.events import (
     TrainingFinished,
 )
 
+if TYPE_CHECKING:
+    from .homework.checking import check as check
+
 __all__ = [
     "Augmentation",
     "ConfigError",
@@ -51,6 +54,7 @@ __all__ = [
     "TrainingFinished",
     "__version__",
     "catalogue",
+    "check",
     "load",
     "read_idx",
     "shipped",
@@ -65,7 +69,9 @@ introduce()  # how notebooks show data, networks and curves
 
 
 def __getattr__(name: str) -> Any:
-    """Return a module by the name it had in earlier versions."""
+    """Return a module by the name it had in earlier versions, and `check` once it is asked for."""
+    if name == "check":
+        return importlib.import_module(f"{__name__}.homework.checking").check
     if name in renamed.MODULES:
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -40,16 +40,17 @@ ENGINE = {
     "exchange": "_version core data errors storage training",
     "models": "core errors storage",
     "analysis": "core data errors kernels models",
+    "homework": "data data/readers data/synthetic errors exchange storage",
     "fitting": "core data errors fast training",
     "estimator": "core data errors fitting training",
     "searching": "core data errors training training/__init__",
     "compat": "core data errors renamed storage training/__init__",
     "demo": "_version analysis core errors models",
     "notebook": "core data training",
-    "__init__": "_version compat core data data/catalogue early errors exchange models notebook "
-    "renamed storage training training/__init__",
-    "cli": "_version analysis core data data/catalogue data/readers demo errors exchange kernels "
-    "renamed searching storage training training/__init__",
+    "__init__": "_version compat core data data/catalogue early errors exchange homework models "
+    "notebook renamed storage training training/__init__",
+    "cli": "_version analysis core data data/catalogue data/readers demo errors exchange homework "
+    "kernels renamed searching storage training training/__init__",
     "__main__": "cli",
 }
 DASHBOARD = {

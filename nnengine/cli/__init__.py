@@ -1,4 +1,4 @@
-"""The command line: `nnengine train | runs | search | doctor | evaluate | predict | info |
+"""The command line: `nnengine train | runs | search | doctor | check | evaluate | predict | info |
 convert | export | demo | fetch | app | site`.
 
 Results go to standard output: a short summary, or with --json one JSON object and nothing else.
@@ -17,6 +17,7 @@ from .._version import __version__
 from ..renamed import SETTINGS
 from . import (
     app,
+    check,
     convert,
     demo,
     doctor,
@@ -81,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="nnengine", description="Train, try and convert neural networks.")
     parser.add_argument("--version", action="version", version=f"nnengine {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    first = (train, runs, search, doctor)
+    first = (train, runs, search, doctor, check)
     for command in (*first, evaluate, predict, info, convert, export, demo, fetch, app, site):
         command.add(commands)
     return parser

@@ -43,16 +43,21 @@ def read(stream: Stream, request: Request) -> Contents:
     Arrays are told apart by name and shape as those of an .npz; see `matrices` for what MATLAB does
     otherwise. Text, cells, sparse matrices and objects are passed over.
     """
+    return assembled(
+        arrays_in(stream, request), form="MATLAB file", name=request.name, by_columns=True,
+        colours=request.colours,
+    )  # fmt: skip
+
+
+def arrays_in(stream: Stream, request: Request) -> dict[str, np.ndarray]:
+    """Return the arrays of numbers in a .mat file by name, as they are; raises FormatError."""
     head = stream.read_whole(128)
     if len(head) < 128 or head[126:128] not in (b"IM", b"MI"):
         raise FormatError(_DAMAGED)
     reader = _Reader("<" if head[126:128] == b"IM" else ">", request)
     while tag := stream.read_whole(8):
         reader.element(tag, stream)
-    return assembled(
-        reader.arrays, form="MATLAB file", name=request.name, by_columns=True,
-        colours=request.colours,
-    )  # fmt: skip
+    return reader.arrays
 
 
 class _Reader:

@@ -1,0 +1,292 @@
+"""A learner's own network is held to the formulas, and what is wrong with it is called by name."""
+
+from __future__ import annotations
+
+import json
+import os
+from itertools import cycle
+
+import numpy as np
+import pytest
+
+import nnengine
+from nnengine import FormatError
+from nnengine.cli import main
+from nnengine.homework import bench, fromcurve, handing, lessons, naming, reading
+from nnengine.homework.catalogue import CATALOGUE, NAMES
+from nnengine.homework.checking import check
+from nnengine.homework.formulas import Terms
+from nnengine.homework.lessons import broken, curves
+from nnengine.homework.probe import probe
+from tests.homework_programs import QUESTIONS
+
+LONG = bool(os.environ.get("NNENGINE_LONG"))
+TERMS = [Terms(), *(Terms(activation=a) for a in ("sigmoid", "tanh")), Terms(share="delta"),
+         Terms(share="step")]  # fmt: skip
+ONE_EACH = [next(m for m in CATALOGUE if m.name == name) for name in NAMES]
+
+
+@pytest.fixture(autouse=True)
+def time_enough(monkeypatch):
+    """What is found must not hang on how busy the machine is."""
+    monkeypatch.setattr(bench, "MOST_SECONDS", 30.0)
+
+
+def the(name, node):
+    return next(m for m in CATALOGUE if (m.name, m.node) == (name, node))
+
+
+def saved_by(mistake, columns):
+    """Return what a program with this mistake saves; targets alone where nothing else would run."""
+    terms = next(terms for terms in TERMS if mistake.when(terms))
+    saved = broken([mistake], terms, columns=columns, bent=mistake.bent)
+    if saved is None and mistake.node == "T":
+        target = mistake.make(probe().state(), Terms())
+        saved = {"Y": target.T if columns else target}
+    return saved
+
+
+@pytest.mark.parametrize("mistake", CATALOGUE if LONG else ONE_EACH[::8],
+                         ids=lambda m: f"{m.name}-{m.node}")  # fmt: skip
+def test_a_mistake_of_the_catalogue_is_called_by_its_name(mistake):
+    for columns in (True, False) if LONG else (bool(NAMES.index(mistake.name) % 8),):
+        saved = saved_by(mistake, columns)
+        if saved is None:
+            pytest.skip("such a line fits no shapes here: it could not have been run")
+        report = check(saved)
+        assert mistake.name in report.names, report
+        assert not report.unknown
+        assert len(report.lines()) < 15
+
+
+def test_the_catalogue_has_more_than_sixty_mistakes_each_with_a_source_and_a_line():
+    assert len(NAMES) > 60
+    assert all(m.origin and m.line and m.what for m in CATALOGUE)
+
+
+@pytest.mark.parametrize("question", QUESTIONS, ids=lambda q: q.__name__)
+def test_a_question_that_is_often_asked_ends_in_its_name(question):
+    report = check(question())
+    assert QUESTIONS[question] == set(report.names), report
+    assert len(repr(report).splitlines()) < 15
+
+
+def right_step(rng, dtype):
+    """Return a right step of some size, precision, order of sums and convention, as saved."""
+    start = probe()
+    if rng.random() < 0.3:
+        sizes = [(784, int(rng.integers(3, 40)), 10), (100, 7, 4)][rng.integers(2)]
+        start = probe(int(rng.integers(5, 40)), sizes, int(rng.integers(3)))
+    x, y, w1, b1, w2, b2 = (
+        a.astype(dtype) if a.dtype.kind == "f" else a
+        for name, a in start.arrays(columns=False).items() if name != "learning_rate"
+    )  # fmt: skip
+    order = rng.permutation(x.shape[1])
+    n, act = len(y), rng.choice(["relu", "sigmoid", "tanh"])
+    z1 = (x[:, order] @ w1[order] + b1).astype(dtype)
+    a1 = {"relu": np.maximum(z1, 0), "tanh": np.tanh(z1), "sigmoid": 1 / (1 + np.exp(-z1))}[act]
+    slope = {"relu": (z1 > 0).astype(dtype), "tanh": 1 - a1 * a1, "sigmoid": a1 * (1 - a1)}[act]
+    z2 = sum(a1[:, k : k + 1] * w2[k] for k in rng.permutation(a1.shape[1])) + b2
+    e = np.exp(z2 - z2.max(axis=1, keepdims=True))
+    a2 = e / e.sum(axis=1, keepdims=True)
+    share, sign = rng.choice(["delta", "gradient", "step"]), rng.choice([1, -1])
+    d2 = sign * (a2 - np.eye(len(b2), dtype=dtype)[y]) / (n if share == "delta" else 1)
+    d2 = d2.astype(dtype)
+    da1 = d2 @ w2.T
+    d1 = da1 * slope
+    by = dtype(n if share == "gradient" else 1)
+    made = {"Z1": z1, "A1": a1, "Z2": z2, "A2": a2, "dZ2": d2, "dW2": a1.T @ d2 / by,
+            "db2": d2.sum(axis=0) / by, "dA1": da1, "dZ1": d1, "dW1": x.T @ d1 / by,
+            "db1": d1.sum(axis=0) / by}  # fmt: skip
+    made["loss"] = -np.log(a2[np.arange(n), y]).mean()
+    rate = dtype(sign * 0.1 / (n if share == "step" else 1))
+    for name, w in (("W1", w1), ("b1", b1), ("W2", w2), ("b2", b2)):
+        made[f"{name}_new"] = w - rate * made[f"d{name}"]
+    kept = {name: a for name, a in made.items() if rng.random() < 0.7}
+    if rng.random() < 0.5:
+        kept = {name: np.asarray(a).T for name, a in kept.items()}
+    return kept, start
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_right_network_is_accused_of_nothing(dtype):
+    rng = np.random.default_rng(5)
+    for n in range(500 if LONG else 4):
+        kept, start = right_step(rng, dtype)
+        report = check(kept, start=start)
+        assert () == report.wrong, (n, sorted(kept), report)
+
+
+def pairs(count):
+    """Yield two mistakes of different lines, and what a program with both saves."""
+    rng = np.random.default_rng(11)
+    usual = [m for m in CATALOGUE if m.when(Terms()) and m.bent == 1 and not m.guessed]
+    for columns in cycle((True, False)):
+        if not count:
+            return
+        first, second = (usual[i] for i in rng.choice(len(usual), 2, replace=False))
+        saved = broken([first, second], columns=columns) if first.node != second.node else None
+        if saved is not None:
+            count -= 1
+            yield first, second, saved
+
+
+def test_of_two_mistakes_at_once_both_are_named():
+    count = 100 if LONG else 6
+    missed = []
+    for first, second, saved in pairs(count):
+        report = check(saved)
+        if not {first.name, second.name} <= set(report.names):
+            missed.append((first.name, first.node, second.name, second.node, report.names))
+    assert len(missed) <= 0.1 * count, missed
+
+
+def test_a_search_that_takes_too_long_ends_and_says_so(monkeypatch):
+    saved = broken([the("slope_missing", "dZ1")])
+    for bound in ("MOST_SECONDS", "MOST_TRIALS"):
+        monkeypatch.setattr(bench, bound, 0)
+        report = check(saved)
+        assert (("dZ1",), (), True) == (report.wrong, report.names, report.cut_short)
+        assert "dZ1 is wrong, not looked for further" in repr(report)
+        monkeypatch.undo()
+
+
+def test_an_array_of_one_number_is_told_as_it_is_and_not_searched():
+    saved = broken()
+    saved["dZ1"] = np.zeros_like(saved["dZ1"])
+    report = check({name: saved[name] for name in ("Z1", "A1", "A2", "dZ2", "dZ1")})
+    assert {"dZ1": "it is all zero"} == report.unknown
+
+
+def test_weights_that_are_given_and_all_zero_are_named():
+    report = check(W1=np.zeros((10, 784)), W2=np.zeros((10, 10)), A2=np.full((10, 20), 0.1),
+                   b2=np.zeros(10), b1=np.zeros(10))  # fmt: skip
+    assert (("all_weights_start_at_zero",), "W1") == (report.names, report.first_wrong)
+    assert ("A2",) == report.right
+
+
+def test_lines_are_written_for_images_as_rows_and_weights_as_rows_of_units():
+    saved = broken([the("not_divided", "dW2")], columns=False)
+    report = check({name: a.T if "W" in name else a for name, a in saved.items()})
+    assert ("dW2 = N * dW2",) == report.findings[0].wrote
+    assert ("dW2 = (A1.T @ dZ2 / N).T",) == report.findings[0].write
+
+
+def test_of_mistakes_that_cannot_be_told_apart_no_line_is_written():
+    saved = broken([the("slope_missing", "dZ1")])
+    alike = check({name: saved[name] for name in ("A1", "dA1", "dZ1")})
+    assert len(alike.names) > 1 and " or " in repr(alike)
+    assert ((), ()) == (alike.findings[0].wrote, alike.findings[0].write)
+
+
+def test_one_mistake_accuses_no_line_behind_it():
+    assert ("A2",) == check(broken([the("softmax_over_images", "A2")])).wrong
+
+
+def test_a_hidden_line_is_named_by_what_follows_from_it():
+    saved = broken([the("slope_missing", "dZ1")])
+    few = {name: saved[name] for name in ("dZ2", "dW1", "db1")}
+    assert "slope_missing" in check(few).names
+
+
+def test_what_nothing_known_gives_is_said_to_be_so_and_how_it_is_wrong():
+    saved = broken()
+    saved["dW2"] = saved["dW2"] * 3.7
+    report = check({name: saved[name] for name in ("A1", "A2", "dZ2", "dW2", "db2")})
+    assert (("dW2",), ()) == (report.wrong, report.names)
+    assert {"dW2": "it is 3.7 times what is right, everywhere"} == report.unknown
+
+
+@pytest.mark.parametrize(
+    ("name", "meaning"),
+    [("grad_W2", "dW2"), ("new_w1", "W1_new"), ("W1_after", "W1_new"), ("y_hat", "A2"),
+     ("fc1.weight.grad", "dW1"), ("dL/dW1", "dW1"), ("delta2", "dZ2"), ("cheese", None)],
+)  # fmt: skip
+def test_usual_names_mean_their_arrays(name, meaning):
+    assert meaning == naming.meant(name)
+
+
+def test_weights_saved_after_the_step_under_plain_names_are_taken_for_what_they_are():
+    saved = broken()
+    for w in ("W1", "b1", "W2", "b2"):
+        saved[w] = saved.pop(f"{w}_new")
+    report = check(saved)
+    assert () == report.wrong
+    assert any("after the step" in note for note in report.notes)
+
+
+@pytest.mark.parametrize("kind", ["npz", "mat", "json", "printed", "csv"])
+def test_every_kind_of_file_gives_the_same_report(kind, tmp_path):
+    saved = {name: a for name, a in broken().items() if name in ("Z1", "A1", "dZ2", "dW2", "db2")}
+    saved["db2"] = np.asarray(saved["dZ2"].sum() / 20)
+    if kind == "csv":
+        for name, array in saved.items():
+            (tmp_path / f"{name}.csv").write_bytes(handing.csv(array))
+        found = reading.read_files([tmp_path])
+    else:
+        with np.printoptions(threshold=10**9, precision=8):
+            data = {
+                "npz": lambda: handing.npz(saved),
+                "mat": lambda: handing.mat(saved),
+                "json": lambda: json.dumps({n: a.tolist() for n, a in saved.items()}).encode(),
+                "printed": lambda: "\n".join(f"{n} = {a!r}" for n, a in saved.items()).encode(),
+            }[kind]()
+        found = reading.read(data, f"mine.{kind}")
+    assert "bias_gradient_one_number" in check(found).names
+
+
+def test_text_is_never_run_and_objects_never_unpickled(tmp_path):
+    trap = tmp_path / "trap"
+    with pytest.raises(FormatError):
+        reading.read(f"Z1 = open({str(trap)!r}, 'w')".encode(), "mine.txt")
+    np.save(tmp_path / "o.npy", np.array([{}], object), allow_pickle=True)
+    with pytest.raises(FormatError, match="objects"):
+        reading.read_files([tmp_path / "o.npy"])
+    assert not trap.exists()
+
+
+def test_the_command_writes_a_probe_and_checks_a_file(tmp_path, capsys):
+    assert 0 == main(["check", "--probe", str(tmp_path)])
+    with np.load(tmp_path / "probe_columns.npz") as held:
+        shapes = {name: held[name].shape for name in ("X", "Y", "W1", "b1")}
+    assert {"X": (784, 20), "Y": (20,), "W1": (10, 784), "b1": (10, 1)} == shapes
+    saved = broken([the("mask_from_delta", "dZ1")])
+    (tmp_path / "mine.npz").write_bytes(handing.npz(saved))
+    capsys.readouterr()
+    assert 0 == main(["check", str(tmp_path / "mine.npz"), "--effect"])
+    said = capsys.readouterr().out
+    assert "mask from delta" in said
+    assert "dZ1 = dA1 * (Z1 > 0)" in said
+    assert "accuracy" in said
+
+
+def test_an_exercise_has_twelve_networks_and_hides_its_solutions():
+    files = lessons.exercises(3, hide=True)
+    assert 12 == sum(name.endswith(".npz") for name in files)
+    assert "solutions.md" not in files
+
+
+def test_a_right_network_learns_the_probes_digits_and_one_that_goes_uphill_does_not():
+    uphill = [m for m in CATALOGUE if m.name == "step_uphill"]
+    assert curves(steps=60).accuracy[-1] > 0.5
+    assert curves(uphill, steps=60).accuracy[-1] < 0.3
+
+
+@pytest.mark.parametrize(
+    ("losses", "first"),
+    [([2.3, 5.0, np.nan, np.nan], "loss_exploding"), ([2.31, 2.3, 2.3, 2.3, 2.3], "dead_units"),
+     ([2.3, 3.0, 4.0, 5.0, 6.0], "step_uphill"), ([-1.0, -2.0, -3.0], "loss_sign"),
+     ([2.3, 2.3, 2.3], "not_updated")],
+)  # fmt: skip
+def test_a_curve_alone_has_its_candidates_ranked_with_an_experiment(losses, first):
+    found = fromcurve.from_curve(losses)
+    assert first == found[0].name
+    assert all(one.experiment for one in found)
+
+
+def test_a_curve_that_falls_as_it_should_speaks_for_no_mistake():
+    assert [] == fromcurve.from_curve([2.3, 1.2, 0.6, 0.35, 0.25, 0.2, 0.18, 0.17])
+
+
+def test_check_is_at_hand_in_a_notebook():
+    assert "No mistake was found." in repr(nnengine.check(**broken()))
