@@ -34,6 +34,7 @@ ELEMENTS = (
     "BidiComponent-msfTWIc4-B33Surcf.js",
     "Button-BH8_4M3Q-Cq9qfN61.js",
     "ButtonGroup-KwCSRA6T-BAfFPfiH.js",
+    "Checkbox-E_kqAaSQ-XDNDyBvK.js",
     "DownloadButton-BCKLqfXu-CxjBVa7P.js",
     "FileUploader-D5hB4QUB-kIjxLFaF.js",
     "Html-BExs3WUF--E6z3hhe.js",
