@@ -264,7 +264,9 @@ def archive(rng: Random) -> bytes:
         images = struct.pack(">HBB3I", 0, 8, 3, count, 4, 4) + _pixels(rng, 16 * count)
         labels = struct.pack(">HBBI", 0, 8, 1, count) + bytes(count)
         members = {"train-images-idx3-ubyte": images, "train-labels-idx1-ubyte": labels}
-        members = {n: gzip.compress(m, 1) if rng.random() < 0.3 else m for n, m in members.items()}
+        members = {
+            n: gzip.compress(m, 1, mtime=0) if rng.random() < 0.3 else m for n, m in members.items()
+        }
     else:
         names = rng.sample(list(makers), rng.randint(1, 4))
         members = {name: makers[name](rng) for name in names}
@@ -456,15 +458,15 @@ def _data_bombs() -> Iterator[tuple[str, bytes]]:
     head = struct.pack(">HBB3I", 0, 8, 3, most // 784, 28, 28)
     large = head[:4] + struct.pack(">3I", 80_000, 28, 28)  # 63 MB: as many as are allowed
     row = b"1" + b",0" * 784 + b"\n"
-    yield "idx", gzip.compress(head, 1) + _zeros(most)
-    yield "idx", (gzip.compress(head, 1) + _zeros(most))[:-9]
-    yield "idx", gzip.compress(large, 1) + _zeros(80_000 * 784)
-    yield "npy", gzip.compress(_npy(Random(3), (), "|u1"), 1) + _zeros(most)
+    yield "idx", gzip.compress(head, 1, mtime=0) + _zeros(most)
+    yield "idx", (gzip.compress(head, 1, mtime=0) + _zeros(most))[:-9]
+    yield "idx", gzip.compress(large, 1, mtime=0) + _zeros(80_000 * 784)
+    yield "npy", gzip.compress(_npy(Random(3), (), "|u1"), 1, mtime=0) + _zeros(most)
     stream = io.BytesIO()
     np.savez_compressed(stream, x=np.zeros((40_000, 28, 28), np.uint8), y=np.zeros(40_000))
     yield "npz", stream.getvalue()
-    yield "csv", gzip.compress(row * 600, 1) * 400
-    yield "csv", gzip.compress(row * 600, 1) * 60
+    yield "csv", gzip.compress(row * 600, 1, mtime=0) * 400
+    yield "csv", gzip.compress(row * 600, 1, mtime=0) * 60
     yield "csv", gzip.compress(b"", 1) * 20_000
     yield "csv", b"".join(gzip.compress(bytes([b]), 1) for b in row * 4)
     yield "archive", zipped(Random(1), {f"{n}.txt": b"x" for n in range(10_000)})
