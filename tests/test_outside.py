@@ -163,7 +163,8 @@ WORDS = {
     "sections/no_data.py": "why",
     "sections/next_steps.py": "said | label",
     "sections/questions.py": "question.title | question.why | way | words",
-    "sections/first_steps.py": "whose | temperature.price(held) | hosting.PROMISE_IN_TAB | hosting.PROMISE",
+    "sections/first_steps.py": "whose | temperature.price(held) | hosting.PROMISE_IN_TAB | "
+    "hosting.PROMISE",
     "sections/guard.py": "' or '.join(about)",
     "sections/kept_here.py": "lost",
     "sections/network_choice.py": "label | help | title | text",
