@@ -172,6 +172,8 @@ def test_the_app_opens_from_any_folder(installed, tmp_path):
         assert {"Data", "Train", "Draw"} <= {page.page_name for page in pages}
         # Its own settings are found, and those of the command line count more.
         assert len(get(f"http://{host}/app/static/plotly.min.js")) > 1_000_000
+        told = first_page(host, "data")
+        elements = [message.delta.new_element for message in told if message.HasField("delta")]
         uploads = [e.file_uploader for e in elements if e.HasField("file_uploader")]
         assert {3} == {uploader.max_upload_size_mb for uploader in uploads}
 
