@@ -213,9 +213,7 @@ class Scheduler:
         """Stop every run and end the thread."""
         for run in self.active():
             self.abandon(run)
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
+        self._end_thread()
 
     def halt(self, wait_s: float = HALT_S) -> bool:
         """Train no more, at the end of the process, and leave every run's state as it is.
@@ -223,13 +221,16 @@ class Scheduler:
         Return whether that is so within `wait_s`: what runs have come to may then be read in any
         thread. Otherwise a slice, or the compiler, is at work yet.
         """
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
+        self._end_thread()
         if self._thread is None:
             return True
         self._thread.join(wait_s)
         return not self._thread.is_alive()
+
+    def _end_thread(self) -> None:
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
 
     def advance(self, budget_s: float = SLICE_S) -> bool:
         """Give active runs a slice each in turn for about `budget_s`; False when none had work.

@@ -23,12 +23,10 @@ def lesson_run(step: Step) -> Run | None:
     if data is None:
         return None
     wanted = name_of(step), place(wrong_of(step), source()), data.name
-    found = (one for one in reversed(runs()) if one.name == wanted[0])
-    return next((one for one in found if _is_of(one, *wanted[1:])), None)
-
-
-def _is_of(run: Run, where: str, data_name: str) -> bool:
-    return source_of(run) == where and run.data_name == data_name
+    for run in reversed(runs()):
+        if (run.name, source_of(run), run.data_name) == wanted:
+            return run
+    return None
 
 
 def wrong_of(step: Step) -> str:
