@@ -149,7 +149,7 @@ WORDS = {
     "views/weights.py": "about | learning",
     "sections/answers.py": "h | w | ' '.join(notes)",
     "sections/augment_form.py": "label | *CHOICES | OWN | anew | amount.label | amount.sentence",
-    "sections/chooser.py": "list(titles) | entry.summary | again | "
+    "sections/chooser.py": "label | names | entry.summary | again | "
     "'\\n'.join((f'- {link}' for link in links))",
     "sections/compare_change.py": "_replay(run, step, changes) | row.label | row.help | before",
     "sections/compare_runs.py": "list(ACROSS)",
@@ -157,7 +157,6 @@ WORDS = {
     "sections/drawing.py": "BY_HAND | FROM_FILE",
     "sections/evaluation.py": "name | judged.source | value",
     "sections/file_cards.py": "packed | what | question.undo",
-    "sections/lesson_data.py": "offered",
     "sections/lesson_step.py": "kind | number | step.about | step.title | who | "
     "STEPS[now + 1].title | label",
     "sections/no_data.py": "why",

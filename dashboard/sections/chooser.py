@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from dashboard import state
@@ -18,32 +20,42 @@ TICK_S = 0.5
 
 def chooser() -> str:
     """Offer the sources and return the one to show: in hand, or not on this machine yet."""
-    wanted = state.get("data.wanted")
+    return offer(list(state.sources()), "data", "Data set")
+
+
+def offer(names: list[str], page: str, label: str, then: Callable[[], None] | None = None) -> str:
+    """Offer these sources; return the one to show: in hand, or not on this machine yet.
+
+    page: what the state of a page's choice is called by. then: called when another is chosen.
+    """
+    wanted = state.get(f"{page}.wanted")
     if wanted and state.is_here(wanted):
         take(wanted)  # fetched meanwhile, by whomever
+        state.put(f"{page}.wanted", None)
         wanted = None
     titles = state.sources()
     shown = wanted or state.source()
-    key = state.choice("data.source", shown)
+    key = state.choice(f"{page}.source", shown)
     st.segmented_control(
-        "Data set", list(titles), default=shown, key=key, format_func=titles.get,
-        label_visibility="collapsed", on_change=_chosen, args=(key,),
+        label, names, default=shown, key=key, format_func=titles.get,
+        label_visibility="collapsed", on_change=_chosen, args=(page, key, then),
     )  # fmt: skip
     if refused := state.get("data.refused"):
         st.error(plain(refused))
     return shown
 
 
-def _chosen(key: str) -> None:
-    name = state.chosen("data.source", key)
+def _chosen(page: str, key: str, then: Callable[[], None] | None) -> None:
+    name = state.chosen(f"{page}.source", key)
     if name is None:
         return
     state.put("data.fetch", None)
     state.put("data.refused", None)
+    state.put(f"{page}.wanted", None if state.is_here(name) else name)
     if state.is_here(name):
         take(name)
-    else:
-        state.put("data.wanted", name)
+    if then:
+        then()
 
 
 def take(name: str) -> None:

@@ -6,28 +6,16 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.present.outside import plain
-from dashboard.sections import chooser
+from dashboard.sections import chooser, lesson_step
 from nnengine.data import catalogue
 
 FASHION = "fashion-mnist"
-WANTED = "lesson.wanted"
 
 
 def choose() -> bool:
     """Offer the sets of the lesson; return whether the one shown is in hand, with a test set."""
-    if (wanted := state.get(WANTED)) and state.is_here(wanted):
-        chooser.take(wanted)  # fetched meanwhile
-        state.put(WANTED, None)
-    titles = state.sources()
     offered = list(dict.fromkeys((FASHION, state.BUILT_IN, state.source())))
-    shown = state.get(WANTED) or state.source()
-    key = state.choice("lesson.source", shown)
-    st.segmented_control(
-        "Images", offered, default=shown, key=key, format_func=titles.__getitem__,
-        label_visibility="collapsed", on_change=_chosen, args=(key,),
-    )  # fmt: skip
-    if refused := state.get("data.refused"):
-        st.error(plain(refused))
+    shown = chooser.offer(offered, "lesson", "Images", then=_from_the_start)
     if shown != state.source():
         chooser.not_here(shown)
         st.caption("The same lesson goes on at once with the built-in digits, which need no file.")
@@ -52,15 +40,6 @@ def _not_fashion() -> None:
     )
 
 
-def _chosen(key: str) -> None:
-    """Take a set in hand; one that is not here is shown with the way to have it."""
-    name = state.chosen("lesson.source", key)
-    if name is None:
-        return
-    state.put("lesson.at", None)
-    state.put("data.fetch", None)
-    if state.is_here(name):
-        chooser.take(name)
-        state.put(WANTED, None)
-    else:
-        state.put(WANTED, name)
+def _from_the_start() -> None:
+    """Look at the first step, or the last one begun, of the set that was chosen."""
+    state.put(lesson_step.AT, None)

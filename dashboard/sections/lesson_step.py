@@ -179,9 +179,7 @@ def refused(why: str) -> None:
 
 
 def _anew() -> None:
-    st.button(
-        "Delete the lesson's runs and begin anew", key="lesson.anew", on_click=_begin_anew,
-    )  # fmt: skip
+    st.button("Delete the lesson's runs and begin anew", key="lesson.anew", on_click=_begin_anew)
 
 
 def _begin_anew() -> None:
