@@ -125,8 +125,8 @@ def _one_unit(way: Trace, unit: int, image: np.ndarray, said: Answer, look: Look
     behind = f" → {acting} → <b>{one.answer:.3f}</b>" * (one.activation != "identity")
     rows = "".join(_term(image, one, int(i)) for i in one.strongest(TERMS))
     part = "" if look.hide else (
-        f" Of {len(names)} units it is the {_ordinal(look.rank % len(names))} by what it adds to "
-        f"the lead of {html(said.name)} over {html(said.names[said.second])}."
+        f" Of {len(names)} units it is number {look.rank % len(names) + 1} by what it adds to the "
+        f"lead of {html(said.name)} over {html(said.names[said.second])}."
     )  # fmt: skip
     text = (
         f"{name} has a weight for every pixel: orange wants ink there, blue wants none. Each pixel "
@@ -297,10 +297,6 @@ def _said(text: str) -> str:
 def _signed(value: float, places: int = 3) -> str:
     words = f"{value:+.{places}f}"
     return words[1:] if float(words) == 0 else words.replace("-", "\u2212")
-
-
-def _ordinal(rank: int) -> str:
-    return ("first", "second", "third")[rank] if rank < 3 else f"{rank + 1}th"
 
 
 def _framed(more: int, less: int) -> str:
