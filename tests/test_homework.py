@@ -156,6 +156,7 @@ def test_an_array_of_one_number_is_told_as_it_is_and_not_searched():
     saved["dZ1"] = np.zeros_like(saved["dZ1"])
     report = check({name: saved[name] for name in ("Z1", "A1", "A2", "dZ2", "dZ1")})
     assert {"dZ1": "it is all zero"} == report.unknown
+    assert "not looked for further" in repr(report)
 
 
 def test_weights_that_are_given_and_all_zero_are_named():

@@ -136,8 +136,11 @@ def _of(bench: Bench) -> Verdict:
         left = [node for node in left if node not in found.explains]
     explained = {node for one in named for node in one.explains}
     unknown = tuple(node for node in bench.wrong if node not in explained)
-    return Verdict(bench=bench, named=tuple(named), unknown=unknown, laid=bench.laid,
-                   cut_short=bool(left) and bench.material.budget.refused)  # fmt: skip
+    passed = any(node not in left for node in unknown)  # of one number all over: not looked for
+    short = passed or (bool(left) and bench.material.budget.refused)
+    return Verdict(
+        bench=bench, named=tuple(named), unknown=unknown, laid=bench.laid, cut_short=short
+    )
 
 
 def _flat(array: np.ndarray) -> bool:
