@@ -7,6 +7,8 @@ import re
 import numpy as np
 import pytest
 
+from dashboard.present import follow as present
+from dashboard.state import session
 from dashboard.store.networks import Entry
 from nnengine import Network
 from tests.pages import asked, component, idx, new_visit, open_page, words
@@ -34,6 +36,10 @@ def follow(visit, **said):
         at.run()
     assert not at.exception, at.exception[0].stack_trace
     return at
+
+
+def test_the_words_of_a_place_are_no_recipe_s_and_are_left_out_elsewhere():
+    assert session.PLACE == present.NAMES
 
 
 def test_an_address_leads_to_a_byte_a_unit_and_back():
