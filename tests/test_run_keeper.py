@@ -162,8 +162,8 @@ def test_a_fork_and_a_changed_rate_outlast_the_server_that_was_killed(files):
     first.scheduler.change_rate(run, 0.0001)
     at = run.step
     first.look(EVERY_S)
-    expected = first.train(run)
     first.is_killed()
+    expected = first.train(run)  # as it would have gone on: nothing of that is kept
 
     second = Server()
     again = back(second, run)
