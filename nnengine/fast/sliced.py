@@ -14,9 +14,10 @@ from ..training.batches import Part, Shuffled, Split, cut
 from ..training.config import TrainingConfig
 from ..training.events import Event, Progressed
 from ..training.record import PREPARING
+from ..training.state import Task
 from .gathered import Gathered
 from .groups import BLOCK, SlicedImages, slicing
-from .sparse import measured, sampled
+from .sparse import measured, measured_at_once, sampled
 
 FEWEST = 4096  # images
 STEPS = 20  # after which what the slicing took has been won back
@@ -40,6 +41,10 @@ class Sliced(Gathered):
     """Gathers the gradient of a full batch block by block, sixteen images in each instruction."""
 
     path = SLICED
+
+    def __init__(self, task: Task) -> None:
+        super().__init__(task)
+        self.measured_at_once = measured_at_once(task.network)
 
     def prepare(self) -> Generator[Event, None, None]:
         """Put images that are alike side by side."""
