@@ -109,13 +109,24 @@ def test_a_run_that_is_watched_is_the_same_to_the_bit(pair, batch_size):
     assert [e for e in events if isinstance(e, Evaluated)] == measured
 
 
-def test_a_run_of_many_points_keeps_few_and_its_first_and_last(pair):
+def test_a_run_of_many_points_looks_at_all_at_first_then_at_ever_fewer_and_at_its_last(pair):
     network = run_of(pair[0], epochs=20, evaluate_every=1)
-    points = network.training[-1]["signals"]["points"]
-    assert MOST_POINTS == len(points)
-    assert (0, 200) == (points[0]["step"], points[-1]["step"])
-    gaps = np.diff([point["step"] for point in points])
-    assert gaps.max() <= 4 * gaps.min()
+    steps = [point["step"] for point in network.training[-1]["signals"]["points"]]
+    assert [0, 1, 2, 3, 4, 5, 7, 9, 12, 15, 19, 24, 30, 38] == steps[:14]
+    assert 200 == steps[-1]
+    assert len(steps) < MOST_POINTS
+
+
+def test_of_more_points_than_are_kept_those_go_that_stand_closest(pair):
+    network, state = Network.build([64, 16, 3], rng=1), TrainingState()
+    recorder = Recorder(network, *pair, state)
+    for step in range(0, 100 * MOST_POINTS, 100):
+        recorder.measure(Evaluated(step=step, epoch=0.0, train_loss=1.0, train_accuracy=0.5))
+    recorder.measure(Evaluated(step=step + 7, epoch=0.0, train_loss=1.0, train_accuracy=0.5))
+    steps = [point["step"] for point in recorder.points]
+    assert MOST_POINTS == len(steps)
+    assert (0, step + 7) == (steps[0], steps[-1])
+    assert step not in steps
 
 
 def test_a_run_that_goes_on_keeps_the_points_it_had(pair):

@@ -9,7 +9,7 @@ import pytest
 
 from dashboard.runs.bounds import Bounds
 from dashboard.runs.recipe import Recipe
-from dashboard.runs.recording import MOST_BYTES, Recording, most_for, room_for
+from dashboard.runs.recording import MOST_BYTES, PACKING_SHARE, Recording, most_for, room_for
 from dashboard.runs.scheduler import Scheduler
 from dashboard.store.budget import holdings, new_run_bytes
 from dashboard.store.visits import Registry
@@ -97,7 +97,9 @@ def test_packing_waits_where_it_would_take_its_time_from_training(scheduler, dig
     run = scheduler.start(RECIPE, digits)
     while not run.ended:
         scheduler.advance()
-    assert run.recording.packing_s < 0.02 * run.progress.busy_s + 0.05  # and one more moment
+    assert (
+        run.recording.packing_s < PACKING_SHARE * run.progress.busy_s + 0.05
+    )  # and one more moment
     assert run.recording.waiting
 
 

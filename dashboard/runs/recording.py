@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 
 import numpy as np
 
 from nnengine.core.network import Network
-from nnengine.storage.moments import MOST, Moments, bytes_of, most_within, plan
+from nnengine.storage.moments import Moments, bytes_of, most_within, plan
 
 MOST_BYTES = 12_000_000  # of a run's moments: 100 of 784-128-10 are about 5
 FEWEST = 4  # of a network that has room for no more than so many, none are kept
-PACKING_SHARE = 0.02  # of the engine's time while a run is under way: packing has a core of two
+PACKING_SHARE = 0.005  # of the engine's time while a run is under way: a core of two costs more
 MOST_WAITING = 48_000_000  # bytes of copies that are not packed yet, of all runs under way
 log = logging.getLogger(__name__)
 
@@ -90,7 +91,7 @@ class Recording:
         """Whether somebody packs just now."""
         return self._packing.locked()
 
-    def pack(self, most: int = MOST, *, wait: bool = False) -> None:
+    def pack(self, most: float = math.inf, *, wait: bool = False) -> None:
         """Pack copies that wait, oldest first, at most so many.
 
         wait: for somebody else who is at it; otherwise it is left to him.
@@ -99,11 +100,10 @@ class Recording:
             return
         started = time.thread_time()
         try:
-            for _ in range(most):
-                if not self._waiting:
-                    break
+            while self._waiting and most > 0:
                 self.moments.add(*self._waiting[0])
                 del self._waiting[0]  # only now: nothing is missing meanwhile
+                most -= 1
         except Exception:  # a run is worth more than what is seen of it later
             log.exception("a moment could not be kept")
             self.due, self._waiting = [], []

@@ -25,7 +25,6 @@ from nnengine import kernels
 from nnengine.analysis.parts import cost_of
 from nnengine.data.dataset import Dataset
 from nnengine.errors import ConfigError, EngineError
-from nnengine.storage.moments import MOST
 from nnengine.training import Evaluated, StepFinished, TrainingDiverged, TrainingFinished
 
 SLICE_S = 0.05
@@ -341,7 +340,7 @@ class Scheduler:
         elif run.ended:
             in_background(lambda: told.pack(wait=True), "moments")
         elif not told.packing:
-            in_background(lambda: told.pack(1 if run.state in LIVE else MOST), "moments")
+            in_background(lambda: told.pack(1 if run.state in LIVE else math.inf), "moments")
 
     def _taken_up(self, run: Run) -> bool:
         """Return whether a run of an earlier time can go on; otherwise it waits and says why."""
@@ -356,14 +355,19 @@ class Scheduler:
     def _take_events(self, run: Run, work: Work, started: float) -> None:
         clock, reached, level = self._clock, work.reached, True
         before_s = run.progress.busy_s - started  # of the engine's work, by the clock
+        images = 0  # of steps that are not noted yet
         # Steps taken in one call have their events behind it: a run rests where all are out.
         while run.state == "running" or work.steps_due or not level:
-            reached.steps_per_call = works.most_steps(run, work)
+            if level:
+                reached.steps_per_call = works.most_steps(run, work)
             event = next(work.events, None)
-            level = type(event) is not StepFinished or event.step >= reached.step
             if type(event) is StepFinished:
-                self._note_step(run, work, event)
-                if level and run.recording:
+                images, level = images + event.images, event.step >= reached.step
+                if not level:
+                    continue
+                self._note_step(run, work, event, images)
+                images = 0
+                if run.recording:
                     run.recording.note(event.step, work.network.theta)
             if isinstance(event, Evaluated):
                 work.history.record(event)
@@ -377,14 +381,13 @@ class Scheduler:
                 self._end(run, *("diverged", event.advice) if diverged else ("finished", ""))
             if run.ended:
                 break
-            if level:
-                now = clock()
-                works.pass_by(run, work, before_s + now)
-                if now - started >= SLICE_S:
-                    break
+            now = clock()
+            works.pass_by(run, work, before_s + now)
+            if now - started >= SLICE_S:
+                break
 
-    def _note_step(self, run: Run, work: Work, event: StepFinished) -> None:
-        works.note_step(run, event)
+    def _note_step(self, run: Run, work: Work, event: StepFinished, images: int) -> None:
+        works.note_step(run, event, images)
         if work.steps_due:
             work.steps_due -= 1
             if event.step >= run.progress.total_steps:

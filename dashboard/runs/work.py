@@ -212,15 +212,15 @@ def set_aside(run: Run, work: Work) -> None:
     run.work = None
 
 
-def note_step(run: Run, event: StepFinished) -> None:
-    """Bring a run's numbers up to date with a step."""
+def note_step(run: Run, event: StepFinished, images: int) -> None:
+    """Bring a run's numbers up to date with the last step of a call that took so many images."""
     run.progress = replace(
         run.progress,
         step=event.step,
         epoch=event.epoch,
         loss=event.loss,
         accuracy=event.accuracy,
-        images=run.progress.images + event.images,
+        images=run.progress.images + images,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -35,13 +36,19 @@ def facts(dataset: Dataset, validation: Dataset | None = None, scale: float = 1 
 
 def _side(data: Dataset, scale: float) -> dict[str, Any]:
     some = _some(data, LOOKED_AT)
+    mean, square = (int(x.sum(dtype=np.uint64)) / some.size for x in (some, _squared(some)))
     return {
         "count": data.count,
         "counts": data.class_counts().tolist(),
-        "mean": short(some.mean() * scale),
-        "std": short(some.std() * scale),
+        "mean": short(mean * scale),
+        "std": short(math.sqrt(square - mean**2) * scale),
         "largest": short(float(some.max()) * scale),
     }
+
+
+def _squared(pixels: np.ndarray) -> np.ndarray:
+    """Return the squares of bytes, exactly; as float64 they would take four times the memory."""
+    return np.square(pixels, dtype=np.uint16)
 
 
 def short(number: Any) -> float | None:
@@ -70,26 +77,36 @@ def _correlation(one: Dataset, other: Dataset) -> float | None:
 def copies(dataset: Dataset, validation: Dataset) -> float:
     """Return the share in [0, 1] of validation images that stand among the training images.
 
-    Of at most 2,000 of them; images of one level throughout do not count. Found by a sum over 64
-    pixels and then compared pixel by pixel.
+    Of at most 2,000 of them; images of one level throughout do not count. Found by a sum over the
+    64 pixels that differ most, and then compared pixel by pixel.
     """
     mine, theirs = (data.images.reshape(data.count, -1) for data in (dataset, validation))
     theirs = theirs[_rows(len(theirs), LOOKED_AT)]
     asked = np.flatnonzero(theirs.max(axis=1) > theirs.min(axis=1))
     spread = theirs[:256].astype(np.float32).std(axis=0)
-    at = np.sort(np.argsort(spread)[-_KEYS:])  # where images differ most
-    weights = np.random.default_rng(0).integers(1, 2**63, len(at), np.uint64)
-    keys = mine[:, at].astype(np.uint64) @ weights
-    order = np.argsort(keys, kind="stable")
-    wanted = theirs[asked][:, at].astype(np.uint64) @ weights
-    first = np.searchsorted(keys, wanted, sorter=order)
-    last = np.searchsorted(keys, wanted, side="right", sorter=order)
+    at = np.sort(np.argsort(spread)[-_KEYS:])
+    keys, wanted = _keys(mine, at), _keys(theirs[asked], at)
+    near = np.flatnonzero(np.isin(keys, wanted))
+    near = near[np.argsort(keys[near], kind="stable")]
+    first = np.searchsorted(keys[near], wanted)
+    last = np.searchsorted(keys[near], wanted, side="right")
     same = sum(
-        bool((mine[order[a : min(b, a + 50)]] == theirs[row]).all(axis=1).any())
+        bool((mine[near[a : min(b, a + 50)]] == theirs[row]).all(axis=1).any())
         for row, a, b in zip(asked, first, last, strict=True)
         if b > a
     )
     return round(same / len(theirs), 4)
+
+
+def _keys(images: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Return a number for each image, uint64 (n,), that is the same where the pixels `at` are.
+
+    Eight pixels are taken for one number at a time: an eighth of the sums.
+    """
+    pixels = np.zeros((len(images), -(-len(at) // 8) * 8), np.uint8)
+    pixels[:, : len(at)] = images[:, at]
+    weights = np.random.default_rng(0).integers(1, 2**63, pixels.shape[1] // 8, np.uint64)
+    return pixels.view(np.uint64) @ (2 * weights + 1)
 
 
 def neighbours(data: Dataset, seed: int = 0) -> dict[str, Any] | None:

@@ -21,7 +21,8 @@ from ..data.dataset import Dataset
 from .datafacts import facts, short
 
 LOOKED_AT = 256  # images of a side that are put through the network at a point
-MOST_POINTS = 32  # that are kept: beyond, every second one goes
+SPARSER = 5  # a point is looked at once the run is a fifth longer: dense at first, never many
+MOST_POINTS = 32  # that are kept: beyond, those go that stand closest
 NEAR_BOUND = 0.05  # of the largest slope: an answer whose slope is less is saturated
 
 
@@ -48,8 +49,8 @@ def probe(network: Network, images: np.ndarray, labels: np.ndarray) -> dict[str,
         "predicted": short(answers.max() / len(labels)),
         "named": int((answers > 0).sum()),
         "right": short(right / len(labels)),
-        "weights": [short(np.sqrt(np.mean(np.square(w, dtype=np.float64)))) for w in weights],
-        "spread": [short(np.std(w, dtype=np.float64)) for w in weights],
+        "weights": [short(np.linalg.norm(w) / np.sqrt(w.size)) for w in weights],
+        "spread": [short(np.std(w)) for w in weights],
         "gradient": [
             _over(gradient[place], w) for place, w in zip(places, weights, strict=True)
         ],
@@ -104,11 +105,25 @@ class Recorder:
             self.found["points"] = list(known["points"])  # of the same run before it rested
         self._worst: float | None = None  # loss of a batch since the last point
         self._before: np.ndarray | None = None
+        self._kept = np.empty_like(network.theta)  # where weights are copied to, once for all
+
+    @property
+    def waits(self) -> bool:
+        """Whether the next step is to be taken by itself: it tells how far weights go."""
+        return self._before is not None
 
     @property
     def points(self) -> list[dict[str, Any]]:
         """What was recorded, oldest first."""
         return self.found["points"]
+
+    def due(self, event: Any) -> bool:
+        """Return whether a measurement is looked at: the first ones, ever fewer, and the last.
+
+        Which they are follows from their steps alone, so a run repeated has the same points.
+        """
+        last = self.points[-1]["step"] if self.points else 0
+        return event.final or event.step - last >= event.step / SPARSER
 
     @calmly
     def measure(self, event: Any) -> None:
@@ -126,7 +141,8 @@ class Recorder:
         self.points.append(point)
         if len(self.points) > MOST_POINTS:
             self._thin()
-        self._before = self.network.theta.copy()
+        np.copyto(self._kept, self.network.theta)
+        self._before = self._kept
 
     def _thin(self) -> None:
         """Let go of the point between whose neighbours there are the fewest steps."""
@@ -136,12 +152,15 @@ class Recorder:
         gone, behind = self.points.pop(at), self.points[at]
         behind["worst"] = max(gone.get("worst", 0.0), behind.get("worst", 0.0))
 
-    @calmly
     def step(self, event: Any) -> None:
         """Note a step's loss; after the first one behind a point also how far weights went."""
-        self._worst = max(event.loss, self._worst or 0.0)
-        if self._before is None:
-            return
+        if self._worst is None or event.loss > self._worst:
+            self._worst = event.loss
+        if self._before is not None:
+            self._went()
+
+    @calmly
+    def _went(self) -> None:
         before, theta = self._before, self.network.theta
         self._before = None
         places = self.network.weight_places
@@ -198,23 +217,22 @@ def recorded(
         while True:
             if recorder is None:
                 recorder = Recorder(network, dataset, validation, state)
-            event = _next(events, state, alone=recorder._before is not None)
+            event = _alone(events, state) if recorder.waits else next(events, None)
             if event is None:
                 return
-            if hasattr(event, "train_loss"):
-                recorder.measure(event)
+            if hasattr(event, "images"):  # a step, asked first: there are thousands a second
+                recorder.step(event)
+            elif hasattr(event, "train_loss"):
+                if recorder.due(event):
+                    recorder.measure(event)
                 recorder.join()
             elif hasattr(event, "advice"):
                 recorder.join()
-            elif hasattr(event, "images"):
-                recorder.step(event)
             yield event
 
 
-def _next(events: Generator[Any, None, None], state: Any, *, alone: bool) -> Any:
-    """Return the next event, None for no more; alone: a step is to be taken by itself."""
-    if not alone:
-        return next(events, None)
+def _alone(events: Generator[Any, None, None], state: Any) -> Any:
+    """Return the next event, None for no more; if it is a step, one taken by itself."""
     asked, state.steps_per_call = state.steps_per_call, 1
     try:
         return next(events, None)

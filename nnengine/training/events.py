@@ -7,6 +7,7 @@ import io
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from ..errors import FormatError
 
@@ -41,9 +42,10 @@ class Evaluated:
 
     Losses are means in nats, accuracies in [0, 1]; val_* are None without validation data.
     Measured on a sample of at most 10,000 images a side, the same ones throughout a run, or of as
-    many training images as the settings' `train_sample` says.
+    many training images as the settings' `train_sample` says. final: whether it is the run's last.
     """
 
+    final: ClassVar[bool] = False
     step: int
     epoch: float
     train_loss: float
@@ -59,12 +61,10 @@ class EpochFinished(Evaluated):
 
 
 class TrainingFinished(Evaluated):
-    """The run came to its end; both sides were measured on all their images.
-
-    With `train_sample` in the settings the training side was measured on those alone.
-    """
+    """The run came to its end; both sides were measured whole, training images as settings say."""
 
     __slots__ = ()
+    final = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
