@@ -17,6 +17,7 @@ import pytest
 
 import nnengine
 from nnengine import cli, kernels
+from nnengine.data import apart
 
 if importlib.util.find_spec("hypothesis"):  # not in Pyodide, where some of the tests run
     import hypothesis
@@ -72,6 +73,13 @@ def mnist_files(data_dir: Path) -> dict[str, Path]:
         "test_images": folder / "t10k-images-idx3-ubyte.gz",
         "test_labels": folder / "t10k-labels-idx1-ubyte.gz",
     }
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_helper() -> Iterator[None]:
+    """Files that are read by a process of their own share one: it takes 0.4 s to start."""
+    with apart.kept():
+        yield
 
 
 @pytest.fixture

@@ -108,7 +108,8 @@ LIBRARIES = {
     "dashboard/present/figures.py",
     "PIL": "dashboard/present/pictures.py dashboard/store/picturefile.py "
     "nnengine/data/readers/decoding.py",
-    "h5py": "nnengine/data/readers/hdf5.py nnengine/exchange/keras.py",
+    "h5py": "nnengine/data/readers/hdf5.py nnengine/exchange/keras.py "
+    "nnengine/exchange/keras_held.py",
     "pyarrow": "nnengine/data/readers/parquet.py nnengine/data/readers/writers.py",
     "pandas": "",
     "sklearn": "nnengine/estimator.py",
@@ -116,11 +117,11 @@ LIBRARIES = {
     "torch": "nnengine/data/taking.py",
     "pickle": "",
     "multiprocessing": "",
-    "subprocess": "dashboard/web/gather.py nnengine/cli/app.py "
+    "subprocess": "dashboard/web/gather.py nnengine/cli/app.py nnengine/data/apart.py "
     "nnengine/kernels/compiled/helpers.py nnengine/kernels/wasm/ahead_of_time.py",
     # Locks, mostly; who starts threads: see NAMES.
     "threading": "dashboard/runs/race.py dashboard/runs/recording.py dashboard/runs/scheduler.py "
-    "dashboard/store dashboard/state/session.py nnengine/fast/groups.py "
+    "dashboard/store dashboard/state/session.py nnengine/data/apart.py nnengine/fast/groups.py "
     "nnengine/kernels/__init__.py nnengine/kernels/compiled/insides.py "
     "nnengine/kernels/compiled/scratch.py nnengine/kernels/compiled/window_answers.py "
     "nnengine/storage/runfile.py",
@@ -129,7 +130,7 @@ LIBRARIES = {
 NAMES = {
     "Thread": "dashboard/runs/scheduler.py",  # Streamlit brings one for every session
     "ThreadPoolExecutor": "nnengine/kernels/workers.py",
-    "Timer": "",
+    "Timer": "nnengine/data/apart.py",  # ends a process that takes too long
     "session_state": "dashboard/state/session.py",
     "query_params": "dashboard/state/session.py",
     # What outlives a page is no cache: Streamlit forgets these when anybody clears them.

@@ -6,12 +6,14 @@ import io
 import struct
 import sys
 import zlib
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from nnengine.data import readers
 from nnengine.data.readers import hints
+from nnengine.data.readers.hdf5 import _unpacked
 from nnengine.data.readers.mapping import codes_of
 from nnengine.data.synthetic import digits
 from nnengine.errors import FormatError
@@ -219,6 +221,21 @@ def test_structs_that_lie_in_each_other_without_end_are_refused():
     assert "structs lie in structs more than 6 deep" in refused(mat(deep))
     pytest.importorskip("h5py", reason="h5py is not installed")
     assert "groups lie in groups more than 6 deep" in refused(hdf5({"g/" * 20 + "x": IMAGES}))
+
+
+def test_a_chunk_that_is_longer_than_it_can_be_writes_over_nothing():
+    """A damaged index may say of a chunk that is not packed that it is."""
+    given = []
+
+    def read_direct_chunk(corner, out):
+        given.append(len(out))
+        return 0, out
+
+    info = SimpleNamespace(byte_offset=512, size=18)
+    parts = {"get_chunk_info_by_coord": lambda corner: info, "read_direct_chunk": read_direct_chunk}
+    with pytest.raises(FormatError, match="y is damaged or was cut short"):
+        _unpacked(SimpleNamespace(id=SimpleNamespace(**parts)), (0,), 6, [], "y")
+    assert [18] == given
 
 
 def test_nothing_that_lies_outside_an_hdf5_file_is_read(tmp_path):

@@ -85,6 +85,11 @@ def test_fractions_and_quotes_are_read_too(high):
     assert 1 == len(found.notes) or high == 255.0
 
 
+def test_quotes_around_more_than_one_column_are_refused():
+    with pytest.raises(FormatError, match="row 7 has quotes around more than one of its 4 columns"):
+        readers.read(b"owl\t1\t2\t3\n" * 6 + b'owl\t1\t"\t2')
+
+
 def test_whole_numbers_up_to_16_are_stretched_and_it_is_said():
     small = pictures() % 17
     small[0, 0, 0] = 16

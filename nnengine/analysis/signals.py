@@ -157,12 +157,12 @@ class Recorder:
         if self._worst is None or event.loss > self._worst:
             self._worst = event.loss
         if self._before is not None:
-            self._went()
+            self._went(self._before)
+            self._before = None
 
     @calmly
-    def _went(self) -> None:
-        before, theta = self._before, self.network.theta
-        self._before = None
+    def _went(self, before: np.ndarray) -> None:
+        theta = self.network.theta
         places = self.network.weight_places
         self.points[-1]["update"] = [_over(theta[at] - before[at], before[at]) for at in places]
 

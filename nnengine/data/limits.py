@@ -36,6 +36,11 @@ class Deadline:
         self.seconds = seconds
         self._end = math.inf if seconds is None else time.monotonic() + seconds
 
+    @property
+    def left(self) -> float:
+        """Seconds until then, at least 0."""
+        return max(self._end - time.monotonic(), 0.0)
+
     def check(self) -> None:
         """Raise FormatError once the time is over."""
         if time.monotonic() > self._end:

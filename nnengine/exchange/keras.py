@@ -7,12 +7,10 @@ each array itself. No link in HDF5 that leads out of the file is followed, no co
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
 import zipfile
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -22,12 +20,12 @@ from ..core.network import Network
 from ..errors import ConfigError, FormatError
 from ..storage.modelfile import zip_faults
 from ..storage.modelheader import parsed
+from .keras_held import MAX_CONFIG_BYTES, Held, held_in
 from .keras_layers import Layers
 from .keras_out import KERAS_2, config_of_2, config_of_3, layers_of, snake
 from .loose import Told
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
-MAX_CONFIG_BYTES = 4 * 2**20
 _MEMBERS = ("config.json", "metadata.json", "model.weights.h5")
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 _MOST_ATTRIBUTE = 64_000  # bytes that an attribute of HDF5 can have
@@ -48,21 +46,17 @@ def read(data: bytes, told: Told) -> Network:
 
     Raises FormatError naming what has no place here.
     """
-    import h5py  # pyright: ignore[reportMissingImports]
-
     if data.startswith(HDF5):
-        with _opened(h5py, data) as file:
-            config = _text(file.attrs.get("model_config"))
-            if config is None:
-                raise FormatError(
-                    "HDF5 without a model_config: weights alone, or no model of Keras: save the "
-                    "whole model, model.save('model.keras')"
-                )
-            return Layers(parsed(config, "model_config"), _by_name(h5py, file), told).network()
+        held = held_in(data)
+        if held.config is None:
+            raise FormatError(
+                "HDF5 without a model_config: weights alone, or no model of Keras: save the "
+                "whole model, model.save('model.keras')"
+            )
+        return Layers(parsed(held.config.encode(), "model_config"), _by_name(held), told).network()
     with zip_faults(), zipfile.ZipFile(io.BytesIO(data)) as archive:
         config, weights = (_member(archive, name, len(data)) for name in _MEMBERS[::2])
-    with _opened(h5py, weights) as file:
-        return Layers(parsed(config, "config.json"), _by_kind(h5py, file), told).network()
+    return Layers(parsed(config, "config.json"), _by_kind(held_in(weights)), told).network()
 
 
 def _member(archive: zipfile.ZipFile, name: str, size: int) -> bytes:
@@ -77,46 +71,7 @@ def _member(archive: zipfile.ZipFile, name: str, size: int) -> bytes:
         return member.read(most + 1)
 
 
-@contextlib.contextmanager
-def _opened(h5py: Any, data: bytes) -> Iterator[Any]:
-    """Open HDF5; whatever h5py raises on damaged bytes becomes one FormatError."""
-    try:
-        with h5py.File(io.BytesIO(data), "r") as file:
-            yield file
-    except (FormatError, ConfigError):
-        raise
-    except Exception as error:  # OSError, RuntimeError, KeyError, ValueError, TypeError, ...
-        raise FormatError(f"damaged HDF5 ({str(error)[:80]}): save the model again") from None
-
-
-def _text(value: Any) -> bytes | None:
-    if isinstance(value, str):
-        value = value.encode()
-    return value if isinstance(value, bytes) and len(value) <= MAX_CONFIG_BYTES else None
-
-
-def _child(h5py: Any, group: Any, path: str) -> Any:
-    """Return what lies at a path below a group, over links that stay within the file."""
-    for part in filter(None, path.split("/")):
-        link = group.get(part, getlink=True) if isinstance(group, h5py.Group) else None
-        if not isinstance(link, h5py.HardLink):
-            raise FormatError(f"{path[:80]!r} is not in the HDF5 file, or a link that leads out")
-        group = group[part]
-    return group
-
-
-def _array(h5py: Any, held: Any, called: str) -> np.ndarray:
-    """Return a dataset's numbers, unless it claims more than its file has or lies elsewhere."""
-    if not isinstance(held, h5py.Dataset) or held.dtype.kind != "f":
-        raise FormatError(f"{called[:80]!r} holds no numbers with fractions")
-    within = held.file.id.get_filesize() * 20 + 2**20
-    if held.external or held.is_virtual or held.nbytes > within:
-        raise FormatError(f"{called[:80]!r} claims {held.nbytes:,} bytes, or lies in another file")
-    real = np.float64 if held.dtype.itemsize == 8 else np.float32
-    return held[()].astype(real)
-
-
-def _by_kind(h5py: Any, file: Any) -> Any:
+def _by_kind(held: Held) -> Any:
     """Return what gives the arrays of a layer in a .keras: by how many of its kind came before."""
     seen: Counter[str] = Counter()
 
@@ -124,25 +79,22 @@ def _by_kind(h5py: Any, file: Any) -> Any:
         word = snake(kind)
         place = f"{word}_{seen[word]}" if seen[word] else word
         seen[word] += 1
-        paths = [f"layers/{place}/vars/{n}" for n in range(count)]
-        return [_array(h5py, _child(h5py, file, path), path) for path in paths]
+        return [held.array(f"layers/{place}/vars/{n}") for n in range(count)]
 
     return arrays
 
 
-def _by_name(h5py: Any, file: Any) -> Any:
+def _by_name(held: Held) -> Any:
     """Return what gives the arrays of a layer in an .h5, which lists their names."""
 
     def arrays(kind: str, name: str, count: int) -> list[np.ndarray]:
         if not count:
             return []
-        group = _child(h5py, file, "model_weights")
-        layer = _child(h5py, group, name)
-        names = [_text(one) for one in np.ravel(layer.attrs.get("weight_names", []))[:16].tolist()]
-        paths = [one.decode(errors="replace") for one in names if one]
+        place = f"model_weights/{name}"
+        paths = held.names.get(place, [])
         if len(paths) != count:
             raise FormatError(f"layer {name[:60]!r} has {len(paths)} arrays, expected {count}")
-        return [_array(h5py, _child(h5py, layer, path), path) for path in paths]
+        return [held.array(f"{place}/{path.strip('/')}") for path in paths]
 
     return arrays
 

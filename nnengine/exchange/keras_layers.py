@@ -218,10 +218,10 @@ class Layers:
 
     def _frame(self, config: dict[str, Any], called: str) -> None:
         given = config.get("padding", 1)
-        rows = [given] * 2 if isinstance(given, int) else given
-        ends = [[one] * 2 if isinstance(one, int) else one for one in _as_list(rows)]
+        rows = [given] * 2 if type(given) is int else given
+        ends = [[one] * 2 if type(one) is int else one for one in _as_list(rows)]
         flat = [n for end in ends if isinstance(end, list) for n in end]
-        if len(flat) != 4 or not all(isinstance(n, int) and 0 <= n < 1000 for n in flat):
+        if len(flat) != 4 or not all(type(n) is int and 0 <= n < 1000 for n in flat):
             raise FormatError(f"{called} by {str(given)[:40]}")
         self.pads = flat[0], flat[2], flat[1], flat[3]
 
@@ -234,7 +234,7 @@ class Layers:
             return
         image = self.image or (1, 1, 1)
         count = math.prod(image)
-        sides = [n for n in _as_list(sides) if isinstance(n, int) and n > 0]
+        sides = [n for n in _as_list(sides) if type(n) is int and n > 0]
         fits = len(sides) in (2, 3) and math.prod(sides) == count
         if not fits or any(step.kind != "affine" for step in self.steps):
             raise FormatError(f"{called} to {str(sides)[:40]}: expected images, before all layers")
@@ -279,7 +279,7 @@ def _sides(config: dict[str, Any]) -> list[Any]:
     sides = config.get("batch_shape", config.get("batch_input_shape"))
     if not isinstance(sides, list) or not 1 < len(sides) <= 8:
         return []
-    if not all(n is None or isinstance(n, int) and 0 < n < 2**20 for n in sides):
+    if not all(n is None or type(n) is int and 0 < n < 2**20 for n in sides):
         raise FormatError(f"images of {str(sides)[:60]}: it is damaged")
     return sides[1:]
 

@@ -3,7 +3,8 @@
 h5py finds what is where; it follows nothing that leads out of the file. A file can name others on
 the same disk, as external links, external storage and virtual data sets do: who gave such a file to
 a server would read what lies there. Packed chunks are unpacked here, for HDF5's own filter lets one
-unpack to whatever it likes.
+unpack to whatever it likes. All this is done by a process of its own: HDF5 2.0 goes down over some
+damaged files.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ from __future__ import annotations
 import itertools
 import math
 import zlib
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
 from ...errors import EngineError, FormatError
+from .. import apart
 from ..sources import Stream
 from .contents import Contents
 from .contract import Request
@@ -40,35 +43,47 @@ def read(stream: Stream, request: Request) -> Contents:
     Arrays are told apart by path and shape as those of an .npz. Those that MATLAB wrote come with
     their sides in reverse and are put back. Text, references and tables are passed over.
     """
-    file = stream.seekable(request.max_bytes)
-    by_columns = file.read(6) == b"MATLAB"
-    file.seek(0)
-    try:
-        import h5py
-    except ImportError:
-        raise missing("MATLAB 7.3" if by_columns else "HDF5", "h5py") from None
+    raw = stream.seekable(request.max_bytes).read(2 * request.max_bytes + 1)
+    if len(raw) > 2 * request.max_bytes:
+        raise stream.fault(
+            f"more than twice the {request.max_bytes:,} bytes of values allowed: give a smaller "
+            "file",
+            too_large=True,
+        )
+    by_columns = raw.startswith(b"MATLAB")
+    if not find_spec("h5py"):
+        raise missing("MATLAB 7.3" if by_columns else "HDF5", "h5py")
+    asked = {"max_bytes": request.max_bytes, "by_columns": by_columns}
+    found, arrays = apart.read(f"{__name__}:arrays_in", raw, asked, request.deadline)
+    form = "MATLAB file" if by_columns else "HDF5 file"
+    return assembled(
+        dict(zip(found["paths"], arrays, strict=True)),
+        form=form, name=request.name, by_columns=by_columns, colours=request.colours,
+    )  # fmt: skip
+
+
+def arrays_in(file: Any, max_bytes: int, by_columns: bool) -> apart.Found:
+    """Return the arrays in an HDF5 file, and the path of each; raises FormatError."""
+    import h5py
+
     try:
         with h5py.File(file, "r") as opened:
-            reader = _Reader(h5py, request, by_columns)
+            reader = _Reader(h5py, max_bytes, by_columns)
             reader.group(opened, "", 0)
-            arrays = reader.arrays
+            return {"paths": list(reader.arrays)}, list(reader.arrays.values())
     except (EngineError, MemoryError):
         raise
     except Exception as error:  # h5py raises OSError, RuntimeError, KeyError, ...
         said = " ".join(str(error).split())[:160]
         raise FormatError(f"the HDF5 file is damaged ({said}): download it again") from None
-    form = "MATLAB file" if by_columns else "HDF5 file"
-    return assembled(
-        arrays, form=form, name=request.name, by_columns=by_columns, colours=request.colours
-    )
 
 
 class _Reader:
     """The arrays as they are found, within what is allowed of bytes, items and nesting."""
 
-    def __init__(self, h5py: Any, request: Request, by_columns: bool) -> None:
-        self._h5py, self._request, self._by_columns = h5py, request, by_columns
-        self._left, self._items = request.max_bytes, 0
+    def __init__(self, h5py: Any, max_bytes: int, by_columns: bool) -> None:
+        self._h5py, self._most, self._by_columns = h5py, max_bytes, by_columns
+        self._left, self._items = max_bytes, 0
         self.arrays: dict[str, np.ndarray] = {}
 
     def group(self, group: Any, above: str, nested: int) -> None:
@@ -80,7 +95,6 @@ class _Reader:
                 f"groups lie in groups more than {_MOST_NESTED} deep: save two arrays"
             )
         for name in self._names(group):
-            self._request.deadline.check()
             self._items += 1
             if self._items > MAX_ITEMS:
                 raise _too_many()
@@ -115,8 +129,7 @@ class _Reader:
         self._left -= wanted
         if self._left < 0:
             raise FormatError(
-                f"more than the {self._request.max_bytes:,} bytes of values allowed: give a "
-                "smaller file",
+                f"more than the {self._most:,} bytes of values allowed: give a smaller file",
                 too_large=True,
             )
         if data.chunks is not None:
@@ -145,12 +158,11 @@ class _Reader:
             raise FormatError(f"{path[-60:]} lies in too many chunks: save it in larger ones")
         dtype = data.dtype
         size = math.prod(data.chunks) * dtype.itemsize
-        if size > 4 * self._request.max_bytes:
+        if size > 4 * self._most:
             raise FormatError(f"{path[-60:]} lies in chunks of {size:,} bytes: save smaller ones")
         out = np.empty(data.shape, dtype)
         out[...] = data.fillvalue if data.id.get_num_chunks() < math.prod(map(len, steps)) else 0
         for corner in itertools.product(*steps):
-            self._request.deadline.check()
             raw = _unpacked(data, corner, size, filters, path)
             if raw is not None:
                 place = tuple(slice(at, at + n) for at, n in zip(corner, data.chunks, strict=True))
@@ -176,7 +188,10 @@ def _unpacked(
         return None
     if info.size > size + (size >> 3) + 4096:  # packed bytes may be a little more than unpacked
         raise _damaged(path)
-    mask, raw = data.id.read_direct_chunk(corner)
+    # Where a damaged file contradicts itself, HDF5 2.0 writes more than it has said a chunk to be.
+    room = bytearray(max(info.size, size))
+    mask, _ = data.id.read_direct_chunk(corner, out=room)
+    raw = bytes(room[: info.size])
     for place, (number, _) in reversed(list(enumerate(filters))):
         if mask >> place & 1:
             continue  # was not applied to this chunk

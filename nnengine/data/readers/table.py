@@ -167,9 +167,17 @@ def _any_numbers(block: bytes, plan: Plan, stream: Stream, number: int) -> np.nd
     if not lines:
         return np.empty((0, plan.columns), np.uint8)
     try:
-        return np.loadtxt(lines, np.float32, delimiter=mark, comments=None, quotechar='"', ndmin=2)
+        values = np.loadtxt(
+            lines, np.float32, delimiter=mark, comments=None, quotechar='"', ndmin=2
+        )
     except ValueError:
         raise _no_number(text, plan, stream, number) from None
+    if values.shape[1] != plan.columns:
+        raise stream.fault(
+            f"row {number:,} has quotes around more than one of its {plan.columns:,} columns: "
+            "write numbers without quotes, or each within its own"
+        )
+    return values
 
 
 def _is_word(line: str, plan: Plan) -> bool:
