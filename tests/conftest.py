@@ -169,20 +169,27 @@ def share_components() -> None:
     v2.get_bidi_component_manager = app_test.BidiComponentManager = lambda: known
 
 
+# Of what drives the app in browsers, what needs the static site.
+IN_TABS = ("firefox", "hidden", "parity", "site")
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """Give one process all that drives the app in browsers, and the others file by file.
+    """Give one process all that drives the app on its server, another the same in a tab, and to
+    whoever is free the others file by file.
 
-    A server and a site are then started once, and what a module shares is made once. That part is
-    the longest, so pages of one's own, which hardly need either, are left to the others.
+    A server and a site are then started once, and what a module shares is made once. Those parts
+    are the longest, so they come first, beside each other; pages of one's own need neither.
     """
     from xdist.scheduler import LoadScopeScheduling
 
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.split("::")[0]
-            app = file.startswith("tests/browser/") and file != "tests/browser/test_demo.py"
-            return "app" if app else file
+            name = file.removeprefix("tests/browser/test_").removesuffix(".py")
+            if name == file.removesuffix(".py") or name == "demo":
+                return file
+            return "tab" if name in IN_TABS else "app"
 
     config.option.loadscopereorder = False  # browsers are the first to be collected
     return ByFile(config, log)
