@@ -21,10 +21,11 @@ _PARTS = {
     "Backward": ("dZ2", "dW2", "db2", "dA1", "dZ1", "dW1", "db1"),
     "Step": ("W1_new", "b1_new", "W2_new", "b2_new"),
 }
-_SIGNS = {RIGHT: "✓", FIRST: "✗", WRONG: "✗"}
+_SIGNS = {RIGHT: "✓", FIRST: "×", WRONG: "×"}
 # Marks are told by their signs and words; colours only help, and text keeps the page's own.
 _STYLE = """<style>
-.nn-chain { margin: 0; display: grid; grid-template-columns: max-content 1fr; gap: .5rem .9rem;
+dl.nn-chain, dl.nn-lines { margin: 0; padding: 0; }
+.nn-chain { display: grid; grid-template-columns: max-content 1fr; gap: .5rem .9rem;
   align-items: baseline; }
 .nn-chain dt { font-weight: 600; font-size: .875rem; }
 .nn-chain dd { margin: 0; display: flex; flex-wrap: wrap; gap: .35rem; min-width: 0; }
@@ -33,7 +34,7 @@ _STYLE = """<style>
 .nn-chain .ok { border-color: #4f9a4f; background: color-mix(in srgb, #4f9a4f 14%, transparent); }
 .nn-chain .no { border-color: #d0556a; background: color-mix(in srgb, #d0556a 16%, transparent); }
 .nn-chain .first { border-width: 2px; font-weight: 600; }
-.nn-lines { margin: 0; display: grid; gap: .15rem; }
+.nn-lines { display: grid; gap: .15rem; }
 .nn-lines dt { font-size: .875rem; margin-top: .35rem; }
 .nn-lines dd { margin: 0; padding: .5rem .75rem; border-left: 3px solid; border-radius: .25rem;
   font: .875rem/1.5 "Source Code Pro", ui-monospace, monospace; overflow-wrap: anywhere;
@@ -116,8 +117,12 @@ def lines(found: Finding) -> str:
     """Return HTML: the line that gives a learner's numbers, and the one to write for it."""
     pairs = [("This line gives your numbers", "no", line) for line in found.wrote]
     pairs += [("Write", "ok", line) for line in found.write]
-    rows = [f'<dt>{what}</dt><dd class="{kind}">{html(line)}</dd>' for what, kind, line in pairs]
+    rows = [f'<dt>{what}</dt><dd class="{kind}">{_code(line)}</dd>' for what, kind, line in pairs]
     return f'{_STYLE}<dl class="nn-lines">{"".join(rows)}</dl>'
+
+
+def _code(line: str) -> str:
+    return "\n".join(map(html, line.split("; ")))
 
 
 def title(found: Finding) -> str:

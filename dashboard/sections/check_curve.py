@@ -23,11 +23,7 @@ def curve() -> None:
     """Ask for a curve or an accuracy, and rank what may be behind it."""
     with st.container(border=True):
         st.markdown("## Only a curve, or an accuracy?")
-        st.write(
-            "It says far less than the arrays of a step do: several causes make one curve. They "
-            "are ranked, each with the experiment that tells it from the others."
-        )
-        left, right = st.columns([2, 3], gap="large")
+        left, right = st.columns([2, 3], gap="medium")
         with left, st.form("check.curve", border=False):
             text = st.text_area(
                 "Losses, in order", key="check.losses", max_chars=MOST_LETTERS,
@@ -86,7 +82,12 @@ def _told() -> None:
         st.markdown("\n".join(map(_line, said)))
         st.caption("A curve says no more. Save one step on the probe and check that.")
     elif said is not None:
-        st.markdown("It learns as it should: nothing speaks for a mistake.")
+        st.write("It learns as it should: nothing speaks for a mistake.")
+    else:
+        st.write(
+            "A curve says far less than the arrays of a step do: several causes make the same one. "
+            "They are ranked here, each with the experiment that tells it from the others."
+        )
 
 
 def _line(one: fromcurve.Candidate) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -22,7 +24,10 @@ MOST_FILE = 16_000_000  # bytes of one file, and of what is packed in it
 MOST_HELD = 16_000_000  # bytes of all arrays: two million numbers, a batch of 2,000 digits
 MOST_PIECES = 64
 MOST_PASTED = 500_000  # letters
-OF_TEXT, OF_CHECK = 24, 20  # bytes taken for each of a text while it is read, of arrays in a check
+MOST_TEXT = 6_000_000  # bytes of text, whose parts are read in one piece each, 0.2 s a megabyte
+# Bytes taken for each byte: of text in the worst case, brackets around every number, and of arrays
+# while they are checked (beside 8 MB for the usual probe's own).
+OF_TEXT, OF_CHECK, CHECK = 44, 9, 8_000_000
 PASTED = "pasted text"
 _TURN, _PASTE, _FAULTS, _REPLACED = "check.turn", "check.paste", "check.faults", "check.replaced"
 
@@ -63,13 +68,13 @@ def given() -> Given:
     return held
 
 
-def drop() -> None:
-    """Take in files and pasted text; what could not be read says why beneath."""
+def drop(held: Given) -> None:
+    """Take in files and pasted text, and show what was given before and what could not be read."""
     with st.container(border=True):
         st.markdown("## Your arrays")
         uploads = st.file_uploader(
             "Files of one step, all at once", accept_multiple_files=True,
-            key=f"check.files.{state.get(_TURN, 0)}",
+            key=f"check.files.{state.get(_TURN, 0)}", max_upload_size=MOST_FILE // 10**6,
             help="A file with one array, .npy or CSV, is called as the array: dW2.csv.",
         )  # fmt: skip
         st.caption("CSV, .npz, .npy, .mat, JSON, or printed text")
@@ -90,6 +95,7 @@ def drop() -> None:
             st.error(plain(fault))
         if replaced := state.get(_REPLACED):
             st.caption(plain(replaced, 400))
+        _listed(held)
 
 
 def _pasted(text: str) -> bool:
@@ -137,17 +143,44 @@ def _read(item: Any, name: str) -> Piece:
             "batch, not every step"
         )
     with state.taken_up(item) as (raw, most):
-        packed = raw.startswith((b"PK", b"\x93NUMPY", b"MATLAB"))
-        wanted = MOST_FILE if packed else OF_TEXT * len(raw)
-        if wanted > most:
-            raise ConfigError(
-                f"reading it takes {words.size(wanted)}, and {words.size(most)} are free: let go "
-                "of other things first"
-            )
+        _no_folder(raw)
+        _room_to_read(raw, most)
         found = reading.read(raw, name, MOST_FILE)
     if not found:
         raise FormatError("no array is in it: save at least one, under its name")
     return Piece(name, found)
+
+
+def _room_to_read(raw: bytes, most: int) -> None:
+    """Raise ConfigError for text that is too long, and where reading takes more than is free."""
+    packed = raw.startswith((b"PK", b"\x93NUMPY", b"MATLAB"))
+    if not packed and len(raw) > MOST_TEXT:
+        raise ConfigError(
+            f"{words.size(len(raw))} of text, and {words.size(MOST_TEXT)} are read: save it as "
+            ".npz, np.savez('mine.npz', Z1=Z1, A1=A1, ...)"
+        )
+    wanted = MOST_FILE if packed else OF_TEXT * len(raw)
+    if wanted > most:
+        raise ConfigError(
+            f"reading it takes {words.size(wanted)}, and {words.size(most)} are free: let go of "
+            "other things first"
+        )
+
+
+def _no_folder(raw: bytes) -> None:
+    """Raise FormatError for a zip of files, such as that of the probe: it is no .npz."""
+    if not raw.startswith(b"PK"):
+        return
+    try:
+        with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+            other = next((n for n in archive.namelist() if not n.endswith(".npy")), None)
+    except (zipfile.BadZipFile, ValueError, NotImplementedError):
+        raise FormatError("a damaged .npz, perhaps cut short: save it again") from None
+    if other is not None:
+        raise FormatError(
+            f"a zip of files ({other[:60]}), not an .npz: unpack it, and give what your program "
+            "saved"
+        )
 
 
 def _alone(piece: Piece, came: list[Piece]) -> None:
@@ -199,7 +232,7 @@ def _look(held: Given) -> None:
     sizes = check_probe.chosen()
     checked = fault = None
     try:
-        with state.room_to_check(OF_CHECK * sum(piece.nbytes for piece in held.pieces)):
+        with state.room_to_check(CHECK + OF_CHECK * sum(piece.nbytes for piece in held.pieces)):
             told = {name: meant for name, meant in held.names.items() if name in arrays}
             report = check(arrays, start=check_probe.start(sizes), names=told)
             checked = checking.of(report)
@@ -210,16 +243,18 @@ def _look(held: Given) -> None:
     )
 
 
-def listed(held: Given) -> None:
+def _listed(held: Given) -> None:
     """Show what was given, piece by piece, and let each be taken out again."""
     for index, piece in enumerate(held.pieces):
         with st.container(horizontal=True, vertical_alignment="center"):
-            names = ", ".join(piece.arrays)
-            st.markdown(f"**{plain(piece.name, SHORT)}**  \n{plain(names, 200)}", width="stretch")
+            many = f"{len(piece.arrays)} array{'s' * (len(piece.arrays) != 1)}"
+            st.markdown(f"**{plain(piece.name, SHORT)}** · {plain(many)}", width="stretch")
             st.button(
                 "Remove", key=f"check.remove.{index}", type="tertiary", on_click=_remove,
                 args=(piece.name,), help=f"Remove {plain(piece.name, SHORT)}",
             )  # fmt: skip
+    if held.checked is not None:  # on a phone the report stands a screen away from here
+        st.caption(plain(f"Checked: {checking.headline(held.checked)}."))
     if len(held.pieces) > 1:
         st.button("Remove all", key="check.clear", type="tertiary", on_click=_clear)
 

@@ -8,8 +8,7 @@ import zipfile
 import streamlit as st
 
 from dashboard import state
-from dashboard.components.table import table
-from dashboard.present import checking
+from dashboard.present import anatomy, checking
 from nnengine.homework import handing
 from nnengine.homework.probe import Probe, probe
 
@@ -56,17 +55,19 @@ def begin() -> None:
             "3. **Give them here.** Each line is judged by your own inputs to it, so that one "
             "mistake does not accuse the lines behind it. Your code is never run."
         )
-        offer()
+        sizes = _offer()
+        with st.expander("The formulas of one step"):
+            _formulas(sizes)
 
 
 def again() -> None:
     """Offer the probe and its formulas once arrays are there."""
     with st.expander("The probe and its formulas", icon=":material/download:"):
-        offer()
+        _formulas(_offer())
 
 
-def offer() -> None:
-    """Let sizes be chosen, the probe be downloaded and the formulas be read."""
+def _offer() -> str:
+    """Let sizes be chosen, and offer the probe of these; return which were chosen."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         sizes = st.selectbox(
             "Size of the probe", list(SIZES), key=state.widget("check.sizes", SIZES), width=320,
@@ -81,14 +82,17 @@ def offer() -> None:
         "A zip of .npz, .mat, JSON and CSV, with images as columns and as rows, a program in NumPy "
         "to begin with, and the sheet of formulas."
     )
+    return sizes
+
+
+def _formulas(sizes: str) -> None:
+    """Show the sheet of formulas, with images as columns or as rows."""
     state.set_widget("check.lies", COLUMNS, over=False)
     lies = st.segmented_control(
         "Formulas, with images as", (COLUMNS, ROWS), key=state.widget("check.lies", (COLUMNS, ROWS))
     )
-    table(
-        ("Array", "Formula", "Shape"),
-        checking.sheet(probe(*SIZES[sizes]), columns=lies != ROWS), "Formulas of one step",
-    )  # fmt: skip
+    rows = checking.sheet(probe(*SIZES[sizes]), columns=lies != ROWS)
+    st.html(anatomy.table(("Array", "Formula", "Shape"), rows, label="Formulas of one step"))
 
 
 def _file(sizes: str) -> str:

@@ -11,6 +11,7 @@ from dashboard.present.outside import SHORT, plain
 from dashboard.sections import check_files
 from nnengine.homework.checking import Finding
 from nnengine.homework.formulas import NODES
+from nnengine.homework.mistake import SOURCES
 
 MOST_ASKED = 12
 _MEANINGS = (*NODES[2:], "X", "Y", "W1", "b1", "W2", "b2", "rate")
@@ -71,6 +72,8 @@ def _finding(found: Finding) -> None:
                 "These give the very same numbers here, so it is not said which line was written. "
                 "More arrays of the step tell them apart."
             )
+        if met := [source for source in found.source if source != SOURCES["own"]]:
+            st.caption(f"Described in {plain(', '.join(met))}")
 
 
 def _unknown(checked: checking.Checked) -> None:
@@ -82,7 +85,10 @@ def _unknown(checked: checking.Checked) -> None:
         for name, how in checked.unknown.items():
             st.markdown(f"**{plain(name, SHORT)}**: {plain(how)}.")
         if checked.cut_short:
-            st.caption("It was not looked for further: the time for one check had ended.")
+            st.caption(
+                "It was not looked for further: the time for one check had ended. In a smaller "
+                "probe more is tried in it."
+            )
         else:
             st.caption("No mistake that is known here gives these numbers.")
 

@@ -15,16 +15,15 @@ def page() -> None:
         "one small step: the line that is wrong is found by them."
     )
     held = check_files.given()
-    left, right = st.columns([3, 2], gap="large")
+    left, right = st.columns([3, 2], gap="medium")
     with left:
         if held.pieces:
             check_report.report(held)
         else:
             check_probe.begin()
     with right:
-        check_files.drop()
+        check_files.drop(held)
         if held.pieces:
-            check_files.listed(held)
             check_probe.again()
     check_curve.curve()
 

@@ -114,7 +114,7 @@ def _of_json(text: str) -> dict[str, np.ndarray]:
             for name, value in held.items()
             if not isinstance(value, str | dict)
         }
-    except (ValueError, TypeError, RecursionError) as fault:
+    except (ValueError, TypeError, OverflowError, RecursionError) as fault:
         raise FormatError(
             f"no JSON object of arrays ({str(fault)[:80]}): write {{name: list of rows}}"
         ) from None
