@@ -125,7 +125,7 @@ def _code(line: str) -> str:
     return "\n".join(map(html, line.split("; ")))
 
 
-def title(found: Finding) -> str:
+def heading(found: Finding) -> str:
     """Return the name of a mistake, or of several that cannot be told apart, as a heading."""
     names = [name.replace("_", " ") for name in found.names]
     said = " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

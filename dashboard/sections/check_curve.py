@@ -54,7 +54,7 @@ def ranked(text: str, percent: float | None) -> str | list[fromcurve.Candidate]:
             shares = [share]
         return fromcurve.from_curve(losses, shares)
     except EngineError as fault:
-        return str(fault).removeprefix("losses: ")
+        return str(fault).removeprefix("run: ")
 
 
 def losses_in(text: str) -> tuple[list[float], list[float] | None]:
@@ -65,8 +65,8 @@ def losses_in(text: str) -> tuple[list[float], list[float] | None]:
         shares = [float(right[1]) for loss, right in logged if loss and right]
         return losses, shares if len(shares) == len(losses) else None
     if text.lstrip().startswith("["):
-        text = f"loss = {text}"
-    found, right = fromcurve.curve_in(reading.read(text.encode(errors="replace"), "losses"))
+        text = f"run = {text}"
+    found, right = fromcurve.curve_in(reading.read(text.encode(errors="replace"), "run"))
     if not np.isfinite(found).any():
         raise FormatError("no loss of it is a number: give those before it failed too")
     return found.tolist(), None if right is None else right.tolist()

@@ -21,10 +21,10 @@ from nnengine.homework import reading
 from nnengine.homework.checking import check
 
 MOST_FILE = 16_000_000  # bytes of one file, and of what is packed in it
-MOST_HELD = 16_000_000  # bytes of all arrays: two million numbers, a batch of 2,000 digits
+MOST_HELD = 8_000_000  # bytes of all arrays: a million numbers, a step of 784-256-10
 MOST_PIECES = 64
 MOST_PASTED = 500_000  # letters
-MOST_TEXT = 6_000_000  # bytes of text, whose parts are read in one piece each, 0.2 s a megabyte
+MOST_TEXT = 5_000_000  # bytes of text, whose parts are read in one piece each, 0.2 s a megabyte
 # Bytes taken for each byte: of text in the worst case, brackets around every number, and of arrays
 # while they are checked (beside 8 MB for the usual probe's own).
 OF_TEXT, OF_CHECK, CHECK = 44, 9, 8_000_000

@@ -61,7 +61,7 @@ def _in_short(checked: checking.Checked) -> None:
 def _finding(found: Finding) -> None:
     """Show one mistake: its name, where it shows, and the two lines."""
     with st.container(border=True):
-        st.markdown(f"## {plain(checking.title(found))}")
+        st.markdown(f"## {plain(checking.heading(found))}")
         st.caption(f"Seen in {plain(', '.join(found.arrays), 200)}")
         for what in found.what:
             st.write(plain(f"{what[:1].upper()}{what[1:]}."))
