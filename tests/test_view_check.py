@@ -17,6 +17,7 @@ from nnengine.homework import fromcurve, lessons
 from nnengine.homework.catalogue import CATALOGUE
 from nnengine.homework.checking import check
 from nnengine.homework.handing import npz
+from tests import hostile
 from tests.pages import click, component, new_visit, open_page, words
 
 
@@ -263,18 +264,17 @@ def test_the_probe_itself_is_known_for_a_zip_of_files(page):
     assert "a zip of files (formulas.md), not an .npz: unpack it" in words(at)
 
 
-HOSTILE = "![x](https://a.example/x) <b>:red[y] $z$"
-
-
 def test_names_of_files_and_arrays_are_shown_as_they_are(page):
-    mine = {"Z1": lessons.broken()["Z1"], HOSTILE: np.ones(3)}
-    at = give(page, (f"{HOSTILE}.npz", npz(mine)), (f"{HOSTILE}.csv", b"no"))
-    assert not at.exception
+    written = [name.encode("utf-8", "replace").decode() for name in hostile.MAKING]
+    text = json.dumps({"Z1": lessons.broken()["Z1"].tolist()} | dict.fromkeys(written, [1, 2]))
+    bad = [(f"{name}.csv", b"no") for name in written]
+    at = give(page, (f"{written[0]}.json", text.encode()), *bad)
+    assert not at.exception and "## Right" in words(at)
+    assert len(bad) == len(at.error)
     raw = [one.value for one in (*at.markdown, *at.caption, *at.error)]
     raw += [one.label for one in at.selectbox] + [one.help or "" for one in at.button]
     raw += [one.proto.body for one in at.get("html")]
-    assert any("a\\.example" in text for text in raw)
-    assert not any("](" in text or "<b>" in text or ":red" in text for text in raw)
+    assert not [name for name in written for text in raw if name in text]
 
 
 # From a run alone ------------------------------------------------------------------------

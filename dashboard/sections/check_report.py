@@ -15,7 +15,7 @@ from nnengine.homework.mistake import SOURCES
 
 MOST_ASKED = 12
 _MEANINGS = (*NODES[2:], "X", "Y", "W1", "b1", "W2", "b2", "rate")
-_NOTHING = "nothing here"
+_NOTHING = "none of these"
 
 
 def report(held: check_files.Given) -> None:
