@@ -158,11 +158,19 @@ def test_a_file_of_the_same_name_takes_the_place_of_the_older(page):
     assert 1 == len([one for one in at.button if one.label == "Remove"])
 
 
-def test_an_array_that_comes_again_in_another_file_is_said_to_replace_the_older(page):
+def test_a_file_of_another_step_takes_the_place_of_the_whole_older_one(page):
+    rows, columns = lessons.broken(columns=False), lessons.broken()
+    del columns["dW1"]  # that of the other step lies the other way
+    at = give(give(page, ("first.npz", npz(rows))), ("second.npz", npz(columns)))
+    assert "second.npz took the place of first.npz." in words(at)
+    assert "## All 15 arrays are right" in words(at)
+
+
+def test_an_array_that_is_pasted_anew_is_said_to_replace_the_older(page):
     mine, wrong = lessons.broken(), lessons.broken([mistake("softmax_over_images")])
     at = give(page, ("mine.npz", npz({"Z2": mine["Z2"], "A2": mine["A2"]})))
     at = paste(at, f"A2 = {wrong['A2'].tolist()}")
-    assert "A2 of pasted text took the place of that of mine.npz." in words(at)
+    assert "pasted text took the place of A2 of mine.npz." in words(at)
     assert "## A2 is the first array that is wrong" in words(at)
 
 

@@ -6,6 +6,7 @@ import io
 import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -191,29 +192,39 @@ def _alone(piece: Piece, came: list[Piece]) -> None:
 
 
 def _joined(held: tuple[Piece, ...], came: list[Piece]) -> tuple[Piece, ...]:
-    """Return all pieces: a file of the same name takes the place of the older, so does an array.
+    """Return all pieces; older ones that have an array in common with a new file are let go of.
 
-    What was pasted earlier stays, but for arrays that came anew.
+    They are of another step, and one of two steps together would accuse lines that are right.
+    What is pasted takes the place of the arrays of its names alone.
     """
-    names, fresh = {piece.name for piece in came}, {name for piece in came for name in piece.arrays}
+    files = {name for piece in came if piece.name != PASTED for name in piece.arrays}
+    names = {piece.name for piece in came if piece.name != PASTED}
+    fresh = {name for piece in came for name in piece.arrays}
     kept, pasted = [], {}
     for piece in held:
+        if piece.name in names or piece.arrays.keys() & files:
+            continue
         left = {name: array for name, array in piece.arrays.items() if name not in fresh}
         if piece.name == PASTED:
             pasted = left
-        elif piece.name not in names and left:
+        elif left:
             kept.append(Piece(piece.name, left))
     new = [Piece(p.name, {**pasted, **p.arrays}) if p.name == PASTED else p for p in came]
-    if pasted and PASTED not in names:
+    if pasted and not any(p.name == PASTED for p in came):
         kept.append(Piece(PASTED, pasted))
     return (*kept, *new)
 
 
 def _replaced(held: tuple[Piece, ...], came: list[Piece]) -> str:
-    """Return which arrays of other files newer ones took the place of, as a sentence."""
-    pairs = [(name, old.name, new.name) for old in held for new in came for name in new.arrays
-             if name in old.arrays and old.name != new.name]  # fmt: skip
-    return " ".join(f"{name} of {new} took the place of that of {old}." for name, old, new in pairs)
+    """Return what of other files newer ones took the place of, in sentences."""
+    said = []
+    for old, new in product(held, came):
+        both = ", ".join(name for name in new.arrays if name in old.arrays)
+        if not both or old.name == new.name:
+            continue
+        what = f"{both} of {old.name}" if new.name == PASTED else old.name
+        said.append(f"{new.name} took the place of {what}.")
+    return " ".join(said)
 
 
 def _fit(pieces: tuple[Piece, ...]) -> None:
