@@ -31,7 +31,7 @@ from dashboard.sections.guard import guarded  # noqa: E402
 VIEWS = Path(__file__).parent / "views"
 PAGES = (
     "Start", "Data", "Train", "Compare", "Search", "Weights", "Draw", "Follow", "Fragility",
-    "Lesson", "Models", "About",
+    "Lesson", "Check", "Models", "About",
 )  # fmt: skip
 
 # Streamlit leaves 6rem above a page, cuts long metrics short, and writes the chosen segment of a

@@ -71,15 +71,15 @@ DASHBOARD = {
 OF_ENGINE = {
     "__init__": "",
     "host": "",
-    "present": "analysis core data errors training training/__init__",
+    "present": "analysis core data errors homework training training/__init__",
     "runs": "analysis core data errors kernels renamed searching storage training "
     "training/__init__",
     "store": "__init__ analysis core data data/catalogue data/readers errors kernels storage "
     "training training/__init__",
     "state": "__init__ data data/catalogue errors searching storage",
     "components": "",
-    "sections": "analysis core data data/catalogue data/readers demo errors exchange kernels "
-    "searching storage training training/__init__",
+    "sections": "analysis core data data/catalogue data/readers demo errors exchange homework "
+    "kernels searching storage training training/__init__",
     "views": "core data data/readers",
     "app": "",
     "server": "",

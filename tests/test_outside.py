@@ -149,6 +149,8 @@ WORDS = {
     "views/weights.py": "about | learning",
     "sections/answers.py": "h | w | ' '.join(notes)",
     "sections/augment_form.py": "label | *CHOICES | OWN | anew | amount.label | amount.sentence",
+    "sections/check_curve.py": "'\\n'.join(map(_line, said))",
+    "sections/check_probe.py": "(COLUMNS, ROWS)",
     "sections/chooser.py": "label | names | entry.summary | again | "
     "'\\n'.join((f'- {link}' for link in links))",
     "sections/compare_change.py": "_replay(run, step, changes) | row.label | row.help | before",

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dashboard.store.networks import Entry
 from nnengine.errors import ConfigError
 
+from .checks import checked, keep_check, room_to_check
 from .drawings import DIGITS, MOST_KEPT, delete_kept, keep, kept, my_digits
 from .keeping import came_back, come_back, forget_everything, keep_up, what_is_kept
 from .kept_runs import keeps_runs, kept_days, why_not
@@ -121,6 +122,7 @@ __all__ = [
     "came_back",
     "cancel_fetch",
     "card",
+    "checked",
     "choice",
     "choose_network",
     "choose_set",
@@ -154,6 +156,7 @@ __all__ = [
     "keeps_runs",
     "kept_days",
     "key_of",
+    "keep_check",
     "keep_colours",
     "leave_light",
     "leave_upright",
@@ -175,6 +178,7 @@ __all__ = [
     "registry",
     "release_upload",
     "remove_file",
+    "room_to_check",
     "rename_network",
     "run_of",
     "runs",

@@ -78,6 +78,28 @@ def from_curve(
     return [Candidate(name=n, evidence=said, experiment=_EXPERIMENTS[n]) for n in names]
 
 
+def from_accuracy(accuracy: float, classes: int = 10) -> list[Candidate]:
+    """Return what may be wrong where one accuracy, in [0, 1], is all there is; nothing above 85 %.
+
+    Raises FormatError for what is no share.
+    """
+    if not 0 <= accuracy <= 1:
+        raise FormatError(f"an accuracy of {accuracy:g}: a share from 0 to 1 is one")
+    chance = 1 / classes
+    if accuracy > 0.85:
+        return []
+    if accuracy < 0.6 * chance:  # less than guessing: it has learnt, and the wrong way round
+        names = ["labels_shuffled", "single_class", "step_uphill"]
+    elif accuracy < 1.6 * chance:
+        names = ["labels_shuffled", "pixels_scaled", "single_class", "dead_units", "not_updated",
+                 "gradient_wrong", "rate_too_high", "rate_too_low"]  # fmt: skip
+    else:
+        names = ["pixels_scaled", "gradient_wrong", "dead_units", "rate_too_high", "rate_too_low",
+                 "too_few_steps"]  # fmt: skip
+    said = f"accuracy {accuracy:.1%}; guessing reaches {chance:.0%}"
+    return [Candidate(name=n, evidence=said, experiment=_EXPERIMENTS[n]) for n in names]
+
+
 def _reached(accuracies: Sequence[float] | None) -> float | None:
     if accuracies is None or not len(accuracies):
         return None

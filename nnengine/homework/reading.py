@@ -59,31 +59,32 @@ def read_files(files: Iterable[str | Path]) -> dict[str, np.ndarray]:
     return found
 
 
-def read(data: bytes, name: str) -> dict[str, np.ndarray]:
+def read(data: bytes, name: str, max_bytes: int = MAX_BYTES) -> dict[str, np.ndarray]:
     """Return the arrays in the bytes of one file, by name; `name` is the file's.
 
-    Raises FormatError, which begins with the file's name.
+    max_bytes: how much what is packed may come to. Raises FormatError, which begins with the
+    file's name.
     """
     stem = re.sub(r"\.\w+$", "", Path(name).name)
     try:
         if data.startswith(b"PK"):
-            return dict(_of_zip(data))
+            return dict(_of_zip(data, max_bytes))
         if data.startswith(b"\x93NUMPY"):
             stream = io.BytesIO(data)
             return {stem: read_values(stream, read_head(stream, name, kinds=KINDS), name)}
         if matfile.is_mat(data[:128]):
             with opened(data) as stream:
-                return matfile.arrays_in(stream, Request(name=name, max_bytes=MAX_BYTES))
+                return matfile.arrays_in(stream, Request(name=name, max_bytes=max_bytes))
         return _of_text(data, stem)
     except FormatError as fault:
         raise FormatError(f"{name}: {str(fault).removeprefix(f'{name}: ')}") from None
 
 
-def _of_zip(data: bytes) -> Iterator[tuple[str, np.ndarray]]:
+def _of_zip(data: bytes, max_bytes: int) -> Iterator[tuple[str, np.ndarray]]:
     if data.count(b"PK\x01\x02") > MAX_FILES:
         raise FormatError(f"a zip with more than {MAX_FILES} members")
     with zip_faults(), zipfile.ZipFile(io.BytesIO(data)) as archive:
-        left = room_in(data)
+        left = min(room_in(data), max_bytes)
         for name, info in members_of(archive).items():
             array = array_in(archive, info, left)
             left -= array.nbytes
@@ -113,7 +114,7 @@ def _of_json(text: str) -> dict[str, np.ndarray]:
             for name, value in held.items()
             if not isinstance(value, str | dict)
         }
-    except (ValueError, TypeError, RecursionError) as fault:
+    except (ValueError, TypeError, OverflowError, RecursionError) as fault:
         raise FormatError(
             f"no JSON object of arrays ({str(fault)[:80]}): write {{name: list of rows}}"
         ) from None
