@@ -62,6 +62,7 @@ from .session import (
     widget,
     widget_value,
 )
+from .set_again import do_without, lacking
 from .sets import (
     BUILT_IN,
     FILES,
@@ -129,6 +130,7 @@ __all__ = [
     "come_back",
     "current_run",
     "delete_kept",
+    "do_without",
     "drawing",
     "end_search",
     "files",
@@ -157,6 +159,7 @@ __all__ = [
     "keep_colours",
     "leave_light",
     "leave_upright",
+    "lacking",
     "lesson_run",
     "lesson_runs",
     "let_go",

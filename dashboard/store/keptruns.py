@@ -8,6 +8,7 @@ from typing import Any
 from dashboard.runs import lineage
 from dashboard.runs.recipe import Recipe
 from dashboard.runs.run import ENDED, LIVE, Progress, Run
+from dashboard.runs.work import Sets
 from dashboard.store.networks import for_pages
 from nnengine.core.network import Network
 from nnengine.data.dataset import Dataset
@@ -16,6 +17,8 @@ from nnengine.training import History
 from nnengine.training.state import TrainingState
 
 TRAIN, VALIDATION = "train", "validation"
+# What those are taken from, where that is what a visitor had in hand when the run began.
+WHOLE, TEST = "whole", "test"
 ELSEWHERE = "Under way on another server: what is shown here was kept a moment ago."
 
 
@@ -24,8 +27,9 @@ class Entry:
     """What is to be written of a run: a copy that nobody changes any more.
 
     network and state are None where only its name is new. sets: what it learns from and is judged
-    by, until it has ended. uploaded: whether they are its owner's own. moments: how many of its
-    moments are written with it: "all", "packed" for those that are packed already, "" for none.
+    by, until it has ended. needs: of its owner's own data what is kept for it, by the part it
+    plays. moments: how many of its moments are written with it: "all", "packed" for those that are
+    packed already, "" for none.
     """
 
     run: Run
@@ -36,7 +40,7 @@ class Entry:
     state: TrainingState | None
     end: str
     sets: dict[str, Dataset]
-    uploaded: bool
+    needs: dict[str, Dataset]
     moments: str = ""
 
     @property
@@ -59,17 +63,21 @@ class Entry:
 
 
 def entry(
-    run: Run, source: str | None, *, uploaded: bool, asleep: bool = False, moments: str = ""
+    run: Run,
+    source: str | None,
+    *,
+    needs: dict[str, Dataset],
+    asleep: bool = False,
+    moments: str = "",
 ) -> Entry:
     """Return what is to be written of a run now; the engine calls this between two events.
 
     asleep: it is of an earlier time and has not gone on, so that all but its name is in the store.
-    moments: as `Entry` has it; of a run that rests or has ended all are written in any case.
+    needs, moments: as `Entry` has it; of a run that rests or has ended all are written in any case.
     """
     network, state, sets = None, None, {}
     if run.work is not None:
-        parts = zip((TRAIN, VALIDATION), run.work.sets, strict=True)
-        sets = {part: data for part, data in parts if data is not None}
+        sets = by_part(run.work.sets)
         network, state = run.work.network.snapshot(), _copied(run.work.reached)
     elif not asleep:  # it has ended, or is set aside: nothing changes these
         network, state = run.snapshot, run.reached or TrainingState(run.step)
@@ -78,7 +86,13 @@ def entry(
     end = run.state if run.ended else ""
     if end or run.state == "paused":
         moments = "all"
-    return Entry(run, run.name, source, about, network, state, end, sets, uploaded, moments)
+    return Entry(run, run.name, source, about, network, state, end, sets, needs, moments)
+
+
+def by_part(sets: Sets) -> dict[str, Dataset]:
+    """Return what a run learns from and is judged by, as the store has them."""
+    parts = zip((TRAIN, VALIDATION), sets, strict=True)
+    return {part: data for part, data in parts if data is not None}
 
 
 def _copied(state: TrainingState) -> TrainingState:

@@ -32,11 +32,11 @@ class RunKeeper(RunWriter):
         registry: Registry,
         store: Callable[[], Store],
         data_of: Callable[[Run, dict[str, Any]], Sets],
-        uploaded: Callable[[str | None], bool],
+        needs: Callable[[Visit, Run], dict[str, Dataset]],
         *,
         days: float = 30,
     ) -> None:
-        super().__init__(registry, store, uploaded, days=days)
+        super().__init__(registry, store, needs, days=days)
         self._data_of = data_of
 
     def come_back(self, token: str) -> Visit | None:

@@ -70,14 +70,23 @@ def kept(home: Path, token: str) -> Kept | None:
         return store.visitors_run(token)
 
 
+async def at(visitor: Visitor, page: str, label: str) -> None:
+    """Change to a page, and wait until it has what is to be used there."""
+    await visitor.go(page)
+    deadline = time.monotonic() + STUCK_S
+    while not any(known.startswith(label) for known in visitor.widgets):
+        assert time.monotonic() < deadline, (label, sorted(visitor.widgets), visitor.words)
+        await visitor.rerun()
+
+
 async def begun(base: str) -> Watcher:
     """Come by a link with a recipe, bring files, and start the run."""
     visitor = Watcher(base, query=address.link(ENDLESS, None))
     await visitor.open()
     await visitor.go("Train")
-    await visitor.go("Data")
+    await at(visitor, "Data", "Drop image")
     await visitor.upload("Drop image", FILES)
-    await visitor.go("Train")
+    await at(visitor, "Train", "Start training")
     await visitor.click("Start training")
     return visitor
 
@@ -86,7 +95,7 @@ async def come_again(base: str, query: str) -> Watcher:
     """Open the address that the page had when its server ended."""
     visitor = Watcher(base, query=query)
     await visitor.open()
-    await visitor.go("Train")
+    await at(visitor, "Train", "Resume")
     return visitor
 
 
