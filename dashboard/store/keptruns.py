@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from dashboard.runs import lineage
 from dashboard.runs.recipe import Recipe
 from dashboard.runs.run import ENDED, LIVE, Progress, Run
+from dashboard.runs.waypoints import Stored, Waypoint, to_store
 from dashboard.runs.work import Sets
 from dashboard.store.networks import for_pages
 from nnengine.core.network import Network
 from nnengine.data.dataset import Dataset
-from nnengine.storage.runs import ENDS, UNDER_WAY, Kept
+from nnengine.errors import ConfigError, EngineError
+from nnengine.storage.runpoints import Point
+from nnengine.storage.runs import ENDS, UNDER_WAY, Kept, NotHeld, Store
 from nnengine.training import History
 from nnengine.training.state import TrainingState
 
 TRAIN, VALIDATION = "train", "validation"
 # What those are taken from, where that is what a visitor had in hand when the run began.
 WHOLE, TEST = "whole", "test"
+log = logging.getLogger(__name__)
 ELSEWHERE = "Under way on another server: what is shown here was kept a moment ago."
 
 
@@ -87,6 +92,52 @@ def entry(
     if end or run.state == "paused":
         moments = "all"
     return Entry(run, run.name, source, about, network, state, end, sets, needs, moments)
+
+
+def waypoints_of(run: Run, store: Store) -> Stored:
+    """Return the exact moments that are kept of a run, each read when it is asked for."""
+
+    def read(step: int) -> Waypoint | None:
+        try:
+            found = store.point(run.id, step)
+        except (OSError, EngineError) as fault:
+            log.warning("an exact moment that was kept cannot be read: %s", fault)
+            return None
+        if found is None:
+            return None
+        arrays = found.state.arrays
+        return Waypoint(step, found.network.snapshot(), arrays, found.busy_s, found.seconds)
+
+    return Stored(tuple(step for step, _, _ in store.points(run.id)), read)
+
+
+def keep_waypoints(run: Run, store: Store, step: int) -> None:
+    """Keep exact moments of a run that this server holds, spread over its first `step` steps.
+
+    Raises NotHeld where it is not its run any more, OSError where the disk is at fault.
+    """
+    kept = [one for one in run.waypoints.kept if one.step <= step]
+    more, gone = to_store(store.points(run.id), kept)
+    if not (more or gone):
+        return
+    points = [Point(one.network, one.state(), one.busy_s, one.seconds) for one in more]
+    try:
+        store.keep_points(run.id, points, gone)
+    except NotHeld:
+        raise
+    except ConfigError as fault:  # forks of it are replayed from further away
+        log.info("an exact moment of a run is not kept: %s", fault)
+    run.waypoints.stored = waypoints_of(run, store)
+
+
+def drop_later_waypoints(run: Run, store: Store, step: int) -> None:
+    """Let go of what is kept of a run behind the step that it goes on from: it may go otherwise.
+
+    There is some where its server was killed after they were written and before its checkpoint was.
+    """
+    if later := [known for known, _, _ in store.points(run.id) if known > step]:
+        store.keep_points(run.id, [], later)
+    run.waypoints.stored = waypoints_of(run, store)
 
 
 def by_part(sets: Sets) -> dict[str, Dataset]:

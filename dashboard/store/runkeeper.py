@@ -97,6 +97,7 @@ class RunKeeper(RunWriter):
     def _remember(self, run: Run, store: Store) -> None:
         """Give a run of an earlier time its moments back; without them it is a run all the same."""
         try:
+            run.waypoints.stored = keptruns.waypoints_of(run, store)
             if raw := store.moments(run.id):
                 run.recording = Recording.again(raw, run.snapshot, run.total_steps)
         except (OSError, FormatError) as fault:
@@ -123,6 +124,7 @@ class RunKeeper(RunWriter):
                     store = self._opened()
                     network, state = store.take_up(run.id)
                     kept = store.visitors_run(run.id)
+                    keptruns.drop_later_waypoints(run, store, state.step)
                 except (OSError, FormatError) as fault:
                     raise ConfigError(f"what was kept of it cannot be read ({fault})") from None
                 assert kept is not None

@@ -249,6 +249,7 @@ class RunWriter:
 
     def _keep(self, store: Store, made: Entry, network: Any, state: Any) -> None:
         id = made.run.id
+        keptruns.keep_waypoints(made.run, store, state.step)
         moments = _moments(made)
         try:
             try:
