@@ -96,7 +96,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--live", action="store_true", help="while the run goes on")
     asked = parser.parse_args()
-    epochs = 10_000 if asked.live else asked.epochs
+    epochs = 200 if asked.live else asked.epochs
     recipe = Recipe(hidden=(128,), epochs=epochs, batch_size=64, validation="test")
     with tempfile.TemporaryDirectory() as folder, server(Path(folder) / "log.txt") as app:
         took = asyncio.run(moved(app.base, recipe, asked.moves, asked.live))

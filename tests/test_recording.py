@@ -7,7 +7,6 @@ import threading
 import numpy as np
 import pytest
 
-from dashboard.runs import work
 from dashboard.runs.bounds import Bounds
 from dashboard.runs.recipe import Recipe
 from dashboard.runs.recording import MOST_BYTES, PACKING_SHARE, Recording, most_for, room_for
@@ -105,12 +104,11 @@ def test_packing_waits_where_it_would_take_its_time_from_training(scheduler, dig
     assert run.recording.waiting
 
 
-def test_moments_that_wait_are_seen_from_their_copies(scheduler, digits, monkeypatch):
-    monkeypatch.setattr(work, "PACKING_SHARE", 0.0)
+def test_moments_that_wait_are_seen_from_their_copies(scheduler, digits):
     run = scheduler.start(RECIPE, digits)
     exact = {0: run.snapshot.theta.copy()}
+    told, run.recording.pack = run.recording, lambda *_, **__: None  # by the scheduler
     scheduler.pause(run)
-    told, run.recording.pack = run.recording, lambda *_, **__: None
     for step in range(1, 6):
         scheduler.step(run)
         exact[step] = run.work.network.theta.copy()
