@@ -20,9 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-ROOT = Path(__file__).resolve().parents[1]
-if str(ROOT) not in sys.path:
-    sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from streamlit.proto.Common_pb2 import StringArray
 from streamlit.proto.WidgetStates_pb2 import WidgetState
@@ -58,7 +56,9 @@ class Mover(Visitor):
     async def move(self, place: int) -> float:
         """Move the slider to a moment; return how many seconds all of the answer took."""
         before, began = self.at, time.monotonic()
-        chosen = WidgetState(id=self.slider, string_array_value=StringArray(data=[self.moments[place]]))
+        chosen = WidgetState(
+            id=self.slider, string_array_value=StringArray(data=[self.moments[place]])
+        )
         await self.rerun(chosen, fragment_id=self.part)
         took_s = time.monotonic() - began
         assert self.at != before, f"nothing moved: {before}"
@@ -71,8 +71,10 @@ async def moved(base: str, recipe: Recipe, moves: int, live: bool) -> list[float
     await visitor.open()
     await visitor.go("Train")
     await visitor.click("Start training")
-    while not visitor.total or len(visitor.moments) < (3 if live else MOMENTS) or (
-        not live and visitor.steps < visitor.total
+    while (
+        not visitor.total
+        or len(visitor.moments) < (3 if live else MOMENTS)
+        or (not live and visitor.steps < visitor.total)
     ):
         await asyncio.sleep(0.5)
         await visitor.rerun()

@@ -1,4 +1,4 @@
-"""Run points: a run of an earlier server is replayed from near any step, within the store's bounds."""
+"""Run points: a run of an earlier server is replayed from near, within the store's bounds."""
 
 from __future__ import annotations
 

@@ -23,7 +23,10 @@ class NotHeld(ConfigError):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Point:
-    """A run between two events. busy_s: seconds of work by then; seconds: by the run's own clock."""
+    """A run between two events.
+
+    busy_s: seconds of work so far; seconds: by the run's own clock.
+    """
 
     network: Network
     state: TrainingState
@@ -59,10 +62,7 @@ class RunPoints(RunSets):
         Return whether there was room: none is made for them. Raises NotHeld where the run is not
         this program's any more, ConfigError where weights are not finite.
         """
-        packed = [
-            (run, one.state.step, one.busy_s, one.seconds, _packed(one))
-            for one in more
-        ]
+        packed = [(run, one.state.step, one.busy_s, one.seconds, _packed(one)) for one in more]
         with self._writing():
             self._held(run)
             self._base.executemany(

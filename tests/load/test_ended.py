@@ -12,6 +12,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import parse_qs
 
 import numpy as np
@@ -53,6 +54,19 @@ class Watcher(Visitor):
             if not self.seen or self.steps != self.seen[-1][1]:
                 self.seen.append((time.monotonic(), self.steps))
             await asyncio.sleep(0.05)
+
+
+class Lost(NamedTuple):
+    """What an end lost: steps that the page had shown, the seconds they took at most; its time."""
+
+    steps: int
+    seconds: float
+    took_s: float
+
+
+def of(visitor: Visitor) -> str:
+    """Return the id of a visitor's run."""
+    return parse_qs(visitor.query)["run"][0]
 
 
 async def until(condition):
@@ -117,50 +131,60 @@ def after(steps: int) -> np.ndarray:
     return network.theta
 
 
-async def lived_through(
-    folder: Path, how: signal.Signals, times: int, wait_s: float
-) -> list[tuple[int, float, float]]:
-    """End the server of a run so often, each time in mid-run, and stop the run by its page.
+async def goes_on(base: str, before: Watcher | None, there: Kept | None) -> Watcher:
+    """Begin the run, or find it on its page as it was kept and resume it; return who watches."""
+    if before is None or there is None:
+        return await begun(base)
+    visitor = await come_again(base, before.query)
+    said = f"Interrupted: the server ended. At step {there.step:,}."
+    assert said in " ".join(visitor.words).replace("\\", ""), visitor.words
+    await visitor.click("Resume")
+    return visitor
 
-    wait_s: the run goes on for up to so long before each. Return for each end how many steps that
-    its page had shown were not kept, of how many seconds at most, and how long the server took.
-    """
-    home, port, found, visitor = folder / "home", free_port(), [], None
-    for number in range(times + 1):
-        with serving(folder, port) as (base, process):
-            base = base.removeprefix("http://")
-            if visitor is None:
-                visitor = await begun(base)
-                (token,) = parse_qs(visitor.query)["run"]
-            else:
-                visitor = await come_again(base, visitor.query)
-                said = f"Interrupted: the server ended. At step {there.step:,}."
-                assert said in " ".join(visitor.words).replace("\\", ""), visitor.words
-                await visitor.click("Resume")
-            before = kept(home, token)
-            watching = asyncio.create_task(visitor.watch())
-            await until(lambda: visitor.steps > (before.step if before else 0))
-            await asyncio.sleep(wait_s and random.uniform(wait_s / 2, wait_s))
-            if number == times:
-                visitor.leaving = True
-                await watching
-                await visitor.click("Stop")
-                await until(lambda: kept(home, token).state == "stopped")
-                assert not visitor.faults
-                break
-            await until(lambda: kept(home, token).step)
-            at, shown = time.monotonic(), visitor.steps
-            took_s = await asyncio.to_thread(ended, process, how)
-            visitor.leaving = True
-            await watching
-        there = kept(home, token)
-        assert there.state == INTERRUPTED
-        known = [moment for moment, step in visitor.seen if step <= there.step]
-        lost = max(shown - there.step, 0)
-        found.append((lost, at - max(known) if lost else 0.0, took_s))
+
+async def end(process, how: signal.Signals, visitor: Watcher, home: Path) -> tuple[Kept, Lost]:
+    """End a server while its page is watched; return what is kept of the run, and what is lost."""
+    token = of(visitor)
+    await until(lambda: kept(home, token).step)
+    at, shown = time.monotonic(), visitor.steps
+    took_s = await asyncio.to_thread(ended, process, how)
+    there = kept(home, token)
+    assert there.state == INTERRUPTED
+    known = max(moment for moment, step in visitor.seen if step <= there.step)
+    lost = max(shown - there.step, 0)
+    return there, Lost(lost, at - known if lost else 0.0, took_s)
+
+
+async def stop(visitor: Watcher, home: Path) -> None:
+    """Stop the run by its page, and hold it to one that was never broken off."""
+    token = of(visitor)
+    await visitor.click("Stop")
+    await until(lambda: kept(home, token).state == "stopped")
+    assert not visitor.faults
     with Store(home / FILE) as store:
         network, state = store.open(token)
     np.testing.assert_array_equal(after(state.step), network.theta)
+
+
+async def lived_through(folder: Path, how: signal.Signals, times: int, wait_s: float) -> list[Lost]:
+    """End the server of a run so often, each time in mid-run, and stop the run by its page.
+
+    wait_s: the run goes on for up to so long before each. Return what each end lost.
+    """
+    home, port, found, visitor, there = folder / "home", free_port(), [], None, None
+    for number in range(times + 1):
+        with serving(folder, port) as (base, process):
+            visitor = await goes_on(base.removeprefix("http://"), visitor, there)
+            watching = asyncio.create_task(visitor.watch())
+            await until(lambda now=visitor, step=there.step if there else 0: now.steps > step)
+            await asyncio.sleep(wait_s and random.uniform(wait_s / 2, wait_s))
+            if number < times:
+                there, lost = await end(process, how, visitor, home)
+                found.append(lost)
+            visitor.leaving = True
+            await watching
+            if number == times:
+                await stop(visitor, home)
     return found
 
 
@@ -171,15 +195,18 @@ def alone(coroutine):
 
 
 def test_a_server_that_is_told_to_end_keeps_its_run_to_the_last_step_shown(tmp_path):
-    ((lost, _, took_s),) = alone(lived_through(tmp_path, signal.SIGTERM, 1, 0.0))
-    assert 0 == lost
-    assert took_s < 10
+    (lost,) = alone(lived_through(tmp_path, signal.SIGTERM, 1, 0.0))
+    assert 0 == lost.steps
+    assert lost.took_s < 10
 
 
-@pytest.mark.skipif(not LONG, reason="ten servers one after another: set NNENGINE_LONG to kill them")
+@pytest.mark.skipif(
+    not LONG, reason="ten servers one after another: set NNENGINE_LONG to kill them"
+)
 @pytest.mark.timeout(1200)
 def test_ten_kills_in_a_row_lose_no_run_and_ten_seconds_each_at_most(tmp_path, capsys):
     found = alone(lived_through(tmp_path, signal.SIGKILL, 10, 16.0))
     with capsys.disabled():
-        print("\nseconds lost:", *(f"{lost_s:.1f}" for _, lost_s, _ in found))
-    assert max(lost_s for _, lost_s, _ in found) <= MOST_LOST_S
+        print("\nseconds lost:", *(f"{lost.seconds:.1f}" for lost in found))
+    assert 10 == len(found)
+    assert max(lost.seconds for lost in found) <= MOST_LOST_S
