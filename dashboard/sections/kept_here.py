@@ -86,8 +86,8 @@ def retention() -> str:
     return (
         "Your runs, and your images as long as a run on them has not ended, are kept on its disk "
         f"too, for {bounds.kept_days} days after your last visit and within {bounds.kept_mb:,} "
-        "MB for all visitors: the address of a run is the key to it. A line beneath every page has them "
-        "deleted."
+        "MB for all visitors: the address of a run is the key to it. A line beneath every page "
+        "has them deleted."
     )
 
 

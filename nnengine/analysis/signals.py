@@ -157,13 +157,12 @@ class Recorder:
         if self._worst is None or event.loss > self._worst:
             self._worst = event.loss
         if self._before is not None:
-            self._went()
+            before, self._before = self._before, None
+            self._went(before)
 
     @calmly
-    def _went(self) -> None:
-        before, theta = self._before, self.network.theta
-        self._before = None
-        places = self.network.weight_places
+    def _went(self, before: np.ndarray) -> None:
+        theta, places = self.network.theta, self.network.weight_places
         self.points[-1]["update"] = [_over(theta[at] - before[at], before[at]) for at in places]
 
     def join(self) -> None:
