@@ -45,7 +45,10 @@ def begun(
     registry = Registry(scheduler)
     if place is not None:
         registry.run_keeper = RunKeeper(
-            registry, lambda: Store(place), lambda run, asked: (data, None), lambda source: True
+            registry,
+            lambda: Store(place),
+            lambda run, asked: (data, None),
+            lambda visit, run: {"train": data},
         )
         count(keeper := registry.run_keeper, "flush", spent)
         scheduler.chores.remove(keeper.sweep)

@@ -76,6 +76,7 @@ with state.drawing():
     with st.container():  # the page stays in its place when a sentence comes or goes
         kept_here.welcome_back()
         kept_here.not_kept()
+        kept_here.not_there()
         guarded(from_link.follow, "A link's data")(page.title)
         guarded(sharing.receive, "A link")(page.title)
         if told := state.notice():

@@ -173,8 +173,8 @@ WORDS = {
     "sections/recipe_fields.py": "BENEATH['name'] | SWITCHES[name].label | "
     "list(SWITCHES[name].options) | row.label | row.help",
     "sections/rewind.py": "of | part | asked.drawn | rewinding.about(step, "
-    "run.total_steps, images / max(each, 1), words.size(moments.size(number)), "
-    "words.size(moments.packed_bytes), len(moments))",
+    "run.total_steps, images / max(each, 1), words.size(size), "
+    "words.size(told.moments.packed_bytes + told.waiting_bytes), len(steps))",
     "sections/follow_choice.py": "label | offered | part",
     "sections/follow_forward.py": "title | sentence",
     "sections/robustness.py": "kind.title | kind.sentence | kind.name",

@@ -15,6 +15,7 @@ from dashboard.store.budget import holdings, new_run_bytes
 from dashboard.store.visits import Registry
 from nnengine.core.network import Network
 from nnengine.data.dataset import Dataset
+from nnengine.errors import ConfigError
 from nnengine.storage.moments import plan
 from nnengine.training import training
 
@@ -101,6 +102,35 @@ def test_packing_waits_where_it_would_take_its_time_from_training(scheduler, dig
         run.recording.packing_s < PACKING_SHARE * run.progress.busy_s + 0.05
     )  # and one more moment
     assert run.recording.waiting
+
+
+def test_moments_that_wait_are_seen_from_their_copies(scheduler, digits):
+    run = scheduler.start(RECIPE, digits)
+    exact = {0: run.snapshot.theta.copy()}
+    told, run.recording.pack = run.recording, lambda *_, **__: None  # by the scheduler
+    scheduler.pause(run)
+    for step in range(1, 6):
+        scheduler.step(run)
+        exact[step] = run.work.network.theta.copy()
+    assert (0, [0, 1, 2, 3, 4, 5]) == (len(told.moments), told.steps)
+    for step, theta in exact.items():
+        np.testing.assert_array_equal(theta, told.network(step, run.snapshot).theta)
+        assert theta.nbytes == told.size(step)
+    Recording.pack(told, 3)
+    assert (3, [0, 1, 2, 3, 4, 5]) == (len(told.moments), told.steps)
+    np.testing.assert_array_equal(told.moments.theta(2), told.theta(2))
+    np.testing.assert_array_equal(exact[4], told.theta(4))
+    assert told.size(2) < told.size(4)
+    with pytest.raises(ConfigError, match="after step 6 is not kept"):
+        told.theta(6)
+
+
+def test_weights_that_are_not_finite_are_no_moment(digits):
+    network = RECIPE.build(digits)
+    told = Recording(network, 50)
+    told.note(1, network.theta * np.nan)
+    told.note(2, network.theta)
+    assert [0, 2] == told.steps
 
 
 def test_a_fault_of_a_moment_ends_what_is_kept_and_not_the_run(scheduler, digits, monkeypatch):

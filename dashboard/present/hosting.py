@@ -21,8 +21,8 @@ DIFFERENCES = (
     (
         "Where things are kept",
         "in this browser, until you delete them; in no private window",
-        "in the server's memory, for an hour after you were last seen; runs, and the images they "
-        "need to go on, on its disk as well, unless who runs it keeps none",
+        "in the server's memory, for an hour after you were last seen; runs, and your images as "
+        "long as a run on them has not ended, on its disk as well, unless who runs it keeps none",
     ),
     (
         "While another page or tab is in front",

@@ -10,6 +10,7 @@ import time
 import numpy as np
 
 from nnengine.core.network import Network
+from nnengine.errors import ConfigError
 from nnengine.storage.moments import Moments, bytes_of, most_within, plan
 
 MOST_BYTES = 12_000_000  # of a run's moments: 100 of 784-128-10 are about 5
@@ -33,7 +34,8 @@ def room_for(parameters: int) -> int:
 class Recording:
     """What is kept of one run. The engine's thread notes, any one thread at a time packs.
 
-    `moments` are those that are packed. network: the untrained one. total_steps: of the run.
+    `moments` are those that are packed; the methods know of copies that wait as well, which are
+    exact. network: the untrained one. total_steps: of the run.
     """
 
     def __init__(self, network: Network, total_steps: int, step: int = 0) -> None:
@@ -59,6 +61,47 @@ class Recording:
         return found
 
     @property
+    def steps(self) -> list[int]:
+        """After which steps the run can be seen, ascending."""
+        waiting = list(self._waiting)  # looked at first: what is packed meanwhile is in both
+        packed = self.moments.steps
+        last = packed[-1] if packed else -1
+        return [*packed, *dict.fromkeys(step for step, _ in waiting if step > last)]
+
+    def theta(self, step: int) -> np.ndarray:
+        """Return the weights after one of `steps`, frozen: float (parameters,).
+
+        Raises ConfigError where they are not kept any more, FormatError where they came from a
+        file and are damaged.
+        """
+        if (copied := dict(list(self._waiting)).get(step)) is not None:
+            frozen = copied.view()
+            frozen.flags.writeable = False
+            return frozen
+        return self.moments.theta(self._number(step))
+
+    def network(self, step: int, like: Network) -> Network:
+        """Return the network after one of `steps`, frozen, with the names and settings of `like`.
+
+        Raises as `theta` does.
+        """
+        found = like.copy()
+        found.theta[:] = self.theta(step)
+        found.training = ({"steps": step},)
+        return found.snapshot()
+
+    def size(self, step: int) -> int:
+        """Return how many bytes one of them takes now; raises ConfigError where it is gone."""
+        copied = dict(list(self._waiting)).get(step)
+        return self.moments.size(self._number(step)) if copied is None else copied.nbytes
+
+    def _number(self, step: int) -> int:
+        try:
+            return self.moments.steps.index(step)
+        except ValueError:
+            raise ConfigError(f"the moment after step {step:,} is not kept any more") from None
+
+    @property
     def nbytes(self) -> int:
         """How many bytes are held: moments, and copies that are not packed yet."""
         return self.moments.nbytes + self.waiting_bytes
@@ -82,7 +125,8 @@ class Recording:
 
     def note(self, step: int, theta: np.ndarray, *, last: bool = False) -> None:
         """Copy the weights after `step` if they are due, or `last` of the run."""
-        if self.due and (last or (step in self._wanted and step > self._noted)):
+        due = last or (step in self._wanted and step > self._noted)
+        if self.due and due and np.isfinite(theta).all():  # others are no moment to be seen
             self._waiting.append((step, theta.copy()))
             self._noted = step
 

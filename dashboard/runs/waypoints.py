@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,9 @@ from nnengine.training.state import TrainingState
 EVERY_S = 2.0  # of the engine's work on a run, so that a replay takes no more
 LATE_S = 4.0  # steps so slow that the next good weights are far: then at any step
 MOST_BYTES = (48 if not IN_TAB else 24) << 20  # of one run; where it is longer they stand wider
+STORED_S = 3.0  # as above, of those that are kept on a disk
+# Of one run there: of 784-128-10 with Adam some 20, of 80 s of work; beyond they stand wider.
+STORED_BYTES = 24_000_000
 _POINT_BYTES = 100  # of the record's curves: their lists; the numbers are the run's own
 
 
@@ -44,13 +47,26 @@ class Waypoint:
         return TrainingState(self.step, {name: one.copy() for name, one in self.arrays.items()})
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Stored:
+    """Waypoints on a disk: after which steps, ascending, and what reads one; None where it went."""
+
+    steps: tuple[int, ...] = ()
+    read: Callable[[int], Waypoint | None] = lambda step: None
+
+
 class Waypoints:
-    """The waypoints of one run, oldest first: the engine adds them, any thread may read."""
+    """The waypoints of one run, oldest first: the engine adds them, any thread may read.
+
+    stored: those that are kept on a disk as well, or there alone.
+    """
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
         self.kept: tuple[Waypoint, ...] = ()  # replaced whole
         self.every_s = EVERY_S
+        self.stored = Stored()
         self._most = most_bytes
+        self._read: Waypoint | None = None  # from the disk, last
 
     @property
     def bytes(self) -> int:
@@ -81,7 +97,7 @@ class Waypoints:
     def inherit(self, other: Waypoints, step: int) -> None:
         """Take over what another run keeps of its first `step` steps."""
         self.kept = tuple(one for one in other.kept if one.step <= step)
-        self.every_s = other.every_s
+        self.every_s, self.stored = other.every_s, other.stored
 
     def thin(self) -> bool:
         """Let every second one go, and keep fewer from now on; return whether any was there."""
@@ -91,4 +107,39 @@ class Waypoints:
 
     def nearest(self, step: int) -> Waypoint | None:
         """Return the last one that is not behind `step`; None where none is."""
-        return next((one for one in reversed(self.kept) if one.step <= step), None)
+        here = next((one for one in reversed(self.kept) if one.step <= step), None)
+        for known in reversed(self.stored.steps):
+            if known <= step and (here is None or known > here.step):
+                if self._read is None or self._read.step != known:
+                    self._read = self.stored.read(known)
+                if self._read is not None:
+                    return self._read
+        return here
+
+
+def to_store(
+    stored: Sequence[tuple[int, float, int]], kept: Sequence[Waypoint]
+) -> tuple[list[Waypoint], list[int]]:
+    """Return which waypoints are to be stored now, and the steps of those that are to go.
+
+    stored: (step, busy_s, bytes) of those that are there, as near to one another as there is room.
+    """
+    known = {one.step: (one.busy_s, one.bytes) for one in kept}
+    known |= {step: (busy_s, size) for step, busy_s, size in stored}
+    every_s, there = STORED_S, {step for step, _, _ in stored}
+    chosen = _spaced(known, every_s)
+    while sum(known[step][1] for step in chosen) > STORED_BYTES:
+        every_s = max(2 * every_s, 0.1)
+        chosen = _spaced(known, every_s)
+    more = [one for one in kept if one.step in chosen and one.step not in there]
+    return more, sorted(there - set(chosen))
+
+
+def _spaced(known: Mapping[int, tuple[float, int]], every_s: float) -> list[int]:
+    """Return steps between which there are so many seconds of work at least."""
+    chosen, last_s = [], 0.0
+    for step in sorted(known):
+        if known[step][0] - last_s >= every_s:
+            chosen.append(step)
+            last_s = known[step][0]
+    return chosen

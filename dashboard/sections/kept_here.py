@@ -50,6 +50,18 @@ def not_kept() -> None:
         st.button("I have read this", key="kept.read", on_click=state.put, args=(_READ, fault))
 
 
+def not_there() -> None:
+    """Say which data a visit lacks that came back without them, until others are chosen."""
+    said = state.lacking()
+    if said is None:
+        return
+    with st.container(border=True, key="kept.lacks"):
+        st.warning(plain(said))
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.page_link("views/data.py", label="Choose data", icon=":material/database:")
+            st.button("Go on without it", key="kept.without", on_click=state.do_without)
+
+
 def line() -> None:
     """Say beneath every page what is kept, and let it be deleted."""
     if not IN_TAB:
@@ -72,10 +84,10 @@ def retention() -> str:
     if not state.keeps_runs():
         return "It writes nothing of it to its disk."
     return (
-        "Your runs, and those of your images that they need to go on, are kept on its disk too, "
-        f"for {bounds.kept_days} days after your last visit and within {bounds.kept_mb:,} MB for "
-        "all visitors: the address of a run is the key to it. A line beneath every page has them "
-        "deleted."
+        "Your runs, and your images as long as a run on them has not ended, are kept on its disk "
+        f"too, for {bounds.kept_days} days after your last visit and within {bounds.kept_mb:,} "
+        "MB for all visitors: the address of a run is the key to it. A line beneath every page "
+        "has them deleted."
     )
 
 

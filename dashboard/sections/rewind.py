@@ -47,9 +47,9 @@ class Shown:
 
 def rewind(run: Run) -> None:
     """Show the run at a moment that a slider chooses, once it has two."""
-    moments = run.recording.moments if run.recording else None
-    if moments is None or not (run.recording.due or len(moments)):
-        if moments is not None:
+    told = run.recording
+    if told is None or not (told.due or told.steps):
+        if told is not None:
             st.caption("This network is too large for moments of its run to be kept.")
         return
     if IN_TAB and run.recording.waiting and not run.live:
@@ -66,7 +66,7 @@ def _waits(run: Run) -> bool:
     told = run.recording
     if not run.live or IN_TAB:
         return not run.live and told.waiting > 0
-    return len(told.moments) < 2 or moment_link.awaits(run)
+    return len(told.steps) < 2 or moment_link.awaits(run)
 
 
 def _packing(run: Run) -> Iterable:
@@ -76,27 +76,27 @@ def _packing(run: Run) -> Iterable:
 def _inside(run: Run, waited: bool) -> None:
     if waited and not _waits(run):
         st.rerun()  # nothing more comes by itself: stop the clock
-    moments = run.recording.moments
+    told = run.recording
     with st.container(border=True, key="rewind"):
         st.markdown("## Rewind")
-        if len(moments) < 2:
+        if len(told.steps) < 2:
             st.caption("Some hundred moments of the run are kept. The first ones come in a moment.")
             return
-        number = _choose(run)
+        step = _choose(run, steps := told.steps)
         if state.get("rewind.redraw"):  # the curves have a mark now, and are no part of this
             state.put("rewind.redraw", False)
             st.rerun()
         try:
-            network = moments.network(number, run.snapshot)
+            network, size = told.network(step, run.snapshot), told.size(step)
         except EngineError as fault:
             st.error(plain(fault))
             return
-        step, each = moments.steps[number], run.data_count
+        each = run.data_count
         images = step * min(run.recipe.batch_size or each, each)
         st.caption(
             rewinding.about(
-                step, run.total_steps, images / max(each, 1), words.size(moments.size(number)),
-                words.size(moments.packed_bytes), len(moments),
+                step, run.total_steps, images / max(each, 1), words.size(size),
+                words.size(told.moments.packed_bytes + told.waiting_bytes), len(steps),
             )
         )  # fmt: skip
         st.html(answers.STYLE)
@@ -109,9 +109,8 @@ def _inside(run: Run, waited: bool) -> None:
         moment_link.offer(run, network, step)
 
 
-def _choose(run: Run) -> int:
-    """Offer the moments as a slider with buttons; return the number of the one chosen."""
-    steps = run.recording.moments.steps
+def _choose(run: Run, steps: list[int]) -> int:
+    """Offer the moments as a slider with buttons; return the step of the one chosen."""
     name = f"rewind.{run.id}"
     if (asked := moment_link.asked_step(run, steps)) is not None:
         state.set_widget(name, asked)
@@ -132,7 +131,7 @@ def _choose(run: Run) -> int:
             format_func="{:,}".format,
             help="Dense at the start, where most is learnt. Arrow keys move it as well.",
         )  # fmt: skip
-    return steps.index(state.widget_value(name))
+    return state.widget_value(name)
 
 
 # What is seen at a moment ----------------------------------------------------------------
@@ -278,13 +277,13 @@ def _wanted(run: Run, network: Network, asked: Shown, found: Answer) -> int:
 
 def when(run: Run, asked: Shown, wanted: int) -> None:
     """Ask every moment about an image, and mark on the curves where it came out right for good."""
-    moments = run.recording.moments
-    steps = moments.steps
+    told = run.recording
+    steps = told.steps
     name = run.snapshot.class_names[wanted]
     network = run.snapshot.copy()
     found = []
-    for number in range(len(steps)):
-        network.theta[:] = moments.theta(number)
+    for step in steps:
+        network.theta[:] = told.theta(step)
         found.append(_asked(network, asked).first)
     key = run.id, asked.image.tobytes(), wanted
     state.put("rewind.told", (key, rewinding.learnt(steps, found, wanted, name)))

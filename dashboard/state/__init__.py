@@ -63,6 +63,7 @@ from .session import (
     widget,
     widget_value,
 )
+from .set_again import do_without, lacking
 from .sets import (
     BUILT_IN,
     FILES,
@@ -131,6 +132,7 @@ __all__ = [
     "come_back",
     "current_run",
     "delete_kept",
+    "do_without",
     "drawing",
     "end_search",
     "files",
@@ -160,6 +162,7 @@ __all__ = [
     "keep_colours",
     "leave_light",
     "leave_upright",
+    "lacking",
     "lesson_run",
     "lesson_runs",
     "let_go",

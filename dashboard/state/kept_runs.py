@@ -14,14 +14,14 @@ from dashboard.host.tab import IN_TAB
 from dashboard.runs.scheduler import Run
 from dashboard.runs.work import Sets
 from dashboard.store.budget import MB
-from dashboard.store.keptruns import TRAIN, VALIDATION
+from dashboard.store.keptruns import TEST, TRAIN, VALIDATION, WHOLE, by_part
 from dashboard.store.runkeeper import RunKeeper
-from dashboard.store.visits import Registry
+from dashboard.store.visits import Registry, Visit
 from nnengine.data.dataset import Dataset
 from nnengine.errors import ConfigError, EngineError
 from nnengine.storage.runs import Store
 
-from . import session, sets, training
+from . import session, set_again, sets, training
 
 SETTING = "NNENGINE_KEEP_RUNS"
 _UPLOADED = (sets.FILES, sets.MINE)
@@ -53,7 +53,7 @@ def new_keeper(registry: Registry) -> RunKeeper:
         registry,
         lambda: Store(most_bytes=bounds.kept_mb * MB),
         data_of,
-        lambda source: source in _UPLOADED,
+        needs_of,
         days=bounds.kept_days,
     )
 
@@ -72,8 +72,8 @@ def come_back() -> None:
         # Ids are short: nothing else is looked for on a disk.
         if kept is None or not token or not token.isascii() or len(token) > _MOST_LETTERS:
             continue
-        if session.registry().find(token) is None:
-            kept.come_back(token)
+        if session.registry().find(token) is None and (visit := kept.come_back(token)):
+            set_again.take_in_hand(visit, token, kept)
 
 
 def forget() -> None:
@@ -118,6 +118,8 @@ def data_of(run: Run, asked: Mapping[str, Any]) -> Sets:
     if uploaded and registry.run_keeper is not None:
         of_store = registry.run_keeper.sets(run)
         kept = {part: registry.shelf.kept(data) for part, data in of_store.items()}
+        if WHOLE in kept:
+            kept = by_part(training.split(run.recipe, kept[WHOLE], kept.get(TEST)))
         if kept.keys() == digests.keys():
             return kept[TRAIN], kept.get(VALIDATION)
         raise ConfigError(
@@ -138,6 +140,26 @@ def _split(run: Run, source: str) -> Sets | None:
         return None
 
 
-def _digests(found: tuple[Dataset, Dataset | None]) -> dict[str, str]:
-    parts = zip((TRAIN, VALIDATION), found, strict=True)
-    return {part: data.digest for part, data in parts if data is not None}
+def needs_of(visit: Visit, run: Run) -> dict[str, Dataset]:
+    """Return what of a visitor's own data is kept for a run that begins, by the part it plays.
+
+    What he has in hand, where the run learns from that: whoever comes back has it in hand again.
+    """
+    place, work = visit.run_sources.get(run.id), run.work
+    if place not in _UPLOADED or work is None:
+        return {}
+    whole, test = sets.sets_of(visit, place)[:2]
+    found = _split(run, place)
+    if whole is None or found is None or not _are_same(found, work.sets):
+        return by_part(work.sets)  # of a fork, whose parent learnt from other files
+    return {WHOLE: whole} | ({TEST: test} if test else {})
+
+
+def _are_same(one: Sets, other: Sets) -> bool:
+    """Return whether these are the same data: digests of large ones take a tenth of a second."""
+    identical = all(a is b for a, b in zip(one, other, strict=True))
+    return identical or _digests(one) == _digests(other)
+
+
+def _digests(found: Sets) -> dict[str, str]:
+    return {part: data.digest for part, data in by_part(found).items()}

@@ -34,6 +34,7 @@ READERS = 2  # files that are read at a time: pages have what is left of the pro
 # were taken away.
 TURNED, INVERTED, GREY = ":turned", ":inverted", ":grey"
 _PARTS = ("Training", "Test")
+KEPT = "kept for a run"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -314,6 +315,15 @@ class Shelf:
         """Return a data set that was kept on the disk, of arrays that are here once."""
         return self._with_one(data)
 
+    def file_of(self, train: Dataset, test: Dataset | None = None) -> LoadedFile:
+        """Return sets that were kept on the disk as a file of them, named as the training set."""
+        found = Contents(form=KEPT, train=train, test=test)
+        size = sum(data.images.nbytes + data.labels.nbytes for data in found.sets)
+        return LoadedFile(
+            name=train.name, size=size, digest=f"kept:{train.digest}", contents=self._kept(found),
+            reading=next(self._numbers),
+        )  # fmt: skip
+
     def dataset(
         self,
         images: LoadedFile,
@@ -334,7 +344,7 @@ class Shelf:
         whose = images.reading, labels.reading
         if made is not None:
             fits = made is as_read and classes in (None, made.classes)
-            if fits and made.name == images.name:
+            if fits and (made.name == images.name or images.contents.form == KEPT):
                 self._whose[made] = whose
                 return made
             x, y = made.images, made.labels

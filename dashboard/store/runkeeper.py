@@ -32,11 +32,11 @@ class RunKeeper(RunWriter):
         registry: Registry,
         store: Callable[[], Store],
         data_of: Callable[[Run, dict[str, Any]], Sets],
-        uploaded: Callable[[str | None], bool],
+        needs: Callable[[Visit, Run], dict[str, Dataset]],
         *,
         days: float = 30,
     ) -> None:
-        super().__init__(registry, store, uploaded, days=days)
+        super().__init__(registry, store, needs, days=days)
         self._data_of = data_of
 
     def come_back(self, token: str) -> Visit | None:
@@ -97,6 +97,7 @@ class RunKeeper(RunWriter):
     def _remember(self, run: Run, store: Store) -> None:
         """Give a run of an earlier time its moments back; without them it is a run all the same."""
         try:
+            run.waypoints.stored = keptruns.waypoints_of(run, store)
             if raw := store.moments(run.id):
                 run.recording = Recording.again(raw, run.snapshot, run.total_steps)
         except (OSError, FormatError) as fault:
@@ -123,6 +124,7 @@ class RunKeeper(RunWriter):
                     store = self._opened()
                     network, state = store.take_up(run.id)
                     kept = store.visitors_run(run.id)
+                    keptruns.drop_later_waypoints(run, store, state.step)
                 except (OSError, FormatError) as fault:
                     raise ConfigError(f"what was kept of it cannot be read ({fault})") from None
                 assert kept is not None

@@ -20,6 +20,7 @@ from dashboard.runs.scheduler import in_background
 from dashboard.store import keptruns
 from dashboard.store.keptruns import Entry
 from dashboard.store.visits import Registry, Visit
+from nnengine.data.dataset import Dataset
 from nnengine.errors import ConfigError, EngineError, FormatError
 from nnengine.storage.runs import INTERRUPTED, NotHeld, Store
 
@@ -55,15 +56,16 @@ def stamp_of(run: Run) -> tuple:
 class RunWriter:
     """Keeps what visitors train.
 
-    store: opens the store; raises OSError or EngineError where there can be none. uploaded: whether
-    a source of data is the visitor's own. days: after which runs that give no sign of life go.
+    store: opens the store; raises OSError or EngineError where there can be none. needs: of the
+    visitor's own data what is kept for a run, by the part it plays. days: after which runs that
+    give no sign of life go.
     """
 
     def __init__(
         self,
         registry: Registry,
         store: Callable[[], Store],
-        uploaded: Callable[[str | None], bool],
+        needs: Callable[[Visit, Run], dict[str, Dataset]],
         *,
         days: float = 30,
     ) -> None:
@@ -71,7 +73,7 @@ class RunWriter:
         self.refused: dict[str, str] = {}  # why a run is not, by its id
         self.days = days
         self._registry, self._open = registry, store
-        self._uploaded = uploaded
+        self._needs = needs
         self._store: Store | None = None
         self._threaded = registry.scheduler.threaded
         self._changed = threading.Condition()
@@ -122,16 +124,22 @@ class RunWriter:
         before_s = seen.moments_s if seen else now
         moments = "all" if last else "packed" if now - before_s >= MOMENTS_EVERY_S else ""
         self._seen[run.id] = Seen(stamp, step, now, now if moments else before_s)
-        source = visit.run_sources.get(run.id)
+        where = self._where.get(run.id, NEW)
         made = keptruns.entry(
-            run, source, uploaded=self._uploaded(source), moments=moments,
-            asleep=self._where.get(run.id) == ASLEEP,
+            run, visit.run_sources.get(run.id), moments=moments, asleep=where == ASLEEP,
+            needs=self._needed(visit, run) if where == NEW else {},
         )  # fmt: skip
         with self._changed:
             self._waiting[run.id] = made
             self._changed.notify_all()
         if not last:  # then whoever stops the server writes it himself
             self._serve_from_now_on()
+
+    def _needed(self, visit: Visit, run: Run) -> dict[str, Dataset]:
+        """Return what is kept for a run that is not in the store yet, as it was when it began."""
+        with self._changed:
+            waits = self._waiting.get(run.id)
+        return waits.needs if waits else self._needs(visit, run)
 
     def _is_full(self, run: Run) -> bool:
         """Return whether so much waits that this run's copy has to wait to be made."""
@@ -236,11 +244,12 @@ class RunWriter:
             self._names[run.id] = made.name
         if where == HELD and made.network is not None and made.state is not None:
             self._keep(store, made, made.network, made.state)
-        if new and made.uploaded and not made.end:
-            store.need(run.id, made.sets)
+        if new and made.needs and not made.end:
+            store.need(run.id, made.needs)
 
     def _keep(self, store: Store, made: Entry, network: Any, state: Any) -> None:
         id = made.run.id
+        keptruns.keep_waypoints(made.run, store, state.step)
         moments = _moments(made)
         try:
             try:

@@ -53,6 +53,7 @@ class Visit:
     linked: str | None = None  # the link that was followed last
     source: str | None = None  # of the data, as chosen; see `state.source`
     named: Sets | None = None  # held, so that the shelf keeps it, while it is the source
+    lacks: str | None = None  # of its runs' data, after the server has started anew: a sentence
     files: list[LoadedFile] = field(default_factory=list)
     fresh: dict[str, bytes] = field(default_factory=dict)  # files to be kept in a browser yet
     upright: set[str] = field(default_factory=set)  # files not to be asked about again

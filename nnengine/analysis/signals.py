@@ -157,13 +157,12 @@ class Recorder:
         if self._worst is None or event.loss > self._worst:
             self._worst = event.loss
         if self._before is not None:
-            self._went(self._before)
-            self._before = None
+            before, self._before = self._before, None
+            self._went(before)
 
     @calmly
     def _went(self, before: np.ndarray) -> None:
-        theta = self.network.theta
-        places = self.network.weight_places
+        theta, places = self.network.theta, self.network.weight_places
         self.points[-1]["update"] = [_over(theta[at] - before[at], before[at]) for at in places]
 
     def join(self) -> None:

@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
 FILE = "runs.sqlite"
 UNDER_WAY, INTERRUPTED = "under way", "interrupted"
-_VERSION = 3
+_VERSION = 4
 _WAIT_S = 10.0  # for another program's transaction
 _SIGN = ".alive"
 # sets: images and labels once for all runs that need them; needs: which run needs which, as what,
 # and what its owner calls it. moments: a run's weights at some of its steps, as `Moments` packs
-# them.
+# them. points: a run as it stood after some of its steps, to go on from there to the same bits.
 _TABLES = """
 CREATE TABLE IF NOT EXISTS runs (
     id TEXT PRIMARY KEY, owner TEXT NOT NULL, name TEXT NOT NULL, notes TEXT NOT NULL,
@@ -50,7 +50,11 @@ CREATE TABLE IF NOT EXISTS needs (
     run TEXT NOT NULL, part TEXT NOT NULL, digest TEXT NOT NULL, about TEXT NOT NULL,
     PRIMARY KEY (run, part)
 );
-CREATE TABLE IF NOT EXISTS moments (run TEXT PRIMARY KEY, packed BLOB NOT NULL)
+CREATE TABLE IF NOT EXISTS moments (run TEXT PRIMARY KEY, packed BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS points (
+    run TEXT NOT NULL, step INTEGER NOT NULL, busy REAL NOT NULL, seconds REAL NOT NULL,
+    packed BLOB NOT NULL, PRIMARY KEY (run, step)
+)
 """
 
 

@@ -7,8 +7,9 @@ interrupted and may be taken up, by one program alone.
 
 Every write is one transaction (https://sqlite.org/atomiccommit.html) that is on the disk when it
 returns: a kill or a power cut loses what came after the last one, and several programs may keep
-runs in one file. The store is bounded. Where `most_bytes` do not suffice, the runs that ended
-longest ago make room, after them those that were interrupted, and whoever keeps one is told.
+runs in one file. The store is bounded. Where `most_bytes` do not suffice, exact moments of runs
+make room, then the runs that ended longest ago, after them those that were interrupted, and whoever
+keeps one is told.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ from ..errors import ConfigError, FormatError
 from ..training.state import TrainingState
 from . import checkpoint
 from .runfile import FILE, INTERRUPTED, UNDER_WAY, home
-from .runsets import SIZE, RunSets
+from .runpoints import NotHeld, RunPoints
+from .runsets import SIZE
 
 __all__ = [
     "ENDS",
@@ -47,10 +49,6 @@ ENDS = ("finished", "stopped", "diverged", "failed")
 _ID_BYTES, _MOST_TEXT = 6, 4_000  # characters of a name or note
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 _ABOUT = f"id, owner, name, notes, state, begun, kept, step, {SIZE}, request, record, about"
-
-
-class NotHeld(ConfigError):
-    """A run is not this program's any more: somebody deleted it, or took it up elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +75,7 @@ class Kept:
     about: dict[str, Any]
 
 
-class Store(RunSets):
+class Store(RunPoints):
     """The runs in one file; every thread and any number of programs may use it at once.
 
     path: the file, made where there is none, with its folder. most_bytes: of all runs together.
@@ -300,15 +298,6 @@ class Store(RunSets):
             raise ConfigError(f"run {run} is kept no more: it was deleted")
         return self._kept(row)
 
-    def _held(self, run: str) -> str:
-        """Return whose run it is; raises NotHeld where another program has it by now."""
-        row = self._base.execute("SELECT holder, owner FROM runs WHERE id = ?", (run,)).fetchone()
-        if row is None:
-            raise NotHeld(f"run {run} is kept no more: it was deleted")
-        if row[0] != self._holder:
-            raise NotHeld(f"run {run} is another program's: it was taken up elsewhere")
-        return row[1]
-
     def _make_room(self, run: str, owner: str, needed: int) -> list[str]:
         """Let runs go that nobody is at until there is room; return their names.
 
@@ -319,6 +308,8 @@ class Store(RunSets):
             f"AND (owner != '' OR ? = '') ORDER BY state = '{INTERRUPTED}' OR holder != '', kept",
             (run, self._clock() - LEASE_S, owner),
         ).fetchall()
+        if self._taken(run) + needed > self.most_bytes:
+            self._base.execute("DELETE FROM points")
         gone = []
         while (taken := self._taken(run)) + needed > self.most_bytes and idle:
             old, name = idle.pop(0)

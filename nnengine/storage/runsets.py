@@ -77,11 +77,13 @@ class RunSets(RunFile):
         """Return how many bytes all runs but one take, and the sets that are kept for them."""
         runs = f"(SELECT IFNULL(SUM({SIZE}), 0) FROM runs WHERE id != ?)"
         sets = "(SELECT IFNULL(SUM(LENGTH(images) + LENGTH(labels)), 0) FROM sets)"
-        return self._base.execute(f"SELECT {runs} + {sets}", (but,)).fetchone()[0]
+        points = "(SELECT IFNULL(SUM(LENGTH(packed)), 0) FROM points)"  # those of `but` as well
+        return self._base.execute(f"SELECT {runs} + {sets} + {points}", (but,)).fetchone()[0]
 
     def _let_go_of_sets(self) -> None:
         """Forget, inside a transaction, what no run needs that could go on, or be looked at."""
         self._base.execute("DELETE FROM moments WHERE run NOT IN (SELECT id FROM runs)")
+        self._base.execute("DELETE FROM points WHERE run NOT IN (SELECT id FROM runs)")
         self._base.execute("DELETE FROM needs WHERE run NOT IN (SELECT id FROM runs)")
         self._base.execute("DELETE FROM sets WHERE digest NOT IN (SELECT digest FROM needs)")
 
