@@ -1,4 +1,4 @@
-"""Keep what is whole: the command line has the choice that the Data page has for files cut short."""
+"""Keep what is whole: the command line has the Data page's choice for files cut short."""
 
 from __future__ import annotations
 
@@ -85,7 +85,9 @@ def test_of_two_files_that_are_whole_nothing_is_left_out(files, tmp_path, capsys
     assert 2 == plain[0] and plain == run(capsys, "train", *words, "--keep-whole")
 
 
-def test_a_kept_run_remembers_that_it_learns_from_what_is_whole(files, tmp_path, monkeypatch, capsys):
+def test_a_kept_run_remembers_that_it_learns_from_what_is_whole(
+    files, tmp_path, monkeypatch, capsys
+):
     monkeypatch.setenv("NNENGINE_HOME", str(tmp_path / "home"))
     words = [*files["pair"], "--keep-whole", "--keep", "mine"]
     assert 0 == run(capsys, "train", *words, "--iterations", "2")[0]

@@ -288,9 +288,7 @@ def by_name(
             raise ConfigError(
                 f"{name} is a file by itself: images need their labels, IMAGES LABELS"
             )
-        found = readers.read_sets(
-            source(name), which=which, colours=colours, keep_whole=keep_whole
-        )
+        found = readers.read_sets(source(name), which=which, colours=colours, keep_whole=keep_whole)
         tell(name, found.notes)
         return found
     _check_alone(which)

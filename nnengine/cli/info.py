@@ -56,9 +56,7 @@ def _info(arguments: argparse.Namespace) -> None:
                     raise
                 raise FormatError(found.fault) from None
     if found is None or found.choices:
-        found = readers.read(
-            source(word), which=arguments.which, keep_whole=arguments.keep_whole
-        )
+        found = readers.read(source(word), which=arguments.which, keep_whole=arguments.keep_whole)
     facts = _facts(str(word), found)
     answer(facts, report.data_lines(facts), arguments)
 

@@ -13,10 +13,11 @@ import pytest
 from nnengine import Dataset, Network, TrainingConfig, exchange, training
 from nnengine.data.synthetic import digits
 from nnengine.exchange import Told
-from nnengine.exchange.safetensors import state_dict
+from nnengine.exchange.safetensors import state_dict, tensors_of
 from tests.exchange.nets import installed
 from tests.exchange.test_safetensors import foreign
 from tests.exchange.test_weights import npz
+from tests.fuzzing.torches import state_file
 
 RATE = 0.003
 MEAN, STD = 0.1307, 0.3081  # what tutorials normalise MNIST with
@@ -26,7 +27,9 @@ DATA, UNSEEN = digits(1500, seed=3), digits(500, seed=4)
 def begun(layers: str, **more) -> Network:
     """Return a network that has learnt a little."""
     network = Network.build(layers, image_shape=(28, 28), classes=10, rng=0, **more)
-    return after(network, TrainingConfig(iterations=20, batch_size=50, optimizer="adam", learning_rate=RATE))
+    return after(
+        network, TrainingConfig(iterations=20, batch_size=50, optimizer="adam", learning_rate=RATE)
+    )
 
 
 def after(network: Network, config: TrainingConfig) -> Network:
@@ -47,6 +50,11 @@ def normalised(mean: float, std: float) -> tuple[Network, Network]:
 def of_torch() -> tuple[Network, bytes, Told]:
     network, other = normalised(MEAN, STD)
     return network, foreign(state_dict(other)), Told(activation="relu", mean=MEAN, std=STD)
+
+
+def of_pt() -> tuple[Network, bytes, Told]:
+    network, file, told = of_torch()
+    return network, state_file(tensors_of(file)[1]), told
 
 
 def of_arrays() -> tuple[Network, bytes, Told]:
@@ -88,7 +96,7 @@ def of_tfjs() -> tuple[Network, bytes, Told]:
 
 FORMS: dict[str, Callable[[], tuple[Network, bytes, Told]]] = {
     "safetensors": of_torch, "weights": of_arrays, "keras": of_keras, "onnx": of_onnx,
-    "tfjs": of_tfjs,
+    "tfjs": of_tfjs, "pt": of_pt,
 }  # fmt: skip
 
 
@@ -114,7 +122,7 @@ def test_a_foreign_network_learns_on_and_is_better_once_loaded_again(form, tmp_p
     assert ("finished", DATA.digest) == tuple(
         again.training[-1][name] for name in ("outcome", "data_digest")
     )
-    kind = "safetensors" if form == "weights" else form
+    kind = "safetensors" if form in ("weights", "pt") else form
     back = exchange.load(exchange.to_bytes(again, kind))
     np.testing.assert_allclose(
         again.predict_proba(UNSEEN.images), back.predict_proba(UNSEEN.images), atol=1e-5

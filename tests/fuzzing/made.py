@@ -21,7 +21,7 @@ from nnengine import Network, TrainingConfig, training
 from nnengine.data.dataset import Dataset
 from nnengine.storage import checkpoint, links, modelfile
 from nnengine.training.state import TrainingState
-from tests.fuzzing import stills
+from tests.fuzzing import stills, torches
 from tests.fuzzing.damage import (
     ODD,
     SIDES,
@@ -492,6 +492,7 @@ def _picture_bombs() -> Iterator[tuple[str, bytes]]:
 
 
 def _model_bombs() -> Iterator[tuple[str, bytes]]:
+    yield from (("torch", raw) for raw in torches.bombs())
     said: dict[str, Any] = {
         "format": "nnengine-model", "version": 1, "sizes": [4000, 4000, 10], "dtype": "float32",
         "activations": ["relu", "identity"], "input_scale": 1.0, "class_names": None,

@@ -125,9 +125,7 @@ class _Item:
         return _ORIENTATIONS[key]
 
 
-def _items(
-    raw: bytes, meta: dict[bytes, memoryview]
-) -> tuple[dict[int, _Item], int, int | None]:
+def _items(raw: bytes, meta: dict[bytes, memoryview]) -> tuple[dict[int, _Item], int, int | None]:
     """Return the pictures that are shown by number, and which is in colour and which says alpha."""
     pitm = _Reader(_need(meta, b"pitm"))
     primary = pitm.number(2 if pitm.number(4) >> 24 == 0 else 4)

@@ -250,9 +250,9 @@ def _crumbled(count: int, of: str) -> FormatError:
 
 
 def orientation(raw: bytes) -> int:
-    """Return how a JPEG or AVIF says it is to be turned, 1 to 8 as Exif counts; 1 where it does not.
+    """Return how a JPEG or AVIF says it is to be turned, 1 to 8 as Exif counts.
 
-    Of a damaged one too: whoever opens it is told.
+    1 where it does not, and of a damaged one: whoever opens it is told.
     """
     if kind_of(raw) == "AVIF":
         with suppress(FormatError, avif.DamagedError):
