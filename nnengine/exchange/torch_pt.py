@@ -28,6 +28,7 @@ MAX_PICKLE_BYTES = 2**20  # a state dict of a thousand tensors has 150 kB
 MAX_MEMBERS = 5000
 MAX_TENSORS = 1000
 _HELD_IN = ("state_dict", "model_state_dict", "model")  # beside an epoch and an optimizer
+_FIRST = re.compile(rb"[^/]{1,200}/(data\.pkl|constants\.pkl|data/\d+)")
 _WAY_OUT = (
     'safetensors.torch.save_file(model.state_dict(), "model.safetensors") makes a file that is read'
 )
@@ -44,8 +45,9 @@ _NAMES = {
 
 
 def matches(head: bytes, size: int) -> bool:
-    """Tell whether a file is a zip that begins with a pickle, as PyTorch writes it."""
-    return head.startswith(b"PK\x03\x04") and b"/data.pkl" in head[30:300]
+    """Tell whether a file is a zip that begins as PyTorch's do, programs (torch.jit) among them."""
+    name = head[30 : 30 + int.from_bytes(head[26:28], "little")]
+    return head.startswith(b"PK\x03\x04") and _FIRST.fullmatch(name) is not None
 
 
 def read(data: bytes, told: Told) -> Network:

@@ -49,7 +49,7 @@ def test_a_state_dict_is_read_to_the_bit():
     assert list(arrays) == list(found)
     for name, array in arrays.items():
         np.testing.assert_array_equal(array, found[name])
-        assert found[name].flags.c_contiguous and found[name].flags.owndata | True
+        assert found[name].flags.c_contiguous and found[name].dtype.isnative
     layers = NETS["lenet"].description
     told = Told(activation="tanh", layers=layers)
     assert layers == exchange.load(state_file(arrays), told).description
@@ -82,6 +82,32 @@ def test_views_of_one_storage_and_other_orders_are_what_they_were():
         found = torch_pt.state_dict_of(state_file(arrays, shared=True, big=big))
         for name, array in arrays.items():
             np.testing.assert_array_equal(array, found[name])
+
+
+def test_what_pytorch_itself_saves_is_read_to_the_bit():
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    module = torch.nn.Sequential(
+        torch.nn.Conv2d(1, 4, 3), torch.nn.BatchNorm2d(4), torch.nn.Flatten(),
+        torch.nn.Linear(4 * 26 * 26, 10),
+    )  # fmt: skip
+    for kind in (torch.float32, torch.float64, torch.float16, torch.bfloat16):
+        held = module.to(kind).state_dict()
+        for what in (held, {"epoch": 1, "model_state_dict": held, "rest": [1.5, None, (True,)]}):
+            stream = io.BytesIO()
+            torch.save(what, stream)
+            found = torch_pt.state_dict_of(stream.getvalue())
+            assert list(held) == list(found)
+            for name, tensor in held.items():
+                wide = tensor.float() if kind in (torch.float16, torch.bfloat16) else tensor
+                np.testing.assert_array_equal(wide.numpy(), found[name])
+    stream = io.BytesIO()
+    torch.jit.save(torch.jit.script(module.float()), stream)
+    with pytest.raises(FormatError, match="as torch.jit.save writes it"):
+        exchange.load(stream.getvalue())
+    stream = io.BytesIO()
+    torch.save(module, stream)
+    with pytest.raises(FormatError, match="Sequential', an object.*save_file"):
+        exchange.load(stream.getvalue())
 
 
 # What is refused, by name ------------------------------------------------------------------
