@@ -248,9 +248,9 @@ def _together(images: Any, labels: Any) -> tuple[Any, Any]:
     if not any(isinstance(half, _Half) and half.cut for half in (images, labels)):
         return images, labels
     count = min(len(images), len(labels))
-    return tuple(
-        half.first(count) if isinstance(half, _Half) else half[:count] for half in (images, labels)
-    )
+    first = [half.first(count) if isinstance(half, _Half) else half[:count]
+             for half in (images, labels)]  # fmt: skip
+    return first[0], first[1]
 
 
 def _half(word: Word, kind: str, colours: bool, keep_whole: bool) -> Idx1 | Idx3 | _Half:

@@ -15,7 +15,7 @@ import struct
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -335,7 +335,7 @@ class _Files:
             raise FormatError(f"a network as a program, as torch.jit.save writes it: {_WAY_OUT}")
         order = self.stem + "byteorder"
         big = order in self.members and self._raw("byteorder", 16).strip() == b"big"
-        self.order = ">" if big else "<"
+        self.order: Literal["<", ">"] = ">" if big else "<"
         self.known: dict[Storage, np.ndarray] = {}
 
     def pickle(self) -> bytes:
