@@ -51,7 +51,7 @@ class Kind:
 def kinds() -> dict[str, Kind]:
     """Return all kinds by name."""
     from nnengine.storage import links
-    from tests.fuzzing import foreign, formats, made, used
+    from tests.fuzzing import foreign, formats, made, stills, used
 
     known = {
         name: Kind(getattr(made, name), used.read_data, used.use_data)
@@ -63,6 +63,10 @@ def kinds() -> dict[str, Kind]:
     known |= {
         name: Kind(make, used.read_foreign, used.use_network)
         for name, make in foreign.kinds().items()
+    }
+    known |= {
+        name: Kind(make, used.read_drawing, used.use_picture)
+        for name, make in stills.kinds().items()
     }
     known |= {
         "drawing": Kind(made.picture, used.read_drawing, used.use_picture),

@@ -167,12 +167,12 @@ def test_a_photograph_is_put_upright_as_its_file_says(how):
     assert np.array_equal(upright, found)
 
 
-@pytest.mark.parametrize("kind", ["BMP", "GIF", "TIFF", "WEBP"])
+@pytest.mark.parametrize("kind", ["BMP", "GIF", "TIFF", "WEBP", "AVIF"])
 def test_pictures_of_other_kinds_are_read_whatever_they_are_called(kind):
     features = pytest.importorskip("PIL.features", reason="Pillow is not installed")
-    if kind == "WEBP" and not features.check("webp"):
-        pytest.skip("this Pillow reads no WebP")
-    options = {"lossless": True} if kind == "WEBP" else {}
+    if kind in ("WEBP", "AVIF") and kind.lower() not in features.get_supported():
+        pytest.skip(f"this Pillow reads no {kind}")
+    options = {"WEBP": {"lossless": True}, "AVIF": {"quality": 100}}.get(kind, {})
     files = {f"{y}/{i}.png": png(x, kind, **options) for i, (x, y) in rows(40)}
     found = readers.read_sets(zipped(files)).train
     by_path = sorted(range(40), key=lambda i: f"{LABELS[i]}/{i}.png")
@@ -181,9 +181,11 @@ def test_pictures_of_other_kinds_are_read_whatever_they_are_called(kind):
     assert found.digest == readers.read_sets(zipped(other)).train.digest
 
 
-@pytest.mark.parametrize("kind", ["GIF", "TIFF"])
+@pytest.mark.parametrize("kind", ["GIF", "TIFF", "AVIF"])
 def test_a_file_of_several_pictures_is_refused(kind):
     image_module = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
+    if kind == "AVIF" and "avif" not in pytest.importorskip("PIL.features").get_supported():
+        pytest.skip("this Pillow reads no AVIF")
     one, two = (image_module.fromarray(x) for x in IMAGES[:2])
     stream = io.BytesIO()
     one.save(stream, kind, save_all=True, append_images=[two])

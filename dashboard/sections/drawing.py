@@ -66,7 +66,7 @@ def from_file() -> np.ndarray | None:
     upload = st.file_uploader(
         "A picture of one digit, PNG or JPEG", key=f"draw.file.{turn}",
         help="Dark on light or light on dark, on plain paper. "
-        "WebP, BMP, GIF and TIFF are read too.",
+        "WebP, AVIF, BMP, GIF and TIFF are read too.",
     )  # fmt: skip
     if upload is not None:
         try:

@@ -85,10 +85,10 @@ def restore() -> None:
     with st.container(border=True, height="stretch"):
         st.header("Restore")
         uploads = st.file_uploader(
-            "Model files (.npz, .nnm, ONNX, safetensors, Keras, TensorFlow.js, skops)",
+            "Model files (.npz, .nnm, ONNX, safetensors, PyTorch, Keras, TensorFlow.js, skops)",
             accept_multiple_files=True, key=f"models.upload.{state.get('models.round', 0)}",
             help="Saved here, by the nnengine command, by the original program or by other "
-            "libraries. Weights alone, in .npz or .safetensors, need the two fields below.",
+            "libraries. Weights alone, in .npz, .pt or .safetensors, need the two fields below.",
         )  # fmt: skip
         told = exchange.Told(**_ask())
         if uploads:

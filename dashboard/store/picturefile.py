@@ -32,7 +32,7 @@ _TURNS = {
 def read_picture(name: str, raw: bytes) -> np.ndarray:
     """Return uint8 (h, w), (h, w, 3) or (h, w, 4) of a picture, upright, sides up to 1,024.
 
-    PNG, JPEG, WebP, BMP, GIF and TIFF.
+    PNG, JPEG, WebP, AVIF, BMP, GIF and TIFF.
 
     Recognised by content, not by name. The size a file declares is checked before its pixels are
     unpacked. Raises FormatError.

@@ -69,7 +69,7 @@ def _convert(arguments: argparse.Namespace) -> None:
 
 def _check_unused(arguments: argparse.Namespace) -> None:
     """Raise ConfigError for options that speak of data where a model is converted."""
-    for option in ("to", "part", "invert", "turn", "which"):
+    for option in ("to", "part", "invert", "turn", "which", "keep_whole"):
         if getattr(arguments, option):
-            said = "set" if option == "which" else option
+            said = "set" if option == "which" else option.replace("_", "-")
             raise ConfigError(f"--{said} is for data, and {arguments.source[0]} is a model")

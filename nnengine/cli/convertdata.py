@@ -110,7 +110,9 @@ def _parts(words: list[Word], righting: Righting) -> dict[str, Part]:
     if len(words) > 2:
         raise ConfigError("convert takes IMAGES LABELS or one word for data, and a target")
     if len(words) == 2:
-        found = dataset(words, which=righting.which, colours=not righting.grey)
+        found = dataset(
+            words, which=righting.which, colours=not righting.grey, keep_whole=righting.keep_whole
+        )
         found = righting.righted(found, words)
         return {"train": Part.of(found)}
     if is_name(words[0]):
@@ -118,7 +120,7 @@ def _parts(words: list[Word], righting: Righting) -> dict[str, Part]:
     else:
         sets = readers.read(
             files.source(words[0]), name=str(words[0]), which=righting.which,
-            colours=not righting.grey,
+            colours=not righting.grey, keep_whole=righting.keep_whole,
         )  # fmt: skip
         tell(words[0], sets.notes)
         if sets.train is None:

@@ -43,18 +43,25 @@ def train_data(
 ) -> tuple[Dataset, Dataset | None]:
     """Return what to train on and, where it is known or asked for, what to measure with."""
     if len(data) == 1:
-        found = by_name(data[0], righting.which, colours=not righting.grey)
+        found = by_name(
+            data[0], righting.which, colours=not righting.grey, keep_whole=righting.keep_whole
+        )
         if not test or test == data:
             measured = None if found.test is None else righting.righted(found.test, data, "test")
             return righting.righted(found.train, data), measured
         train = righting.righted(found.train, data)
     else:
-        found = dataset(data, which=righting.which, colours=not righting.grey)
+        found = dataset(
+            data, which=righting.which, colours=not righting.grey, keep_whole=righting.keep_whole
+        )
         train = righting.righted(found, data)
     if not test:
         return train, None
     colours = train.channels > 1
-    measured = dataset(test, like=train.class_names, which=righting.which, colours=colours)
+    measured = dataset(
+        test, like=train.class_names, which=righting.which, colours=colours,
+        keep_whole=righting.keep_whole,
+    )  # fmt: skip
     return train, righting.righted(fitting(measured, colours, test[0]), test)
 
 
@@ -66,11 +73,13 @@ class Righting:
     turn: bool = False
     which: str | None = None  # of several sets in an archive
     grey: bool = False
+    keep_whole: bool = False  # of a file that was cut short
 
     @classmethod
     def asked(cls, arguments: argparse.Namespace) -> Righting:
         """Return what the options say."""
-        return cls(arguments.invert, arguments.turn, arguments.which, arguments.grey)
+        asked = arguments
+        return cls(asked.invert, asked.turn, asked.which, asked.grey, asked.keep_whole)
 
     def righted(self, data: Dataset, words: Sequence[Word], part: str = "") -> Dataset:
         """Return data put right as asked for; says on standard error what else looks wrong."""
@@ -131,6 +140,7 @@ def dataset(
     like: Sequence[str] = (),
     which: str | None = None,
     colours: bool = True,
+    keep_whole: bool = False,
 ) -> Dataset:
     """Return the data in the files IMAGES LABELS, or the test part of one set, if it has one.
 
@@ -141,16 +151,16 @@ def dataset(
         _check_alone(which)
         if parts := _class_each(words, colours):
             return parts
-        images = _half(words[0], pairing.IMAGES, colours)
-        labels = _half(words[1], pairing.LABELS, colours)
-        return Dataset(images, labels, classes=classes)
+        images = _half(words[0], pairing.IMAGES, colours, keep_whole)
+        labels = _half(words[1], pairing.LABELS, colours, keep_whole)
+        return Dataset(*_together(images, labels), classes=classes)
     if len(words) > 2 and (parts := _class_each(words, colours)):
         _check_alone(which)
         return parts
     if len(words) != 1:
         got = f", got {' '.join(map(str, words))}" if words else ""
         raise ConfigError(f"give IMAGES LABELS or one of {NAMES}{got}; --help says more")
-    found = by_name(words[0], which, colours=colours)
+    found = by_name(words[0], which, colours=colours, keep_whole=keep_whole)
     data = found.train if found.test is None else found.test
     data = numbered_as(data, like) if like else data
     if classes is None or classes == data.classes:
@@ -165,7 +175,7 @@ def dataset(
 
 def images(
     word: Word, which: str | None = None, *, colours: bool = False,
-    shape: tuple[int, int] | None = None,
+    shape: tuple[int, int] | None = None, keep_whole: bool = False,
 ) -> np.ndarray:  # fmt: skip
     """Return uint8 (n, h, w) to be answered: the images in a file, without labels before others.
 
@@ -176,7 +186,9 @@ def images(
         return dataset([word], which=which).images
     if readers.recognise(source(word)) is None and not readers.is_picture(source(word)):
         check_known(word)
-    found = readers.read_images(source(word), which=which, colours=colours, shape=shape)
+    found = readers.read_images(
+        source(word), which=which, colours=colours, shape=shape, keep_whole=keep_whole
+    )
     tell(word, found.notes)
     return found.images
 
@@ -212,16 +224,36 @@ def inspected(word: Word) -> readers.Contents:
 
 
 class _Half:
-    """Images or labels with the name of their file, which messages begin with."""
+    """Images or labels with the name of their file, which messages begin with.
 
-    def __init__(self, name: Word, array: np.ndarray) -> None:
-        self.name, self._array = str(name), array
+    cut: they are what is whole of a file that was cut short.
+    """
+
+    def __init__(self, name: Word, array: np.ndarray, cut: bool = False) -> None:
+        self.name, self._array, self.cut = str(name), array, cut
+
+    def __len__(self) -> int:
+        return len(self._array)
+
+    def first(self, count: int) -> _Half:
+        """Return the first of them alone."""
+        return _Half(self.name, self._array[:count], self.cut)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return self._array.astype(dtype or self._array.dtype, copy=bool(copy))
 
 
-def _half(word: Word, kind: str, colours: bool) -> Idx1 | Idx3 | _Half:
+def _together(images: Any, labels: Any) -> tuple[Any, Any]:
+    """Return images and labels, as many of one as of the other where a file was cut short."""
+    if not any(isinstance(half, _Half) and half.cut for half in (images, labels)):
+        return images, labels
+    count = min(len(images), len(labels))
+    first = [half.first(count) if isinstance(half, _Half) else half[:count]
+             for half in (images, labels)]  # fmt: skip
+    return first[0], first[1]
+
+
+def _half(word: Word, kind: str, colours: bool, keep_whole: bool) -> Idx1 | Idx3 | _Half:
     """Return the images or labels that a file of any format holds alone.
 
     What is no known format is told by the reader of IDX files, which has a sentence for every
@@ -229,7 +261,7 @@ def _half(word: Word, kind: str, colours: bool) -> Idx1 | Idx3 | _Half:
     """
     if readers.recognise(source(word)) in (None, "folder"):
         return Idx3(source(word)) if kind == pairing.IMAGES else Idx1(source(word))
-    found = readers.read(source(word), colours=colours)
+    found = readers.read(source(word), colours=colours, keep_whole=keep_whole)
     array = found.images if kind == pairing.IMAGES else found.labels
     if array is None:
         holds = "images with their labels" if found.sets else f"{found.kind} and no {kind}"
@@ -237,7 +269,7 @@ def _half(word: Word, kind: str, colours: bool) -> Idx1 | Idx3 | _Half:
         remedy = "give it alone" if found.sets else swapped
         raise FormatError(f"{word}: holds {holds}: {remedy}")
     tell(word, found.notes)
-    return _Half(word, array)
+    return _Half(word, array, found.whole_items is not None)
 
 
 def tell(name: Word, notes: Sequence[str]) -> None:
@@ -247,7 +279,7 @@ def tell(name: Word, notes: Sequence[str]) -> None:
 
 
 def by_name(
-    name: Word, which: str | None = None, *, colours: bool = True
+    name: Word, which: str | None = None, *, colours: bool = True, keep_whole: bool = False
 ) -> catalogue.Sets | readers.Sets:
     """Return the set called ``name``, or the one in the file or folder of that name."""
     if not is_name(name) and exists(name):
@@ -256,7 +288,7 @@ def by_name(
             raise ConfigError(
                 f"{name} is a file by itself: images need their labels, IMAGES LABELS"
             )
-        found = readers.read_sets(source(name), which=which, colours=colours)
+        found = readers.read_sets(source(name), which=which, colours=colours, keep_whole=keep_whole)
         tell(name, found.notes)
         return found
     _check_alone(which)

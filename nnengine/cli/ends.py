@@ -66,8 +66,8 @@ def _status(error: BaseException) -> int:
         return _complain("interrupted", 128 + signal.SIGINT)
     if isinstance(error, TextError):
         return _complain(str(error), pointed=_pointed(error))
-    if isinstance(error, EngineError):
-        return _complain(str(error))
+    if isinstance(error, EngineError):  # a way out is called as it is on a command line
+        return _complain(str(error).replace("keep_whole=True", "--keep-whole"))
     if isinstance(error, BrokenPipeError) and error.filename in (STDOUT, None):
         return NO_READER
     if isinstance(error, OSError):

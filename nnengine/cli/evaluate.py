@@ -28,7 +28,10 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     network = files.network(model)
     righting = Righting.asked(arguments)
     colours = network.channels > 1
-    images = dataset(data, which=righting.which, colours=colours and not righting.grey)
+    images = dataset(
+        data, which=righting.which, colours=colours and not righting.grey,
+        keep_whole=righting.keep_whole,
+    )  # fmt: skip
     measured = fitting(numbered_as(images, network.class_names), colours, data[0])
     found = evaluate(network, righting.righted(measured, data))
     result = {

@@ -19,7 +19,7 @@ from ..storage import modelfile
 from . import report
 from .data import check_known, inspected
 from .files import Piped, Word, emptied, in_checkpoint, source
-from .options import add_command, add_set, answer
+from .options import add_command, add_reading, answer
 
 _OF_MODELS = (b"header.npy", b"data.pkl", b"config.json", b"course.json")
 
@@ -28,7 +28,7 @@ def add(commands: Any) -> None:
     """Add the command, with its options."""
     command = add_command(commands, "info", _info, "say what a file of data or a model holds")
     command.add_argument("file", help="file or folder; - is standard input")
-    add_set(command)
+    add_reading(command)
 
 
 def _info(arguments: argparse.Namespace) -> None:
@@ -56,7 +56,7 @@ def _info(arguments: argparse.Namespace) -> None:
                     raise
                 raise FormatError(found.fault) from None
     if found is None or found.choices:
-        found = readers.read(source(word), which=arguments.which)
+        found = readers.read(source(word), which=arguments.which, keep_whole=arguments.keep_whole)
     facts = _facts(str(word), found)
     answer(facts, report.data_lines(facts), arguments)
 
@@ -115,7 +115,8 @@ def _part(data: Dataset) -> dict[str, Any]:
 
 def _idx_info(word: Word, arguments: argparse.Namespace) -> None:
     try:
-        header, data = describe(source(word)), read_idx(source(word))  # all of it: is it whole?
+        header = describe(source(word))
+        data = read_idx(source(word), keep_whole=arguments.keep_whole)  # all of it: is it whole?
     except FormatError:
         check_known(word)
         raise
@@ -130,6 +131,7 @@ def _idx_info(word: Word, arguments: argparse.Namespace) -> None:
         "header": header.header_bytes.hex(" "),
         "gzip": header.gzipped,
         "data_bytes": header.data_bytes,
+        "whole": len(data) if data.ndim else None,
         "class_counts": np.bincount(data).tolist() if is_labels else None,
     }
     answer(facts, report.idx_lines(facts), arguments)

@@ -70,11 +70,16 @@ def add_righting(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--grey", action="store_true", help="make images in colour grey, as bright as eyes see them"
     )
-    add_set(command)
+    add_reading(command)
 
 
-def add_set(command: argparse.ArgumentParser) -> None:
-    """Add the option that chooses a set of those in an archive."""
+def add_reading(command: argparse.ArgumentParser) -> None:
+    """Add the options that say what is read: of a file cut short, and of several sets."""
+    command.add_argument(
+        "--keep-whole",
+        action="store_true",
+        help="of a file that was cut short keep the images, labels or rows that are whole",
+    )
     command.add_argument(
         "--set",
         metavar="NAME",

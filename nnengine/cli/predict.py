@@ -64,8 +64,9 @@ def _predict(arguments: argparse.Namespace) -> None:
     network = files.network(model)
     righting, colours = Righting.asked(arguments), network.channels > 1
     found = images(
-        word, righting.which, colours=colours and not righting.grey, shape=network.image_shape
-    )
+        word, righting.which, colours=colours and not righting.grey, shape=network.image_shape,
+        keep_whole=righting.keep_whole,
+    )  # fmt: skip
     found = righting.images(fitting_images(found, colours, word), word)
     start, stop, _ = slice(*arguments.index).indices(len(found))
     if start >= stop:

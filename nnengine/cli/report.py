@@ -209,6 +209,8 @@ def idx_lines(facts: dict[str, Any]) -> Iterator[str]:
     yield f"  type    {facts['dtype']}"
     yield f"  shape   {' x '.join(f'{side:,}' for side in facts['shape'])}"
     yield f"  data    {facts['data_bytes']:,} bytes"
+    if facts["shape"] and facts["whole"] != facts["shape"][0]:
+        yield f"  whole   {facts['whole']:,} of these"
     if facts["class_counts"] is not None:
         counts = ", ".join(f"{label}: {n:,}" for label, n in enumerate(facts["class_counts"]))
         yield f"  labels  {counts}"

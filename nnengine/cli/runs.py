@@ -168,6 +168,7 @@ def _resume(arguments: argparse.Namespace) -> None:
         asked.get("invert", False) or arguments.invert,
         asked.get("turn", False) or arguments.turn,
         grey=asked.get("grey", True) or arguments.grey,  # earlier versions knew no colours
+        keep_whole=asked.get("keep_whole", False) or arguments.keep_whole,
     )
     data, test = train_data(data_words, test_words, righting)
     out = arguments.out or asked.get("out")

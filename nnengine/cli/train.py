@@ -173,6 +173,7 @@ def _recorded(arguments: argparse.Namespace, run: Kept, asked: dict[str, Any]) -
         "invert": arguments.invert,
         "turn": arguments.turn,
         "grey": arguments.grey,
+        "keep_whole": arguments.keep_whole,
         "config": run.config.as_dict(),
         "out": arguments.out and os.path.abspath(arguments.out),
     }

@@ -116,6 +116,8 @@ FORMS = {
             writer="write", read_by="browsers and Node (20): one ES module",
             most=IN_BASE_64,
         ),
+        Form(kind="pt", title="PyTorch .pt", suffixes=(".pt", ".pth"), module="torch_pt",
+             reads=True),
         Form(kind="skops", title="skops", suffixes=(".skops",), module="skops", reads=True),
         Form(kind="weights", title="arrays in .npz", suffixes=(".npz",), module="weights",
              reads=True),
@@ -141,10 +143,10 @@ def recognised(
     """Do `load`, and return (network, kind of file, its bytes, its name) as well."""
     data, name = _contents(source, max_bytes)
     form = foreign(data[:HEAD], len(data))
-    if _is_pickle(data[:HEAD]):
+    if data[:1] == b"\x80":
         raise fault(
-            name, "a pickle, as PyTorch's .pt and joblib's files are: it can run any program when "
-            "opened, so it never is; where you trust it, safetensors.torch.save_file("
+            name, "a pickle, as joblib's files and old ones of PyTorch are: it can run any program "
+            "when opened, so it never is; where you trust it, safetensors.torch.save_file("
             "model.state_dict(), 'model.safetensors') makes a file that is read",
         )  # fmt: skip
     if form is None:
@@ -174,11 +176,6 @@ def foreign(head: bytes, size: int) -> Form | None:
     """Return the format of a file of so many bytes that begins so, None where none is known."""
     forms = (form for form in FORMS.values() if form.reads)
     return next((form for form in forms if form.function("matches")(head, size)), None)
-
-
-def _is_pickle(head: bytes) -> bool:
-    """Tell whether it is a pickle, plain or in a zip as PyTorch has it."""
-    return head[:1] == b"\x80" or head.startswith(b"PK\x03\x04") and b"/data.pkl" in head[30:300]
 
 
 def describe(source: Source, told: Told | None = None) -> dict[str, Any]:

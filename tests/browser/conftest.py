@@ -142,11 +142,12 @@ def visit(browser, server):
     """
     contexts = []
 
-    def open_page(path: str = "/", *, width: int = 1280, scheme: str = "light"):
+    def open_page(path: str = "/", *, width: int = 1280, scheme: str = "light", scale: float = 1):
         phone = {"is_mobile": True, "has_touch": True, "user_agent": PHONE} if width < 500 else {}
         context = browser.new_context(
-            viewport={"width": width, "height": 900}, color_scheme=scheme, **phone
-        )
+            viewport={"width": width, "height": 900}, color_scheme=scheme,
+            device_scale_factor=scale, **phone,
+        )  # fmt: skip
         contexts.append(context)
         page = context.new_page()
         page.faults = []

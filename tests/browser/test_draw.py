@@ -164,3 +164,17 @@ def test_a_browser_that_falsifies_what_is_on_a_canvas_is_answered_by_the_strokes
     page.evaluate(FALSIFIES)
     draw(page, SEVEN)
     assert "7" == answer(page)
+
+
+# A dense phone, and pages that are larger or smaller than they are made: a zoom is other pixels
+# of the screen to those of the page, and a window of other size.
+SIGHTS = {"phone": (390, 2.625), "zoom 150 %": (853, 1.5), "zoom 67 %": (1910, 0.67)}
+
+
+@pytest.mark.parametrize("sight", SIGHTS)
+def test_a_seven_is_a_seven_however_many_pixels_the_screen_has(visit, sight):
+    width, scale = SIGHTS[sight]
+    page = visit("/draw", width=width, scale=scale)
+    assert scale == pytest.approx(page.evaluate("devicePixelRatio"))
+    draw(page, SEVEN)
+    answered(page, "7")

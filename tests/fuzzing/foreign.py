@@ -18,12 +18,15 @@ from typing import Any
 import numpy as np
 
 from nnengine import Network, exchange
+from tests.fuzzing import torches
 from tests.fuzzing.damage import as_text, dented, odd_json, zipped
 
 
 def kinds() -> dict[str, Callable[[Random], bytes]]:
     """Return who makes what; Keras' files only where h5py is."""
-    return {"tfjs": tfjs, "skops": skops} | ({"keras": keras} if find_spec("h5py") else {})
+    return {"tfjs": tfjs, "skops": skops, "torch": torches.pt} | (
+        {"keras": keras} if find_spec("h5py") else {}
+    )
 
 
 def _members(raw: bytes) -> dict[str, bytes]:

@@ -21,6 +21,7 @@ from nnengine import Network, TrainingConfig, training
 from nnengine.data.dataset import Dataset
 from nnengine.storage import checkpoint, links, modelfile
 from nnengine.training.state import TrainingState
+from tests.fuzzing import stills, torches
 from tests.fuzzing.damage import (
     ODD,
     SIDES,
@@ -480,7 +481,7 @@ def _picture_bombs() -> Iterator[tuple[str, bytes]]:
     baseline, slow = _saved(photograph, "JPEG"), _saved(photograph, "JPEG", progressive=True)
     scan = slow.rfind(b"\xff\xda")
     again = slow[:scan] + slow[scan:-2] * 60 + slow[-2:]
-    for raw in (deep, clear, baseline, slow, again):
+    for raw in (deep, clear, baseline, slow, again, *stills.bombs()):
         yield "drawing", raw
         yield "pictures", zipped(Random(1), {"0/a.png": raw, "1/b.png": raw})
     chunks = png_chunks(pictures_of_all_kinds()[0])
@@ -491,6 +492,7 @@ def _picture_bombs() -> Iterator[tuple[str, bytes]]:
 
 
 def _model_bombs() -> Iterator[tuple[str, bytes]]:
+    yield from (("torch", raw) for raw in torches.bombs())
     said: dict[str, Any] = {
         "format": "nnengine-model", "version": 1, "sizes": [4000, 4000, 10], "dtype": "float32",
         "activations": ["relu", "identity"], "input_scale": 1.0, "class_names": None,

@@ -113,6 +113,7 @@ def read_sets(
     seconds: float | None = None,
     which: str | None = None,
     colours: bool = True,
+    keep_whole: bool = False,
 ) -> Sets:
     """Return the training set, and the test set if there is one, of a file or folder.
 
@@ -120,8 +121,9 @@ def read_sets(
     are found.
     """
     found = read(
-        source, name=name, max_bytes=max_bytes, seconds=seconds, which=which, colours=colours
-    )
+        source, name=name, max_bytes=max_bytes, seconds=seconds, which=which, colours=colours,
+        keep_whole=keep_whole,
+    )  # fmt: skip
     if found.train is not None:
         return Sets(found.train, found.test, found.notes)
     called = _called(source, name)
@@ -145,6 +147,7 @@ def read_images(
     which: str | None = None,
     colours: bool = False,
     shape: tuple[int, int] | None = None,
+    keep_whole: bool = False,
 ) -> Images:
     """Return the images in a file or folder that are to be answered, a single picture too.
 
@@ -154,8 +157,10 @@ def read_images(
     there are labels alone.
     """
     request = _request(source, name, max_bytes, seconds)
-    asked = replace(request, unlabelled=True, which=which, colours=colours, shape=shape)
-    found = _read(source, asked, None)
+    asked = replace(
+        request, unlabelled=True, which=which, colours=colours, shape=shape, keep_whole=keep_whole
+    )
+    found = _with_word(_read(source, asked, None))
     shown = found.sets[-1].images if found.sets else found.images
     if shown is None:
         raise FormatError(f"{request.name}: holds labels and no images: give the images")
@@ -189,7 +194,16 @@ def read(
     """
     request = _request(source, name, max_bytes, seconds)
     asked = replace(request, keep_whole=keep_whole, which=which, colours=colours)
-    return _read(source, asked, None)
+    return _with_word(_read(source, asked, None))
+
+
+def _with_word(found: Contents) -> Contents:
+    """Return contents that say so where they are what is whole of a file that is not."""
+    if found.whole_items is None:
+        return found
+    what = found.kind if found.header is not None else "rows"
+    note = f"It does not hold what it says: the {found.whole_items:,} whole {what} were kept."
+    return replace(found, notes=(*found.notes, note))
 
 
 def inspect(

@@ -13,7 +13,7 @@ import io
 import re
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
@@ -21,10 +21,11 @@ import numpy as np
 from ...errors import FormatError
 from ..limits import MAX_CHUNKS, MAX_PASSES, MAX_PIXELS, MAX_SCANS
 from ..sources import looks_like
+from . import avif
 
 PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 DRAWN = ("PNG", "JPEG")  # what a page of the app takes as a drawing
-KEPT = (*DRAWN, "BMP", "GIF", "WEBP", "TIFF")  # what data sets are kept in as well
+KEPT = (*DRAWN, "BMP", "GIF", "WEBP", "TIFF", "AVIF")  # what data sets are kept in as well
 _BEGINNINGS = (
     ("PNG", re.compile(re.escape(PNG))),
     ("JPEG", re.compile(re.escape(JPEG))),
@@ -32,8 +33,6 @@ _BEGINNINGS = (
     ("GIF", re.compile(rb"GIF8[79]a")),
     ("WEBP", re.compile(rb"RIFF.{4}WEBPVP8", re.DOTALL)),
     ("TIFF", re.compile(rb"II\*\0|MM\0\*")),
-    # Told, and not read: its decoder believes the size within, up to 2^28 pixels, whatever the file
-    # says without (Pillow 13.0 with libavif: 28 x 28 declared, 4096 x 4096 unpacked).
     ("AVIF", re.compile(rb".{4}ftypavi[fs]", re.DOTALL)),
 )
 _CHUNKS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}  # of a PNG: what makes pixels
@@ -70,6 +69,8 @@ def opened(
             raise FormatError(f"{article} {kind} picture, which is not read here: save it as PNG")
         if kind == "WEBP" and "WEBP" in kinds:  # its decoder sets memory aside as it is opened
             _check_size(*_webp_size(raw), most, scans)
+        if kind == "AVIF" and "AVIF" in kinds:
+            kept = _avif(raw, most)
         with image.open(io.BytesIO(kept), formats=[kind] if kind in kinds else DRAWN) as picture:
             _check_size(picture.width, picture.height, most, scans)
             if kind not in DRAWN and _is_many(picture):
@@ -87,6 +88,20 @@ def opened(
         raise BrokenPictureError(f"{what}: {_fault(error, raw)}") from error
 
 
+def _avif(raw: bytes, most: int) -> bytes:
+    """Return an AVIF that holds one picture of no more pixels, and nothing else."""
+    from PIL import features
+
+    if "avif" not in features.modules or not features.check("avif"):
+        raise FormatError(
+            "an AVIF picture, which Pillow reads from 11.3 on, and not the one that is installed: "
+            "pip install -U pillow, or save it as PNG"
+        )
+    still = avif.gone_through(raw)
+    _check_size(still.width, still.height, min(most, avif.MAX_PIXELS // still.layers), 1)
+    return still.file
+
+
 def _fault(error: Exception, raw: bytes) -> str:
     if not raw:
         return "is empty (0 bytes): save it again, or leave it out"
@@ -97,7 +112,7 @@ def _fault(error: Exception, raw: bytes) -> str:
         return "not a PNG or JPEG picture: open it in a picture program and save it as PNG"
     known = kind_of(raw)
     called = "PNG or JPEG" if known in DRAWN else known
-    kind = type(error).__name__
+    kind = str(error) if isinstance(error, avif.DamagedError) else type(error).__name__
     return f"not a whole {called} picture ({kind}): save it again, or leave it out"
 
 
@@ -235,7 +250,13 @@ def _crumbled(count: int, of: str) -> FormatError:
 
 
 def orientation(raw: bytes) -> int:
-    """Return how a JPEG says it is to be turned, 1 to 8 as Exif counts; 1 where it does not say."""
+    """Return how a JPEG or AVIF says it is to be turned, 1 to 8 as Exif counts.
+
+    1 where it does not, and of a damaged one: whoever opens it is told.
+    """
+    if kind_of(raw) == "AVIF":
+        with suppress(FormatError, avif.DamagedError):
+            return avif.gone_through(raw).orientation
     for marker, start, end in _segments(raw) if raw.startswith(JPEG) else ():
         if marker == _APP0 + 1 and raw[start + 4 : start + 10] == b"Exif\0\0":
             return _turned(raw[start + 10 : end])

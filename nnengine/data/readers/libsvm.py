@@ -142,7 +142,7 @@ def _read_rows(stream: Stream, rows: _Rows, keep_whole: bool) -> tuple[int | Non
         where = "the gzip data break off" if stream.cut else f"row {number:,} has no line's end"
         raise stream.fault(
             f"{where}: it may have been cut short; {rows.count:,} whole rows stand before it: "
-            "download it again, or keep the rows before",
+            "download it again, or keep the rows before (keep_whole=True)",
             whole_items=rows.count,
         )
     return said, whole

@@ -19,7 +19,7 @@ from .tableplan import COUNTER, LABEL
 
 MOST_COLUMNS = 12  # a table of images has more
 MOST_BYTES = 2**26
-_ENDING = re.compile(r"\.(png|jpe?g|bmp|gif|tiff?|webp)$", re.IGNORECASE)
+_ENDING = re.compile(r"\.(png|jpe?g|bmp|gif|tiff?|webp|avif)$", re.IGNORECASE)
 
 
 def looks_so(head: bytes) -> bool:

@@ -198,7 +198,7 @@ def _nothing(members: Sequence[Member], archives: Sequence[Member]) -> str:
     if look is not None and look[0] != "plain text":
         return f"{holds}the first is {look[0]}: {look[1]}"
     return (
-        f"{holds}pictures are PNG, JPEG, BMP, GIF, TIFF or WebP in folders named by class, "
+        f"{holds}pictures are PNG, JPEG, BMP, GIF, TIFF, WebP or AVIF in folders named by class, "
         "data are IDX, CSV or .npy files"
     )
 

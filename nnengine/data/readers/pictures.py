@@ -39,7 +39,7 @@ from .decoding import (
 )
 from .inverted import made_light_on_dark
 
-ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
+ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".avif")
 LARGEST_PX = 64  # sides that are kept as they are; a wider picture has more inputs than it needs
 SIDE_PX = 28
 MOST_BROKEN = 0.01  # share of pictures that are left out where they are damaged; more are refused

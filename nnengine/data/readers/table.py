@@ -225,7 +225,7 @@ def _last_row(
         whole = False
     if not whole and not keep_whole:
         where = "the gzip data break off" if stream.cut else f"row {number:,} is cut off"
-        remedy = "download it again, or keep the rows before"
+        remedy = "download it again, or keep the rows before (keep_whole=True)"
         if not rows.count:
             remedy = "not one row is whole, download it again"
         raise stream.fault(
