@@ -22,6 +22,8 @@ _AT_ONCE = 1e-2  # what is off by more than this, of the largest number, is not 
 
 
 MOST_TRIALS = 2000  # of mistakes, in one check
+MOST_PAIRS = 6000  # of mistakes in one line, in one check
+CLOCK_EVERY = 40  # trials
 MOST_SECONDS = 1.5  # of the processor's time, for all that is tried in one check
 
 
@@ -30,14 +32,25 @@ class Budget:
     """How much one check may try: so many mistakes, and until `time.process_time` is `until`."""
 
     trials: int = field(default_factory=lambda: MOST_TRIALS)
+    pairs: int = field(default_factory=lambda: MOST_PAIRS)
     until: float = field(default_factory=lambda: time.process_time() + MOST_SECONDS)
     refused: bool = False
 
     def spend(self) -> bool:
         """Take one trial out of it; False, and `refused` from then on, once nothing is left."""
-        self.refused = self.refused or self.trials <= 0 or time.process_time() > self.until
+        self.refused = self.refused or self.trials <= 0 or self._late(self.trials)
         self.trials -= 1
         return not self.refused
+
+    def spend_pair(self) -> bool:
+        """Take one pair of mistakes out of it; as `spend`."""
+        self.refused = self.refused or self.pairs <= 0 or self._late(self.pairs)
+        self.pairs -= 1
+        return not self.refused
+
+    def _late(self, count: int) -> bool:
+        # The clock takes as long as a trial (0.4 ms where calls to the system are watched).
+        return count % CLOCK_EVERY == 0 and time.process_time() > self.until
 
 
 class Material:
@@ -130,6 +143,7 @@ class Bench:
         self.material, self.laid, self.terms = material, material.laid, terms
         self.given, self.grains, self.usual = self.laid.given, material.grains, material.usual
         self._own = material.own
+        self._others: dict[str, list[list[Any]]] = {}
         self.sides = [dict(state) for state in material.states]
         self.values = [self._work(side, {}, NODES) for side in self.sides]
         self.right = tuple(node for node in self.given if self.holds(node, self.values, {}))
@@ -153,13 +167,19 @@ class Bench:
             return True
         if changes.get(node):
             return False
-        for n, other in enumerate(also(node, self.sides[0], self.terms)):
-            if self._near(found, np.asarray(other)):
-                more = [also(node, side, self.terms)[n] for side in self.sides[1:]]
-                off = self._off(node, [{node: value} for value in (other, *more)])
-                if agree(found, np.asarray(other), off):
+        for several in self._also(node):
+            if self._near(found, np.asarray(several[0])):
+                off = self._off(node, [{node: value} for value in several])
+                if agree(found, np.asarray(several[0]), off):
                     return True
         return False
+
+    def _also(self, node: str) -> list[list[Any]]:
+        """Return other right values of a node, each on all sides; worked out once."""
+        if node not in self._others:
+            each = [also(node, side, self.terms) for side in self.sides]
+            self._others[node] = [list(values) for values in zip(*each, strict=True)]
+        return self._others[node]
 
     def _near(self, found: np.ndarray, right: np.ndarray) -> bool:
         if right.size == 1:  # a sum may be near 0, and small beside what it was made of
@@ -194,6 +214,22 @@ class Bench:
                     found.add(need)
                     left.append(need)
         return found
+
+    def before_overwritten(self, node: str) -> str | None:
+        """Return the wrong array that a line is right by as it should have been; None for none.
+
+        Who changes an array in place after it was used keeps what it is then, and a right line.
+        """
+        for need in NEEDS[node]:
+            if need in self.wrong:
+                values = []
+                for side, made in zip(self.sides, self.values, strict=True):
+                    with np.errstate(all="ignore"):
+                        values.append({node: worked(node, {**side, need: made[need]},
+                                                    self.terms, ())})  # fmt: skip
+                if self.holds(node, values, {}):
+                    return need
+        return None
 
     def behind(self, node: str) -> list[str]:
         """Return a node and all lines that change with it, up to those that were given."""

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 
 from ..errors import ConfigError
-from .bench import worked
 from .catalogue import CATALOGUE
 from .checking import Report, check
-from .formulas import NODES, Terms, log_of_right
+from .formulas import Terms, log_of_right
 from .handing import npz
+from .making import broken as broken
+from .making import settled, suiting
 from .mistake import Mistake
-from .probe import Probe, probe
+from .probe import probe
 
 STEPS, IMAGES, EXERCISES = 120, 100, 12
 
@@ -31,63 +32,6 @@ class Curves:
     accuracy: tuple[float, ...]
 
 
-def step(
-    mistakes: Sequence[Mistake],
-    terms: Terms,
-    begun: dict[str, Any],
-    known: dict[str, np.ndarray] | None = None,
-) -> dict[str, np.ndarray] | None:
-    """Return all arrays of a step with mistakes in it, rows; None where it could not be run.
-
-    known: what mistakes may look at ahead of its line, weights after the step.
-    """
-    state: dict[str, Any] = {**(known or {}), **begun, "given": known or {}}
-    made: dict[str, np.ndarray] = {}
-    for node in NODES:
-        here = [m for m in mistakes if m.node == node]
-        with np.errstate(all="ignore"):
-            value = worked(node, state, terms, here)
-        if value is None:
-            return None
-        state[node] = made[node] = np.asarray(value, np.float64)
-    return made
-
-
-def broken(
-    mistakes: Sequence[Mistake] = (),
-    terms: Terms | None = None,
-    *,
-    start: Probe | None = None,
-    columns: bool = True,
-    bent: float = 1.0,
-) -> dict[str, np.ndarray] | None:
-    """Return what a learner with these mistakes would save, by the usual names.
-
-    columns: images are columns. bent: by what the second layer's weights are multiplied, which
-    are then saved as well. None where such a program could not be run.
-    """
-    begun = dict((start or probe()).state())
-    begun["W2"] = begun["W2"] * bent
-    terms = terms or Terms()
-    made = step(mistakes, terms, begun)
-    if made is None and (rightly := step((), terms, begun)):  # what a step before this one left
-        made = step(mistakes, terms, begun, rightly)
-    if made is None:
-        return None
-    if bent != 1:
-        made["W2"] = np.asarray(begun["W2"])
-    saved = {}
-    for node, array in made.items():
-        if node in ("X", "T"):
-            continue
-        if columns and array.ndim == 2:
-            array = array.T
-        if columns and array.ndim == 1 and "b" in node:
-            array = array[:, None]
-        saved[node] = array
-    return saved
-
-
 def curves(
     mistakes: Sequence[Mistake] = (), terms: Terms | None = None, *, steps: int = STEPS
 ) -> Curves:
@@ -99,7 +43,7 @@ def curves(
     losses: list[float | None] = []
     right: list[float] = []
     for _ in range(steps):
-        made = step(mistakes, terms or Terms(), begun)
+        made = settled(mistakes, terms or Terms(), begun)
         if made is None:
             break
         answers, labels = made["A2"], begun["L"]
@@ -113,6 +57,17 @@ def curves(
             break
         begun |= new
     return Curves(loss=tuple(losses), accuracy=tuple(right))
+
+
+def beside(mistake: Mistake, *, steps: int = STEPS) -> tuple[Curves, Curves] | None:
+    """Return how a network with a mistake of the catalogue learns, and how the right one.
+
+    Both begin alike, and see the same digits. None where no such network can be trained: its lines
+    fit only other shapes, or no line takes what it makes.
+    """
+    terms = suiting(mistake)
+    wrong = curves([mistake], terms, steps=steps)
+    return (wrong, curves((), terms, steps=steps)) if wrong.accuracy else None
 
 
 def effect(report: Report) -> tuple[Curves, Curves]:

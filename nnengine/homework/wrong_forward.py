@@ -189,7 +189,7 @@ def _output() -> list[Mistake]:
         "name": "softmax_overflow", "line": "A2 = np.exp(Z2) / np.exp(Z2).sum(axis=1)",
         "what": "exp of large sums is infinite, and infinite over infinite is NaN: take the "
         "largest sum away first, which changes nothing else",
-        "source": "one number", "bent": 2000.0,
+        "source": "one number", "bent": 500.0,  # some rows overflow and some do not
     }  # fmt: skip
     return [
         *(Mistake(name=n, make=of(m), line=li, what=w, source=src, **said)
