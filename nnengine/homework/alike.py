@@ -1,4 +1,4 @@
-"""Alike: mistakes that no numbers tell apart, and those that only a probe's sizes make look alike."""
+"""Alike: mistakes that no numbers tell apart, and those that only a probe's sizes make alike."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FAMILIES: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("W1_new b1_new W2_new b2_new", ("updated_for_each_image", "not_divided"),
      "N steps of a mean are one step of a sum"),
     ("W2_new b2_new", ("not_updated", "gradient_summed_in_step"),
-     "deltas of softmax sum to 0 over the classes, and so does the gradient: nothing is taken away"),
+     "deltas of softmax sum to 0 over the classes, and so does the gradient: nothing changes"),
 )  # fmt: skip
 OTHER_IMAGES, OTHER_SIZES = 23, (49, 12, 7)  # in which no two numbers are equal, or a multiple
 

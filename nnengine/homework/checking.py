@@ -225,7 +225,7 @@ def _grouped(verdict: Verdict) -> list[list[Named]]:
 
 
 def _several(group: list[Named]) -> list[Mistake]:
-    """Return the mistakes that give all of what a group explains, the first that was named first."""
+    """Return the mistakes that give all that a group explains, what was named first at first."""
     first = group[0]
     common = set.intersection(*(named.names for named in group))
     return [first.mistake, *(m for m in first.or_else if m.name in common)]

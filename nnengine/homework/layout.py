@@ -79,9 +79,7 @@ def _columns(held: Mapping[str, np.ndarray], n: int, units: dict[str, int]) -> b
         if array is None or array.ndim != 2 or units[node] == n:
             continue
         votes += (array.shape == (units[node], n)) - (array.shape == (n, units[node]))
-        loose += (array.shape[1] == n) - (
-            array.shape[0] == n
-        )  # whatever a mistake made of the rest
+        loose += (array.shape[1] == n) - (array.shape[0] == n)  # whatever became of the rest
     votes = votes or loose
     return votes > 0 if votes else None
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 
 from ..errors import ConfigError
-from .catalogue import CATALOGUE
+from .catalogue import CATALOGUE, NAMES
 from .checking import Report, check
 from .formulas import Terms, log_of_right
 from .handing import npz
 from .making import broken as broken
-from .making import settled, suiting
+from .making import example, settled, suiting
 from .mistake import Mistake
 from .probe import probe
+from .saying import how, right_line
 
 STEPS, IMAGES, EXERCISES = 120, 100, 12
 
@@ -76,6 +78,74 @@ def effect(report: Report) -> tuple[Curves, Curves]:
     mistakes = [named.mistake for named in verdict.named]
     terms = verdict.bench.terms
     return curves(mistakes, terms), curves((), terms)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lesson:
+    """A mistake of the catalogue to learn from, as rows for images write it.
+
+    seen: in what way each array is wrong that it shows in, by the learner's name, on the probe.
+    wrong_curve, right_curve: how both networks learn; None where none with it can be trained.
+    """
+
+    title: str
+    array: str
+    wrong: str
+    right: str
+    why: str
+    source: str
+    seen: dict[str, str]
+    wrong_curve: Curves | None
+    right_curve: Curves | None
+
+    def as_text(self) -> str:
+        """Return it as a page of Markdown."""
+        lines = [f"# {self.title[0].upper()}{self.title[1:]}", "", f"Wrong: `{self.wrong}`", "",
+                 f"Right: `{self.right}`", "", f"{self.why[0].upper()}{self.why[1:]}.", "",
+                 "How to see it, each line held to its own inputs:", ""]  # fmt: skip
+        lines += [f"- {name}: {words}" for name, words in self.seen.items()]
+        lines += ["", _in_words(self.wrong_curve, self.right_curve), "", f"Met in: {self.source}."]
+        return "\n".join([*lines, ""])
+
+
+def _in_words(wrong: Curves | None, right: Curves | None) -> str:
+    if wrong is None or right is None:
+        return "No network with it can be trained on built-in digits: its shapes do not fit."
+    if wrong == right:
+        return "What is learnt is the same with it as without."
+    steps, ended = len(right.accuracy), len(wrong.accuracy)
+    end = "" if ended == steps else f", where it ends at step {ended}"
+    return (
+        f"After {steps} steps on {IMAGES} built-in digits the accuracy is "
+        f"{wrong.accuracy[-1]:.0%} with it{end}, {right.accuracy[-1]:.0%} without."
+    )
+
+
+def lesson(name: str, array: str | None = None, *, steps: int = STEPS) -> Lesson:
+    """Return the lesson of a mistake, in the first line that it is made in or in that of an array.
+
+    Raises ConfigError for a name that the catalogue does not have, with those that are like it.
+    """
+    word = name.strip().replace(" ", "_")
+    mistake = next((m for m in CATALOGUE if m.name == word and array in (None, m.node)), None)
+    if mistake is None:
+        where = f" in {array}" if array else ""
+        near = get_close_matches(word, NAMES, cutoff=0.5) or NAMES[:3]
+        raise ConfigError(f"{name}{where}: no such mistake is known; such as {', '.join(near)}")
+    made = example(mistake, columns=False)
+    if made is None:
+        raise ConfigError(f"{name} in {mistake.node}: no program with it can be run")
+    verdict = check(made.saved, start=made.start).verdict
+    values, given = verdict.bench.values[0], verdict.bench.given
+    both = beside(mistake, steps=steps)
+    return Lesson(
+        title=mistake.title, array=mistake.node, wrong=mistake.line,
+        right=right_line(mistake.node, made.terms, verdict.laid), why=mistake.what,
+        source=mistake.origin,
+        seen={node: how(np.asarray(given[node]), np.asarray(values[node], np.float64))
+              for node in verdict.bench.wrong},
+        wrong_curve=both[0] if both else None, right_curve=both[1] if both else None,
+    )  # fmt: skip
 
 
 def exercises(seed: int, *, hide: bool = False) -> dict[str, bytes]:

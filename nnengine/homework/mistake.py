@@ -21,6 +21,7 @@ SOURCES = {
     "scalar": "https://github.com/rasbt/stat453-deep-learning-ss21/issues/5",
     "mean": "https://github.com/kvfrans/notes/issues/5",
     "averaged": "https://github.com/davharris/mistnet/issues/33",
+    "max": "https://stackoverflow.com/questions/32109319",
     "broadcast": "https://github.com/jimfleming/differentiation/issues/1",
     "Kingma": "Kingma & Ba 2015, Adam, Algorithm 1",
     "Bishop": "Bishop 2006, Pattern Recognition and Machine Learning, section 5.3",
