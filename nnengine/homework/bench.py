@@ -78,7 +78,7 @@ class Material:
                 by = self.grains[node]
                 by = Grain(max(by.relative, self.usual.relative), by.absolute)
                 own[node] = shaken(own[node], by, rng)
-        state["given"] = own
+        state |= {"given": own, "memo": {}}
         return {**own, **state}  # mistakes may look at lines that come later
 
     def roughly_wrong(self, terms: Terms) -> int:
