@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from nnengine.homework import bench
+from nnengine.homework import bench, lessons
 from nnengine.homework.alike import FAMILIES, OTHER_IMAGES, OTHER_SIZES, same, why_alike
 from nnengine.homework.catalogue import CATALOGUE, NAMES
 from nnengine.homework.checking import check
@@ -177,3 +179,59 @@ def test_a_right_network_is_accused_of_nothing(dtype):
         kept, start = right_step(rng, dtype)
         report = check(kept, start=start)
         assert () == report.wrong, (n, sorted(kept), report)
+
+
+@pytest.mark.parametrize(
+    ("node", "names"),
+    [("dW2", ("gradient_of_mask", "sign")), ("Z1", ("pixels_inverted", "bias_not_added")),
+     ("dZ2", ("labels_reversed", "delta_times_answers"))],
+)  # fmt: skip
+def test_two_mistakes_in_one_line_are_both_named(node, names):
+    saved = broken([the(name, node) for name in names])
+    report = check(saved)
+    assert (node,) == report.wrong
+    assert all(any(name in one.names for one in report.findings) for name in names), report
+    assert len(report.findings) == len(names)
+
+
+def test_of_too_few_digits_no_pair_is_told():
+    saved = broken([the("loss_log_two", "loss"), the("one_hot_reshaped", "loss")])
+    assert saved is not None
+    assert {"loss_log_two", "one_hot_reshaped"} <= set(check(saved).names)
+    coarse = check(saved | {"loss": saved["loss"].astype(np.float32)})
+    assert (("loss",), ()) == (coarse.wrong, coarse.names)
+
+
+def test_a_mistake_is_looked_for_in_each_line_that_it_may_have_been_made_in():
+    """The pixels before the sums would be those of the gradient as well, which has its own."""
+    saved = broken([the("pixels_minus_one_to_one", "Z1"), the("gradient_of_last_image", "dW1")])
+    report = check(saved)
+    assert {"pixels_minus_one_to_one", "gradient_of_last_image"} == set(report.names)
+    assert not report.unknown
+
+
+def test_one_loss_does_not_say_in_which_order_its_labels_were_shuffled():
+    """There are more orders than losses that double precision holds apart: the pigeonhole."""
+    saved = broken(columns=False)
+    assert saved is not None
+    judged = check({name: saved[name] for name in ("A2", "loss")}).verdict.bench
+    costs = -np.log(saved["A2"])
+    between = (costs.max(axis=1) - costs.min(axis=1)).mean()  # no order costs less or more
+    places = between / (2 * float(judged._off("loss", judged.values)))
+    alike = math.prod(math.factorial(int(n)) for n in np.bincount(probe().labels))
+    assert math.factorial(len(probe().labels)) / alike > 30 * places
+
+
+def test_the_page_lists_what_no_numbers_tell_apart():
+    page = (Path(__file__).parent.parent / "docs" / "check.md").read_text(encoding="utf-8")
+    for nodes, names, why in FAMILIES:
+        said = ", ".join(f"`{name}`" for name in names)
+        assert f"| {', '.join(nodes.split())} | {said} | {why} |" in page
+
+
+@pytest.mark.parametrize("name", NAMES if LONG else NAMES[::25])
+def test_every_mistake_has_a_lesson_that_shows_where_it_is_seen(name):
+    one = lessons.lesson(name, steps=3)
+    assert one.seen and one.why and one.source
+    assert one.wrong != one.right
+    assert (one.wrong_curve is None) == (one.right_curve is None)

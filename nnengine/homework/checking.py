@@ -24,7 +24,7 @@ from .mistake import SOURCES, Mistake
 from .naming import renamed
 from .probe import Probe, probe
 from .rounding import HALF
-from .saying import how, own_way, right_line
+from .saying import how, line_to_write, own_way
 from .seeking import Named
 
 MOST_NUMBERS = 50_000_000
@@ -257,7 +257,7 @@ def _finding(group: list[Named], verdict: Verdict, own: Any) -> Finding:
         names=tuple(m.name for m in several), arrays=tuple(own(node) for node in arrays),
         what=(mistake.what,) if certain else (),
         wrote=(own_way(mistake.line, laid),) if certain else (),
-        write=(right_line(mistake.node, verdict.bench.terms, laid),) if certain else (),
+        write=(line_to_write(mistake, verdict.bench.terms, laid),) if certain else (),
         source=tuple(dict.fromkeys(m.origin for m in several)), certain=certain,
     )  # fmt: skip
 

@@ -18,7 +18,7 @@ from .making import broken as broken
 from .making import example, settled, suiting
 from .mistake import Mistake
 from .probe import probe
-from .saying import how, right_line
+from .saying import how, line_to_write
 
 STEPS, IMAGES, EXERCISES = 120, 100, 12
 
@@ -140,7 +140,7 @@ def lesson(name: str, array: str | None = None, *, steps: int = STEPS) -> Lesson
     both = beside(mistake, steps=steps)
     return Lesson(
         title=mistake.title, array=mistake.node, wrong=mistake.line,
-        right=right_line(mistake.node, made.terms, verdict.laid), why=mistake.what,
+        right=line_to_write(mistake, made.terms, verdict.laid), why=mistake.what,
         source=mistake.origin,
         seen={node: how(np.asarray(given[node]), np.asarray(values[node], np.float64))
               for node in verdict.bench.wrong},

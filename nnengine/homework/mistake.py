@@ -42,7 +42,8 @@ class Mistake:
     line: how it is written, rows as images. what: what it is, in plain words. source: where it was
     met. when: for which terms it can be made at all. bent: for whom the probe's weights are too
     small to show it, a factor for them; 1 otherwise. guessed: its numbers are read off the
-    learner's own, so that it is said only where no other mistake gives them.
+    learner's own, so that it is said only where no other mistake gives them. right: the line to
+    write where the usual one is the mistake itself; empty otherwise.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Mistake:
     when: Callable[[Terms], bool] = lambda terms: True
     bent: float = 1.0
     guessed: bool = False
+    right: str = ""
 
     @property
     def title(self) -> str:

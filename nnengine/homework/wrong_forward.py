@@ -254,6 +254,9 @@ _LOSS: list[tuple[str, Callable, str, str]] = [
 ]  # fmt: skip
 
 
+_OF_ZERO: dict[str, Any] = {"bent": 2000.0, "right": "loss = -np.sum(np.log(A2[Y == 1])) / N"}
+
+
 def _loss() -> list[Mistake]:
     def of(make: Callable) -> Callable:
         def loss(s: State, t: Terms) -> Any:
@@ -264,7 +267,7 @@ def _loss() -> list[Mistake]:
 
     return [
         Mistake(name=n, node="loss", make=of(m), line=li, what=w,
-                when=lambda t: t.loss == "cross_entropy", bent=2000.0 if n == "loss_of_zero" else 1)
+                when=lambda t: t.loss == "cross_entropy", **(_OF_ZERO if n == "loss_of_zero" else {}))
         for n, m, li, w in _LOSS
     ]  # fmt: skip
 
