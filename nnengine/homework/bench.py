@@ -105,6 +105,12 @@ def also(node: str, state: dict[str, Any], terms: Terms) -> list[Any]:
         return []
 
 
+def also_on(node: str, states: Sequence[dict[str, Any]], terms: Terms) -> list[list[Any]]:
+    """Return other right values of a node, each on all of these states."""
+    each = [also(node, state, terms) for state in states]
+    return [list(values) for values in zip(*each, strict=True)]
+
+
 def work(
     state: dict[str, Any], changes: dict[str, list[Mistake]], nodes: Iterable[str], terms: Terms,
     values: dict[str, Any],
@@ -157,8 +163,14 @@ class Bench:
         work(state, changes, nodes, self.terms, values)
         return values
 
-    def holds(self, node: str, values: Sequence[dict[str, Any]], changes: dict) -> bool:
-        """Tell whether what was given for a node agrees with what the line gives."""
+    def holds(
+        self, node: str, values: Sequence[dict[str, Any]], changes: dict,
+        states: Sequence[dict[str, Any]] | None = None,
+    ) -> bool:  # fmt: skip
+        """Tell whether what was given for a node agrees with what the line gives.
+
+        states: what mistakes in the lines before it have left, for equal forms of this line.
+        """
         found, right = self._own[node], values[0][node]
         if right is None:
             return False
@@ -167,7 +179,7 @@ class Bench:
             return True
         if changes.get(node):
             return False
-        for several in self._also(node):
+        for several in self._also(node) if states is None else also_on(node, states, self.terms):
             if self._near(found, np.asarray(several[0])):
                 off = self._off(node, [{node: value} for value in several])
                 if agree(found, np.asarray(several[0]), off):
@@ -177,8 +189,7 @@ class Bench:
     def _also(self, node: str) -> list[list[Any]]:
         """Return other right values of a node, each on all sides; worked out once."""
         if node not in self._others:
-            each = [also(node, side, self.terms) for side in self.sides]
-            self._others[node] = [list(values) for values in zip(*each, strict=True)]
+            self._others[node] = also_on(node, self.sides, self.terms)
         return self._others[node]
 
     def _near(self, found: np.ndarray, right: np.ndarray) -> bool:
@@ -243,25 +254,23 @@ class Bench:
         """Return, for each given node that the mistakes touch, whether it then agrees."""
         nodes = sorted({n for node in changes for n in self.behind(node)}, key=NODES.index)
         judged = [node for node in nodes if node in self.given]
-        first = self._work(dict(self.sides[0]), changes, nodes)
+        states = [dict(side) for side in self.sides]
+        first = self._work(states[0], changes, nodes)
         near = {
             node: first[node] is not None and self._near(self._own[node], np.asarray(first[node]))
             for node in judged
         }
         if not any(near[node] for node in judged if node in self.wrong):
             return near
-        rest = [self._work(dict(side), changes, nodes) for side in self.sides[1:]]
-        values = [first, *rest]
-        return {node: near[node] and self.holds(node, values, changes)
-                or self._still(node, changes) for node in judged}  # fmt: skip
+        values = [first, *(self._work(state, changes, nodes) for state in states[1:])]
+        return {
+            node: self.holds(node, values, changes, states if self._moved(node, changes) else None)
+            for node in judged
+        }
 
-    def _still(self, node: str, changes: dict[str, list[Mistake]]) -> bool:
-        """A line that was right by an equal form stays right where no mistake was made in it."""
-        return (
-            node in self.right
-            and not changes.get(node)
-            and not any(n in self.hidden_before(node) for n in changes)
-        )
+    def _moved(self, node: str, changes: dict[str, list[Mistake]]) -> bool:
+        """Tell whether mistakes change what a line is made of."""
+        return any(n in self.hidden_before(node) for n in changes)
 
 
 def worked(node: str, state: Any, terms: Terms, mistakes: Sequence[Mistake]) -> Any:

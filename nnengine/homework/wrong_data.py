@@ -10,7 +10,6 @@ import numpy as np
 from .formulas import State, Terms, one_hot
 from .mistake import INPUT, Mistake
 
-
 MEMO = 100_000  # pixels of a batch up to which what was made of them is kept
 
 

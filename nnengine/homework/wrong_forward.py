@@ -267,7 +267,8 @@ def _loss() -> list[Mistake]:
 
     return [
         Mistake(name=n, node="loss", make=of(m), line=li, what=w,
-                when=lambda t: t.loss == "cross_entropy", **(_OF_ZERO if n == "loss_of_zero" else {}))
+                when=lambda t: t.loss == "cross_entropy",
+                **(_OF_ZERO if n == "loss_of_zero" else {}))
         for n, m, li, w in _LOSS
     ]  # fmt: skip
 
