@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-from itertools import cycle
 
 import numpy as np
 import pytest
 
 import nnengine
-from nnengine import FormatError
+from nnengine import ConfigError, FormatError
 from nnengine.cli import main
 from nnengine.homework import bench, fromcurve, handing, lessons, naming, reading
-from nnengine.homework.catalogue import CATALOGUE, NAMES
+from nnengine.homework.catalogue import CATALOGUE
 from nnengine.homework.checking import check
-from nnengine.homework.formulas import Terms
 from nnengine.homework.lessons import broken, curves
-from nnengine.homework.probe import probe
-from tests.homework_programs import QUESTIONS
-
-LONG = bool(os.environ.get("NNENGINE_LONG"))
-TERMS = [Terms(), *(Terms(activation=a) for a in ("sigmoid", "tanh")), Terms(share="delta"),
-         Terms(share="step")]  # fmt: skip
-ONE_EACH = [next(m for m in CATALOGUE if m.name == name) for name in NAMES]
 
 
 @pytest.fixture(autouse=True)
@@ -34,111 +24,6 @@ def time_enough(monkeypatch):
 
 def the(name, node):
     return next(m for m in CATALOGUE if (m.name, m.node) == (name, node))
-
-
-def saved_by(mistake, columns):
-    """Return what a program with this mistake saves; targets alone where nothing else would run."""
-    terms = next(terms for terms in TERMS if mistake.when(terms))
-    saved = broken([mistake], terms, columns=columns, bent=mistake.bent)
-    if saved is None and mistake.node == "T":
-        target = mistake.make(probe().state(), Terms())
-        saved = {"Y": target.T if columns else target}
-    return saved
-
-
-@pytest.mark.parametrize("mistake", CATALOGUE if LONG else ONE_EACH[::8],
-                         ids=lambda m: f"{m.name}-{m.node}")  # fmt: skip
-def test_a_mistake_of_the_catalogue_is_called_by_its_name(mistake):
-    for columns in (True, False) if LONG else (bool(NAMES.index(mistake.name) % 8),):
-        saved = saved_by(mistake, columns)
-        if saved is None:
-            pytest.skip("such a line fits no shapes here: it could not have been run")
-        report = check(saved)
-        assert mistake.name in report.names, report
-        assert not report.unknown
-        assert len(report.lines()) < 15
-
-
-def test_the_catalogue_has_more_than_sixty_mistakes_each_with_a_source_and_a_line():
-    assert len(NAMES) > 60
-    assert all(m.origin and m.line and m.what for m in CATALOGUE)
-
-
-@pytest.mark.parametrize("question", QUESTIONS, ids=lambda q: q.__name__)
-def test_a_question_that_is_often_asked_ends_in_its_name(question):
-    report = check(question())
-    assert QUESTIONS[question] == set(report.names), report
-    assert len(repr(report).splitlines()) < 15
-
-
-def right_step(rng, dtype):
-    """Return a right step of some size, precision, order of sums and convention, as saved."""
-    start = probe()
-    if rng.random() < 0.3:
-        sizes = [(784, int(rng.integers(3, 40)), 10), (100, 7, 4)][rng.integers(2)]
-        start = probe(int(rng.integers(5, 40)), sizes, int(rng.integers(3)))
-    x, y, w1, b1, w2, b2 = (
-        a.astype(dtype) if a.dtype.kind == "f" else a
-        for name, a in start.arrays(columns=False).items() if name != "learning_rate"
-    )  # fmt: skip
-    order = rng.permutation(x.shape[1])
-    n, act = len(y), rng.choice(["relu", "sigmoid", "tanh"])
-    z1 = (x[:, order] @ w1[order] + b1).astype(dtype)
-    a1 = {"relu": np.maximum(z1, 0), "tanh": np.tanh(z1), "sigmoid": 1 / (1 + np.exp(-z1))}[act]
-    slope = {"relu": (z1 > 0).astype(dtype), "tanh": 1 - a1 * a1, "sigmoid": a1 * (1 - a1)}[act]
-    z2 = sum(a1[:, k : k + 1] * w2[k] for k in rng.permutation(a1.shape[1])) + b2
-    e = np.exp(z2 - z2.max(axis=1, keepdims=True))
-    a2 = e / e.sum(axis=1, keepdims=True)
-    share, sign = rng.choice(["delta", "gradient", "step"]), rng.choice([1, -1])
-    d2 = sign * (a2 - np.eye(len(b2), dtype=dtype)[y]) / (n if share == "delta" else 1)
-    d2 = d2.astype(dtype)
-    da1 = d2 @ w2.T
-    d1 = da1 * slope
-    by = dtype(n if share == "gradient" else 1)
-    made = {"Z1": z1, "A1": a1, "Z2": z2, "A2": a2, "dZ2": d2, "dW2": a1.T @ d2 / by,
-            "db2": d2.sum(axis=0) / by, "dA1": da1, "dZ1": d1, "dW1": x.T @ d1 / by,
-            "db1": d1.sum(axis=0) / by}  # fmt: skip
-    made["loss"] = -np.log(a2[np.arange(n), y]).mean()
-    rate = dtype(sign * 0.1 / (n if share == "step" else 1))
-    for name, w in (("W1", w1), ("b1", b1), ("W2", w2), ("b2", b2)):
-        made[f"{name}_new"] = w - rate * made[f"d{name}"]
-    kept = {name: a for name, a in made.items() if rng.random() < 0.7}
-    if rng.random() < 0.5:
-        kept = {name: np.asarray(a).T for name, a in kept.items()}
-    return kept, start
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_a_right_network_is_accused_of_nothing(dtype):
-    rng = np.random.default_rng(5)
-    for n in range(500 if LONG else 4):
-        kept, start = right_step(rng, dtype)
-        report = check(kept, start=start)
-        assert () == report.wrong, (n, sorted(kept), report)
-
-
-def pairs(count):
-    """Yield two mistakes of different lines, and what a program with both saves."""
-    rng = np.random.default_rng(11)
-    usual = [m for m in CATALOGUE if m.when(Terms()) and m.bent == 1 and not m.guessed]
-    for columns in cycle((True, False)):
-        if not count:
-            return
-        first, second = (usual[i] for i in rng.choice(len(usual), 2, replace=False))
-        saved = broken([first, second], columns=columns) if first.node != second.node else None
-        if saved is not None:
-            count -= 1
-            yield first, second, saved
-
-
-def test_of_two_mistakes_at_once_both_are_named():
-    count = 100 if LONG else 6
-    missed = []
-    for first, second, saved in pairs(count):
-        report = check(saved)
-        if not {first.name, second.name} <= set(report.names):
-            missed.append((first.name, first.node, second.name, second.node, report.names))
-    assert len(missed) <= 0.1 * count, missed
 
 
 def test_a_search_that_takes_too_long_ends_and_says_so(monkeypatch):
@@ -291,3 +176,35 @@ def test_a_curve_that_falls_as_it_should_speaks_for_no_mistake():
 
 def test_check_is_at_hand_in_a_notebook():
     assert "No mistake was found." in repr(nnengine.check(**broken()))
+
+
+@pytest.mark.parametrize("name", ["not_divided", "step_uphill", "one_hot_too_wide", "loss_summed"])
+def test_a_lesson_has_both_lines_what_is_seen_and_both_curves_where_there_are_any(name):
+    one = lessons.lesson(name, steps=30)
+    page = one.as_text()
+    assert f"Wrong: `{one.wrong}`" in page and f"Right: `{one.right}`" in page
+    assert one.seen and one.wrong != one.right
+    if name == "one_hot_too_wide":
+        assert (None, None) == (one.wrong_curve, one.right_curve)
+    else:
+        assert 30 == len(one.right_curve.accuracy) == len(one.wrong_curve.accuracy)
+        assert (name == "loss_summed") == (one.wrong_curve == one.right_curve)
+
+
+def test_a_lesson_that_there_is_not_says_what_is_like_it():
+    with pytest.raises(ConfigError, match="not_divided"):
+        lessons.lesson("not divide")
+    with pytest.raises(ConfigError, match="in loss: no such mistake"):
+        lessons.lesson("step_uphill", "loss")
+
+
+def test_beside_a_network_that_goes_uphill_the_right_one_learns():
+    wrong, right = lessons.beside(the("step_uphill", "W2_new"), steps=60)
+    assert wrong.accuracy[0] == right.accuracy[0]
+    assert wrong.accuracy[-1] < 0.3 < 0.5 < right.accuracy[-1]
+
+
+def test_the_command_prints_a_lesson(capsys):
+    assert 0 == main(["check", "--lesson", "slope missing"])
+    said = capsys.readouterr().out
+    assert "# Slope missing" in said and "dZ1 = dA1 * (Z1 > 0)" in said

@@ -28,6 +28,7 @@ CALLED = {
     "q03_always_one_class": {"delta_times_softmax_slope"},
     "q04_bias_of_twenty_columns": {"bias_gradient_not_summed"},
     "q05_sum_not_mean": {"not_divided"}, "q06_derivative_in_place": {"relu_mask_for_values"},
+    "q07_max_or_maximum": {"relu_maximum_of_units"},
     "q08_softmax_over_images": {"softmax_over_images"},
     "q09_labels_reshaped": {"one_hot_reshaped"}, "q10_all_zero": {"all_weights_start_at_zero"},
 }  # fmt: skip
@@ -58,6 +59,13 @@ def test_of_a_wrong_program_the_first_wrong_array_is_told_and_no_mistake_it_has_
     assert set(report.names) >= CALLED.get(name, set()), report
     assert all(CALLED.get(name, set()) & set(one.names) for one in report.findings), report
     assert len(repr(report).splitlines()) < 15
+    assert name in CALLED or not name.startswith("q")  # what is often asked has a name
+
+
+def test_an_array_that_was_overwritten_after_its_use_accuses_no_line_that_used_it():
+    report = report_of("q06_derivative_in_place")
+    assert ("A1",) == report.wrong
+    assert any(note.startswith("Z2 is right by what A1 should be") for note in report.notes)
 
 
 def test_weights_that_are_all_zero_are_answered_without_a_search(monkeypatch):

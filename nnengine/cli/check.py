@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,10 @@ def add(commands: Any) -> None:
     command.add_argument(
         "--exercise", metavar="SEED", type=int,
         help="write twelve broken networks, and their solutions, into the folder --to",
+    )  # fmt: skip
+    command.add_argument(
+        "--lesson", metavar="NAME",
+        help="say what a mistake of the catalogue is, how it is seen, and what it does to training",
     )  # fmt: skip
     command.add_argument("--hide", action="store_true", help="write no solutions (--exercise)")
     command.add_argument("--to", metavar="DIR", default="exercise", help="(exercise)")
@@ -54,6 +59,10 @@ def _check(arguments: argparse.Namespace) -> None:
     if arguments.exercise is not None:
         _write(lessons.exercises(arguments.exercise, hide=arguments.hide), Path(arguments.to),
                arguments)  # fmt: skip
+        return
+    if arguments.lesson is not None:
+        found = lessons.lesson(arguments.lesson)
+        answer(asdict(found), iter(found.as_text().splitlines()), arguments)
         return
     if not arguments.file:
         raise ConfigError("nothing to check: give FILE, or --probe DIR for the batch to begin with")

@@ -22,6 +22,8 @@ _AT_ONCE = 1e-2  # what is off by more than this, of the largest number, is not 
 
 
 MOST_TRIALS = 2000  # of mistakes, in one check
+MOST_PAIRS = 6000  # of mistakes in one line, in one check
+CLOCK_EVERY = 40  # trials
 MOST_SECONDS = 1.5  # of the processor's time, for all that is tried in one check
 
 
@@ -30,14 +32,25 @@ class Budget:
     """How much one check may try: so many mistakes, and until `time.process_time` is `until`."""
 
     trials: int = field(default_factory=lambda: MOST_TRIALS)
+    pairs: int = field(default_factory=lambda: MOST_PAIRS)
     until: float = field(default_factory=lambda: time.process_time() + MOST_SECONDS)
     refused: bool = False
 
     def spend(self) -> bool:
         """Take one trial out of it; False, and `refused` from then on, once nothing is left."""
-        self.refused = self.refused or self.trials <= 0 or time.process_time() > self.until
+        self.refused = self.refused or self.trials <= 0 or self._late(self.trials)
         self.trials -= 1
         return not self.refused
+
+    def spend_pair(self) -> bool:
+        """Take one pair of mistakes out of it; as `spend`."""
+        self.refused = self.refused or self.pairs <= 0 or self._late(self.pairs)
+        self.pairs -= 1
+        return not self.refused
+
+    def _late(self, count: int) -> bool:
+        # The clock takes as long as a trial (0.4 ms where calls to the system are watched).
+        return count % CLOCK_EVERY == 0 and time.process_time() > self.until
 
 
 class Material:
@@ -65,7 +78,7 @@ class Material:
                 by = self.grains[node]
                 by = Grain(max(by.relative, self.usual.relative), by.absolute)
                 own[node] = shaken(own[node], by, rng)
-        state["given"] = own
+        state |= {"given": own, "memo": {}}
         return {**own, **state}  # mistakes may look at lines that come later
 
     def roughly_wrong(self, terms: Terms) -> int:
@@ -90,6 +103,12 @@ def also(node: str, state: dict[str, Any], terms: Terms) -> list[Any]:
         return also_right(node, state, terms)
     except ValueError:
         return []
+
+
+def also_on(node: str, states: Sequence[dict[str, Any]], terms: Terms) -> list[list[Any]]:
+    """Return other right values of a node, each on all of these states."""
+    each = [also(node, state, terms) for state in states]
+    return [list(values) for values in zip(*each, strict=True)]
 
 
 def work(
@@ -130,6 +149,7 @@ class Bench:
         self.material, self.laid, self.terms = material, material.laid, terms
         self.given, self.grains, self.usual = self.laid.given, material.grains, material.usual
         self._own = material.own
+        self._others: dict[str, list[list[Any]]] = {}
         self.sides = [dict(state) for state in material.states]
         self.values = [self._work(side, {}, NODES) for side in self.sides]
         self.right = tuple(node for node in self.given if self.holds(node, self.values, {}))
@@ -143,8 +163,14 @@ class Bench:
         work(state, changes, nodes, self.terms, values)
         return values
 
-    def holds(self, node: str, values: Sequence[dict[str, Any]], changes: dict) -> bool:
-        """Tell whether what was given for a node agrees with what the line gives."""
+    def holds(
+        self, node: str, values: Sequence[dict[str, Any]], changes: dict,
+        states: Sequence[dict[str, Any]] | None = None,
+    ) -> bool:  # fmt: skip
+        """Tell whether what was given for a node agrees with what the line gives.
+
+        states: what mistakes in the lines before it have left, for equal forms of this line.
+        """
         found, right = self._own[node], values[0][node]
         if right is None:
             return False
@@ -153,13 +179,18 @@ class Bench:
             return True
         if changes.get(node):
             return False
-        for n, other in enumerate(also(node, self.sides[0], self.terms)):
-            if self._near(found, np.asarray(other)):
-                more = [also(node, side, self.terms)[n] for side in self.sides[1:]]
-                off = self._off(node, [{node: value} for value in (other, *more)])
-                if agree(found, np.asarray(other), off):
+        for several in self._also(node) if states is None else also_on(node, states, self.terms):
+            if self._near(found, np.asarray(several[0])):
+                off = self._off(node, [{node: value} for value in several])
+                if agree(found, np.asarray(several[0]), off):
                     return True
         return False
+
+    def _also(self, node: str) -> list[list[Any]]:
+        """Return other right values of a node, each on all sides; worked out once."""
+        if node not in self._others:
+            self._others[node] = also_on(node, self.sides, self.terms)
+        return self._others[node]
 
     def _near(self, found: np.ndarray, right: np.ndarray) -> bool:
         if right.size == 1:  # a sum may be near 0, and small beside what it was made of
@@ -195,6 +226,22 @@ class Bench:
                     left.append(need)
         return found
 
+    def before_overwritten(self, node: str) -> str | None:
+        """Return the wrong array that a line is right by as it should have been; None for none.
+
+        Who changes an array in place after it was used keeps what it is then, and a right line.
+        """
+        for need in NEEDS[node]:
+            if need in self.wrong:
+                values = []
+                for side, made in zip(self.sides, self.values, strict=True):
+                    with np.errstate(all="ignore"):
+                        values.append({node: worked(node, {**side, need: made[need]},
+                                                    self.terms, ())})  # fmt: skip
+                if self.holds(node, values, {}):
+                    return need
+        return None
+
     def behind(self, node: str) -> list[str]:
         """Return a node and all lines that change with it, up to those that were given."""
         changed = {node}
@@ -207,25 +254,23 @@ class Bench:
         """Return, for each given node that the mistakes touch, whether it then agrees."""
         nodes = sorted({n for node in changes for n in self.behind(node)}, key=NODES.index)
         judged = [node for node in nodes if node in self.given]
-        first = self._work(dict(self.sides[0]), changes, nodes)
+        states = [dict(side) for side in self.sides]
+        first = self._work(states[0], changes, nodes)
         near = {
             node: first[node] is not None and self._near(self._own[node], np.asarray(first[node]))
             for node in judged
         }
         if not any(near[node] for node in judged if node in self.wrong):
             return near
-        rest = [self._work(dict(side), changes, nodes) for side in self.sides[1:]]
-        values = [first, *rest]
-        return {node: near[node] and self.holds(node, values, changes)
-                or self._still(node, changes) for node in judged}  # fmt: skip
+        values = [first, *(self._work(state, changes, nodes) for state in states[1:])]
+        return {
+            node: self.holds(node, values, changes, states if self._moved(node, changes) else None)
+            for node in judged
+        }
 
-    def _still(self, node: str, changes: dict[str, list[Mistake]]) -> bool:
-        """A line that was right by an equal form stays right where no mistake was made in it."""
-        return (
-            node in self.right
-            and not changes.get(node)
-            and not any(n in self.hidden_before(node) for n in changes)
-        )
+    def _moved(self, node: str, changes: dict[str, list[Mistake]]) -> bool:
+        """Tell whether mistakes change what a line is made of."""
+        return any(n in self.hidden_before(node) for n in changes)
 
 
 def worked(node: str, state: Any, terms: Terms, mistakes: Sequence[Mistake]) -> Any:

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import FormatError
-from .formulas import NODES
+from .alike import OTHER_IMAGES, OTHER_SIZES, told_by_sizes, why_alike
+from .formulas import NODES, Terms
 from .judge import (
-    Named,
     Verdict,
     judged,
     starting_at_zero,
@@ -20,11 +20,12 @@ from .judge import (
     wrong_at_best,
 )
 from .layout import Laid, lay, numbers
-from .mistake import SOURCES
+from .mistake import SOURCES, Mistake
 from .naming import renamed
 from .probe import Probe, probe
 from .rounding import HALF
-from .saying import how, own_way, right_line
+from .saying import how, line_to_write, own_way
+from .seeking import Named
 
 MOST_NUMBERS = 50_000_000
 _WIDTH = 98
@@ -195,15 +196,17 @@ def reported(verdict: Verdict, passed_over: tuple[str, ...] = ()) -> Report:
         return laid.names.get(node, laid.names.get(_as_given(node), node))
 
     values = bench.values[0]
-    notes = [*verdict.notes, *_notes(verdict)]
+    wrong = [node for node in bench.wrong if node not in verdict.overwritten]
+    groups = _grouped(verdict)
+    notes = [*verdict.notes, *_told_apart(groups, verdict.bench.terms), *_notes(verdict)]
     unknown = {}
     for node in verdict.unknown:
         right = np.asarray(values[node], np.float64) if values[node] is not None else np.zeros(0)
         unknown[own(node)] = how(np.asarray(bench.given[node], np.float64), right)
     return Report(
-        right=tuple(own(node) for node in bench.right),
-        wrong=tuple(own(node) for node in bench.wrong),
-        findings=tuple(_finding(group, verdict, own) for group in _grouped(verdict)),
+        right=tuple(own(node) for node in bench.given if node not in wrong),
+        wrong=tuple(own(node) for node in wrong),
+        findings=tuple(_finding(group, verdict, own) for group in groups),
         unknown=unknown, notes=tuple(dict.fromkeys(notes)), passed_over=passed_over,
         cut_short=verdict.cut_short, verdict=verdict,
     )  # fmt: skip
@@ -221,18 +224,40 @@ def _grouped(verdict: Verdict) -> list[list[Named]]:
     return sorted(groups.values(), key=lambda g: min(NODES.index(n) for x in g for n in x.explains))
 
 
-def _finding(group: list[Named], verdict: Verdict, own: Any) -> Finding:
-    laid, first = verdict.laid, group[0]
+def _several(group: list[Named]) -> list[Mistake]:
+    """Return the mistakes that give all that a group explains, what was named first at first."""
+    first = group[0]
     common = set.intersection(*(named.names for named in group))
-    several = [first.mistake, *(m for m in first.or_else if m.name in common)]
+    return [first.mistake, *(m for m in first.or_else if m.name in common)]
+
+
+def _told_apart(groups: list[list[Named]], terms: Terms) -> list[str]:
+    """Return why mistakes give the same numbers, or what would tell them apart."""
+    notes = []
+    for group in groups:
+        several = _several(group)
+        nodes = {node for named in group for node in named.explains}
+        if len(several) < 2:
+            continue
+        if why := why_alike(nodes, [m.name for m in several]):
+            notes.append(f"no numbers tell these apart: {why}")
+        elif told_by_sizes(several, terms, nodes):
+            sizes = "-".join(map(str, OTHER_SIZES))
+            notes.append(f"a probe of other sizes tells these apart: --probe DIR --sizes {sizes} "
+                         f"--images {OTHER_IMAGES}")  # fmt: skip
+    return notes
+
+
+def _finding(group: list[Named], verdict: Verdict, own: Any) -> Finding:
+    laid, several = verdict.laid, _several(group)
     arrays = sorted({n for named in group for n in named.explains}, key=NODES.index)
     certain = len(several) == 1  # of several nobody knows which line was written, nor where
-    mistake = first.mistake
+    mistake = several[0]
     return Finding(
         names=tuple(m.name for m in several), arrays=tuple(own(node) for node in arrays),
         what=(mistake.what,) if certain else (),
         wrote=(own_way(mistake.line, laid),) if certain else (),
-        write=(right_line(mistake.node, verdict.bench.terms, laid),) if certain else (),
+        write=(line_to_write(mistake, verdict.bench.terms, laid),) if certain else (),
         source=tuple(dict.fromkeys(m.origin for m in several)), certain=certain,
     )  # fmt: skip
 
@@ -241,7 +266,11 @@ def _notes(verdict: Verdict) -> list[str]:
     """Return which conventions were noticed, and what these numbers leave open."""
     bench, terms, laid = verdict.bench, verdict.bench.terms, verdict.laid
     given = set(bench.given)
-    notes = []
+    notes = [
+        f"{laid.names.get(node, node)} is right by what {laid.names.get(by, by)} should be: it was "
+        f"made before {laid.names.get(by, by)} was overwritten (in place, by a function)"
+        for node, by in verdict.overwritten.items()
+    ]
     if terms.activation != "relu":
         notes.append(f"{terms.activation.replace('_', ' ')} in the place of ReLU is taken as meant")
     if terms.output != "softmax":

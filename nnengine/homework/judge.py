@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any
@@ -10,30 +10,16 @@ from typing import Any
 import numpy as np
 
 from .bench import Bench, Budget, Material
-from .catalogue import BY_NODE
 from .formulas import NODES, Terms
 from .layout import Laid
-from .mistake import LINE, Mistake
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Named:
-    """A mistake that gives a learner's numbers; those in `or_else` give the same."""
-
-    mistake: Mistake
-    explains: tuple[str, ...]
-    or_else: tuple[Mistake, ...] = ()
-
-    @property
-    def names(self) -> set[str]:
-        """All names that it may be."""
-        return {m.name for m in (self.mistake, *self.or_else)}
+from .seeking import Named, found, two_in_one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """What came of it under the terms that suit the learner's numbers best.
 
+    overwritten: lines that are right by what a wrong array before them should have been, with it.
     cut_short: whether the budget ended before all that is known was tried.
     """
 
@@ -41,6 +27,7 @@ class Verdict:
     named: tuple[Named, ...]
     unknown: tuple[str, ...]
     laid: Laid
+    overwritten: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = field(default=())
     cut_short: bool = False
 
@@ -48,7 +35,8 @@ class Verdict:
     def cost(self) -> tuple[float, ...]:
         """How many lines are called wrong, what is left unexplained, then how much is accused."""
         families = {frozenset(named.names) for named in self.named}
-        return len(self.bench.wrong), len(self.unknown), len(families), len(self.named)
+        wrong = len(self.bench.wrong) - len(self.overwritten)
+        return wrong, len(self.unknown), len(families), len(self.named)
 
 
 def all_terms(laid: Laid) -> Iterator[Terms]:
@@ -111,7 +99,8 @@ def judged(laid: Laid) -> Verdict:
         verdicts.append(_of(bench))
         if verdicts[-1].cost[1:3] <= (0, 1) or budget.refused:
             break
-    return min(verdicts, key=lambda v: v.cost)
+    best = min(verdicts, key=lambda v: v.cost)
+    return _with_pairs(best) if best.unknown and not budget.refused else best
 
 
 def wrong_at_best(laid: Laid) -> int:
@@ -126,68 +115,33 @@ def unsearched(laid: Laid) -> Verdict:
 
 
 def _of(bench: Bench) -> Verdict:
-    """Name what can be named on one bench, one mistake after the other."""
-    changes: dict[str, list[Mistake]] = {}
+    """Name what can be named on one bench by one mistake a line."""
     left = [node for node in bench.wrong if not _flat(bench.given[node])]
-    named: list[Named] = []
-    while left and (found := _single(bench, changes, left)):
-        named.append(found)
-        changes.setdefault(found.mistake.node, []).append(found.mistake)
-        left = [node for node in left if node not in found.explains]
-    explained = {node for one in named for node in one.explains}
+    named, left = found(bench, left)
+    overwritten = {node: by for node in left if (by := bench.before_overwritten(node))}
+    return _verdict(bench, named, overwritten)
+
+
+def _verdict(bench: Bench, named: list[Named], overwritten: Mapping[str, str]) -> Verdict:
+    explained = {node for one in named for node in one.explains} | overwritten.keys()
     unknown = tuple(node for node in bench.wrong if node not in explained)
-    passed = any(node not in left for node in unknown)  # of one number all over: not looked for
-    short = passed or (bool(left) and bench.material.budget.refused)
+    passed = any(_flat(bench.given[node]) for node in unknown)  # of one number: not looked for
     return Verdict(
-        bench=bench, named=tuple(named), unknown=unknown, laid=bench.laid, cut_short=short
-    )
+        bench=bench, named=tuple(named), unknown=unknown, laid=bench.laid, overwritten=overwritten,
+        cut_short=passed or (bool(unknown) and bench.material.budget.refused),
+    )  # fmt: skip
+
+
+def _with_pairs(verdict: Verdict) -> Verdict:
+    """Return a verdict in which what is left is looked for as two mistakes in one line."""
+    bench = verdict.bench
+    left = [node for node in verdict.unknown if not _flat(bench.given[node])]
+    return _verdict(bench, two_in_one(bench, verdict.named, left), verdict.overwritten)
 
 
 def _flat(array: np.ndarray) -> bool:
     """Tell whether an array is one number all over, which too many mistakes would give."""
     return array.ndim == 2 and array.size > 1 and not np.ptp(array)
-
-
-def _tried(
-    bench: Bench, changes: dict[str, list[Mistake]], new: Mistake, left: list[str]
-) -> tuple[str, ...]:
-    """Return which of the lines that are left a mistake explains; none if it breaks others."""
-    together = {node: list(several) for node, several in changes.items()}
-    together.setdefault(new.node, []).append(new)
-    if sum(m.kind == LINE for m in together[new.node]) > 1:
-        return ()
-    agrees = bench.trial(together)
-    if any(not holds for node, holds in agrees.items() if node not in left):
-        return ()
-    return tuple(node for node, holds in agrees.items() if holds and node in left)
-
-
-def _fitting(bench: Bench, nodes: set[str]) -> list[Mistake]:
-    return [m for node in NODES if node in nodes for m in BY_NODE[node] if m.when(bench.terms)]
-
-
-def _single(bench: Bench, changes: dict, left: list[str]) -> Named | None:
-    """Return the mistake that explains most of what is left, with all others that do the same.
-
-    None where none does, and where the budget ends: what was not tried might explain it as well.
-    """
-    places = set().union(*(bench.hidden_before(node) for node in left))
-    found: list[tuple[Mistake, tuple[str, ...]]] = []
-    for mistake in _fitting(bench, places):
-        if not bench.material.budget.spend():
-            return None
-        if explains := _tried(bench, changes, mistake, left):
-            found.append((mistake, explains))
-    if not found:
-        return None
-    most = max(len(explains) for _, explains in found)
-    best = [(m, e) for m, e in found if len(e) == most]
-    best.sort(key=lambda b: b[0].guessed)
-    if not best[0][0].guessed:
-        best = [(m, e) for m, e in best if not m.guessed]
-    first, explains = best[0]
-    same = {m.name: m for m, e in reversed(best) if e == explains and m.name != first.name}
-    return Named(mistake=first, explains=explains, or_else=tuple(reversed(same.values())))
 
 
 def updated_under_plain_names(laid: Laid, plain: dict[str, Any]) -> Laid | None:

@@ -73,12 +73,14 @@ def _sizes(held: Mapping[str, np.ndarray]) -> tuple[int, int, int, int] | None:
 
 def _columns(held: Mapping[str, np.ndarray], n: int, units: dict[str, int]) -> bool | None:
     """Tell whether images are columns; None where the shapes do not say."""
-    votes = 0
+    votes = loose = 0
     for node in PER_IMAGE:
         array = held.get(node)
         if array is None or array.ndim != 2 or units[node] == n:
             continue
         votes += (array.shape == (units[node], n)) - (array.shape == (n, units[node]))
+        loose += (array.shape[1] == n) - (array.shape[0] == n)  # whatever became of the rest
+    votes = votes or loose
     return votes > 0 if votes else None
 
 

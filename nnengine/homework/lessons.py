@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 
 from ..errors import ConfigError
-from .bench import worked
-from .catalogue import CATALOGUE
+from .catalogue import CATALOGUE, NAMES
 from .checking import Report, check
-from .formulas import NODES, Terms, log_of_right
+from .formulas import Terms, log_of_right
 from .handing import npz
+from .making import broken as broken
+from .making import example, settled, suiting
 from .mistake import Mistake
-from .probe import Probe, probe
+from .probe import probe
+from .saying import how, line_to_write
 
 STEPS, IMAGES, EXERCISES = 120, 100, 12
 
@@ -31,63 +34,6 @@ class Curves:
     accuracy: tuple[float, ...]
 
 
-def step(
-    mistakes: Sequence[Mistake],
-    terms: Terms,
-    begun: dict[str, Any],
-    known: dict[str, np.ndarray] | None = None,
-) -> dict[str, np.ndarray] | None:
-    """Return all arrays of a step with mistakes in it, rows; None where it could not be run.
-
-    known: what mistakes may look at ahead of its line, weights after the step.
-    """
-    state: dict[str, Any] = {**(known or {}), **begun, "given": known or {}}
-    made: dict[str, np.ndarray] = {}
-    for node in NODES:
-        here = [m for m in mistakes if m.node == node]
-        with np.errstate(all="ignore"):
-            value = worked(node, state, terms, here)
-        if value is None:
-            return None
-        state[node] = made[node] = np.asarray(value, np.float64)
-    return made
-
-
-def broken(
-    mistakes: Sequence[Mistake] = (),
-    terms: Terms | None = None,
-    *,
-    start: Probe | None = None,
-    columns: bool = True,
-    bent: float = 1.0,
-) -> dict[str, np.ndarray] | None:
-    """Return what a learner with these mistakes would save, by the usual names.
-
-    columns: images are columns. bent: by what the second layer's weights are multiplied, which
-    are then saved as well. None where such a program could not be run.
-    """
-    begun = dict((start or probe()).state())
-    begun["W2"] = begun["W2"] * bent
-    terms = terms or Terms()
-    made = step(mistakes, terms, begun)
-    if made is None and (rightly := step((), terms, begun)):  # what a step before this one left
-        made = step(mistakes, terms, begun, rightly)
-    if made is None:
-        return None
-    if bent != 1:
-        made["W2"] = np.asarray(begun["W2"])
-    saved = {}
-    for node, array in made.items():
-        if node in ("X", "T"):
-            continue
-        if columns and array.ndim == 2:
-            array = array.T
-        if columns and array.ndim == 1 and "b" in node:
-            array = array[:, None]
-        saved[node] = array
-    return saved
-
-
 def curves(
     mistakes: Sequence[Mistake] = (), terms: Terms | None = None, *, steps: int = STEPS
 ) -> Curves:
@@ -99,7 +45,7 @@ def curves(
     losses: list[float | None] = []
     right: list[float] = []
     for _ in range(steps):
-        made = step(mistakes, terms or Terms(), begun)
+        made = settled(mistakes, terms or Terms(), begun)
         if made is None:
             break
         answers, labels = made["A2"], begun["L"]
@@ -115,12 +61,91 @@ def curves(
     return Curves(loss=tuple(losses), accuracy=tuple(right))
 
 
+def beside(mistake: Mistake, *, steps: int = STEPS) -> tuple[Curves, Curves] | None:
+    """Return how a network with a mistake of the catalogue learns, and how the right one.
+
+    Both begin alike, and see the same digits. None where no such network can be trained: its lines
+    fit only other shapes, or no line takes what it makes.
+    """
+    terms = suiting(mistake)
+    wrong = curves([mistake], terms, steps=steps)
+    return (wrong, curves((), terms, steps=steps)) if wrong.accuracy else None
+
+
 def effect(report: Report) -> tuple[Curves, Curves]:
     """Return how a learner's network would learn, by what was recognised, and how a right one."""
     verdict = report.verdict
     mistakes = [named.mistake for named in verdict.named]
     terms = verdict.bench.terms
     return curves(mistakes, terms), curves((), terms)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lesson:
+    """A mistake of the catalogue to learn from, as rows for images write it.
+
+    seen: in what way each array is wrong that it shows in, by the learner's name, on the probe.
+    wrong_curve, right_curve: how both networks learn; None where none with it can be trained.
+    """
+
+    title: str
+    array: str
+    wrong: str
+    right: str
+    why: str
+    source: str
+    seen: dict[str, str]
+    wrong_curve: Curves | None
+    right_curve: Curves | None
+
+    def as_text(self) -> str:
+        """Return it as a page of Markdown."""
+        lines = [f"# {self.title[0].upper()}{self.title[1:]}", "", f"Wrong: `{self.wrong}`", "",
+                 f"Right: `{self.right}`", "", f"{self.why[0].upper()}{self.why[1:]}.", "",
+                 "How to see it, each line held to its own inputs:", ""]  # fmt: skip
+        lines += [f"- {name}: {words}" for name, words in self.seen.items()]
+        lines += ["", _in_words(self.wrong_curve, self.right_curve), "", f"Met in: {self.source}."]
+        return "\n".join([*lines, ""])
+
+
+def _in_words(wrong: Curves | None, right: Curves | None) -> str:
+    if wrong is None or right is None:
+        return "No network with it can be trained on built-in digits: its shapes do not fit."
+    if wrong == right:
+        return "What is learnt is the same with it as without."
+    steps, ended = len(right.accuracy), len(wrong.accuracy)
+    end = "" if ended == steps else f", where it ends at step {ended}"
+    return (
+        f"After {steps} steps on {IMAGES} built-in digits the accuracy is "
+        f"{wrong.accuracy[-1]:.0%} with it{end}, {right.accuracy[-1]:.0%} without."
+    )
+
+
+def lesson(name: str, array: str | None = None, *, steps: int = STEPS) -> Lesson:
+    """Return the lesson of a mistake, in the first line that it is made in or in that of an array.
+
+    Raises ConfigError for a name that the catalogue does not have, with those that are like it.
+    """
+    word = name.strip().replace(" ", "_")
+    mistake = next((m for m in CATALOGUE if m.name == word and array in (None, m.node)), None)
+    if mistake is None:
+        where = f" in {array}" if array else ""
+        near = get_close_matches(word, NAMES, cutoff=0.5) or NAMES[:3]
+        raise ConfigError(f"{name}{where}: no such mistake is known; such as {', '.join(near)}")
+    made = example(mistake, columns=False)
+    if made is None:
+        raise ConfigError(f"{name} in {mistake.node}: no program with it can be run")
+    verdict = check(made.saved, start=made.start).verdict
+    values, given = verdict.bench.values[0], verdict.bench.given
+    both = beside(mistake, steps=steps)
+    return Lesson(
+        title=mistake.title, array=mistake.node, wrong=mistake.line,
+        right=line_to_write(mistake, made.terms, verdict.laid), why=mistake.what,
+        source=mistake.origin,
+        seen={node: how(np.asarray(given[node]), np.asarray(values[node], np.float64))
+              for node in verdict.bench.wrong},
+        wrong_curve=both[0] if both else None, right_curve=both[1] if both else None,
+    )  # fmt: skip
 
 
 def exercises(seed: int, *, hide: bool = False) -> dict[str, bytes]:

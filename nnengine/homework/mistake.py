@@ -21,6 +21,7 @@ SOURCES = {
     "scalar": "https://github.com/rasbt/stat453-deep-learning-ss21/issues/5",
     "mean": "https://github.com/kvfrans/notes/issues/5",
     "averaged": "https://github.com/davharris/mistnet/issues/33",
+    "max": "https://stackoverflow.com/questions/32109319",
     "broadcast": "https://github.com/jimfleming/differentiation/issues/1",
     "Kingma": "Kingma & Ba 2015, Adam, Algorithm 1",
     "Bishop": "Bishop 2006, Pattern Recognition and Machine Learning, section 5.3",
@@ -41,7 +42,8 @@ class Mistake:
     line: how it is written, rows as images. what: what it is, in plain words. source: where it was
     met. when: for which terms it can be made at all. bent: for whom the probe's weights are too
     small to show it, a factor for them; 1 otherwise. guessed: its numbers are read off the
-    learner's own, so that it is said only where no other mistake gives them.
+    learner's own, so that it is said only where no other mistake gives them. right: the line to
+    write where the usual one is the mistake itself; empty otherwise.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Mistake:
     when: Callable[[Terms], bool] = lambda terms: True
     bent: float = 1.0
     guessed: bool = False
+    right: str = ""
 
     @property
     def title(self) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 
 from .formulas import Terms
 from .layout import Laid
+from .mistake import Mistake
 
 # Rows for images, weights (inputs, units); `{n}` and `{m}` are what the terms make of them.
 _LINES = {
@@ -60,6 +61,11 @@ def right_line(node: str, terms: Terms, laid: Laid) -> str:
     else:
         line = _LINES[node].format(n=over, m=minus)
     return own_way(line, laid)
+
+
+def line_to_write(mistake: Mistake, terms: Terms, laid: Laid) -> str:
+    """Return the line to write in the place of a mistake's, as this learner writes."""
+    return own_way(mistake.right, laid) if mistake.right else right_line(mistake.node, terms, laid)
 
 
 def own_way(line: str, laid: Laid) -> str:

@@ -22,7 +22,7 @@ def _step(w: str, s: State, t: Terms) -> np.ndarray:
 def _swapped(w: str) -> Callable:
     def line(s: State, t: Terms) -> np.ndarray | None:
         other = OTHER[w]
-        if not other or np.shape(s["d" + other]) != s[w].shape:
+        if np.shape(s["d" + other]) != s[w].shape:
             return None
         return s[w] - _step(other, {**s, w: s[w]}, t)
 
@@ -116,9 +116,12 @@ def _of(w: str) -> list[Mistake]:
     """Return mistakes of the step of one array."""
     d, new = "d" + w, w + "_new"
     rows = [*_wrong_rate(w, d, new), *_wrong_weights(w, d, new), *_wrong_gradient(w, d, new)]
+    no_such = "gradient_transposed_in_step" if OTHER[w] else "gradient_of_the_other_layer"
     return [
-        Mistake(name=n, node=new, make=m, line=li, what=wh, source=src)
+        Mistake(name=n, node=new, make=m, line=li, what=wh, source=src,
+                bent=10.0 if n == "weights_whole_numbers" and not OTHER[w] else 1.0)
         for n, m, li, wh, src in rows
+        if n != no_such  # weights of two layers have two shapes, biases none to turn
     ] + [
         Mistake(
             name="not_divided", node=new, when=lambda t: t.share == "step",
