@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dashboard.present import figures, outside, style
+from dashboard.present import curves, figures, outside, style
 from dashboard.present.outside import file_name, html, label, plain, shown
 from nnengine.training import History
 
@@ -106,7 +106,7 @@ HOSTILE = '<a href="https://one.example">x</a> %{y} &lt;'
 def test_charts_show_names_as_they_are():
     history = History()
     for figure in (
-        figures.curves([(HOSTILE, history), ("b", history)], "loss"),
+        curves.curves([(HOSTILE, history), ("b", history)], "loss"),
         figures.robustness([(HOSTILE, np.ones(2))], np.zeros((2, 8, 8), np.uint8), "ab", usual=0),
         figures.class_balance(np.ones(2), (HOSTILE, "b")),
         figures.weight_bars(np.ones(2), (HOSTILE, "b")),

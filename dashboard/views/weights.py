@@ -65,7 +65,10 @@ def alike(one: Network, other: Network) -> bool:
 def page() -> None:
     """Draw the page; while the run in hand is live, draw it twice a second."""
     held = state.network()
-    st.title("Weights")
+    with st.container(horizontal=True, horizontal_alignment="distribute"):
+        st.title("Weights", width="content")
+        if held is not None:
+            network_choice.choose(held, "Network", width=320, hide_label=True)
     if held is None:
         network_choice.none_yet("No network yet", "Start a run, or restore a saved model. Then"
                                 " every unit's incoming weights are shown here as an image, and"
