@@ -278,9 +278,9 @@ def test_a_large_heatmap_shows_the_strongest_of_every_few_and_keeps_its_places()
     assert len(figure.to_json()) < 200_000
     assert -4 == np.min(drawn.z)
     row, column = np.unravel_index(np.argmin(drawn.z), drawn.z.shape)
-    assert abs(drawn.y[row] - 1000) < 6
-    assert abs(drawn.x[column] - 3) < 6
-    assert (-0.5, 1023.5) == tuple(figure.layout.xaxis.range)
+    assert abs(drawn.y[row] - 1001) < 6  # counted from 1, as units are called
+    assert abs(drawn.x[column] - 4) < 6
+    assert (0.5, 1024.5) == tuple(figure.layout.xaxis.range)
 
 
 def test_a_heatmap_with_a_single_row_of_many_columns_is_thinned_along_it_alone():

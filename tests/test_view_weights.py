@@ -46,7 +46,7 @@ def test_every_unit_of_the_first_layer_has_an_image_of_the_right_shape(visit):
 
 def test_a_later_layer_is_shown_as_a_heatmap_of_its_weights(visit):
     at = open_page("weights", visit)
-    at.selectbox[0].select_index(1).run()
+    next(one for one in at.selectbox if one.label == "Layer").select_index(1).run()
     assert not at.exception
     labels = " ".join(e.proto.json for e in at.get("bidi_component"))
     assert "Weights of layer 2: 12 by 5" in labels

@@ -43,7 +43,17 @@ _CSS = """
 .nn-board-chart { min-width: 0; padding: calc(1rem - 1px); display: flex; flex-direction: column;
   gap: 1rem; border: 1px solid var(--st-border-color);
   border-radius: var(--st-base-radius, 0.5rem); }
-.nn-board-chart > p { font-weight: 600; }
+.nn-board-chart > p { font-weight: 600; position: relative; }
+.nn-help { all: unset; box-sizing: border-box; width: 1.5rem; height: 1.5rem; margin-left: 0.4rem;
+  border: 1px solid var(--st-border-color); border-radius: 50%; cursor: help; text-align: center;
+  font: 0.8125rem/1.375rem var(--st-font); color: var(--st-text-color); }
+.nn-help:focus-visible { outline: 2px solid var(--st-primary-color); outline-offset: 2px; }
+.nn-help:hover::after, .nn-help:focus::after { content: attr(data-help); position: absolute;
+  left: 0; top: 2rem; z-index: 5; width: max-content; max-width: min(100%, 26rem);
+  padding: 0.6rem 0.8rem; white-space: pre-line; text-align: left;
+  font: 0.875rem/1.45 var(--st-font); color: var(--st-text-color);
+  background: var(--st-background-color); border: 1px solid var(--st-border-color);
+  border-radius: var(--st-base-radius, 0.5rem); }
 @media (prefers-reduced-motion: reduce) { .nn-board-bar div { transition: none; } }
 """
 
@@ -85,7 +95,14 @@ const number = (parent) => made(parent, "div", "nn-board-number", (box) => {
   made(box, "div", "").dataset.testid = "stMetricValue";
 });
 const chart = (parent) => made(parent, "section", "nn-board-chart", (box) => {
-  made(box, "p", "");
+  made(box, "p", "", (title) => {
+    made(title, "span", "");
+    made(title, "button", "nn-help", (help) => {
+      help.type = "button";
+      help.textContent = "?";
+      help.onkeydown = (event) => { if (event.key === "Escape") help.blur(); };
+    });
+  });
   made(box, "div", "").innerHTML = CHART;
 });
 
@@ -109,8 +126,12 @@ export default function ({ data, parentElement }) {
   fit(part("notes"), data.notes.length, (box) => made(box, "p", "nn-board-note"))
     .forEach((note, i) => say(note, data.notes[i]));
   const ends = fit(part("charts"), data.charts.length, chart).map((box, i) => {
-    const { title, ...shown } = data.charts[i];
-    say(box.children[0], title);
+    const { title, help, ...shown } = data.charts[i];
+    const [name, mark] = box.children[0].children;
+    say(name, title);
+    mark.hidden = !help;
+    mark.dataset.help = help;
+    mark.setAttribute("aria-label", `${title}, help. ${help}`);
     return plot(box.querySelector(".nn-plot"), { ...shown, plotly: data.plotly }, () => {});
   });
   return () => ends.forEach((end) => end());
@@ -124,11 +145,15 @@ _component = st.components.v2.component(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chart:
-    """A chart with its title: the figure as JSON, and what a screen reader says in its place."""
+    """A chart with its title: the figure as JSON, and what a screen reader says in its place.
+
+    help: what a question mark behind the title opens to, by the mouse or the Tab key; or none.
+    """
 
     title: str
     figure: str
     label: str
+    help: str = ""
     height: int = CHART_PX
     selectable: bool = False
 

@@ -7,12 +7,17 @@ from typing import Literal
 
 from dashboard import state
 from dashboard.components.board import Chart
-from dashboard.present import run_words
+from dashboard.present import glossary, run_words
 from dashboard.present.curves import Mark, curve_text
 from dashboard.runs.lineage import turns
 from dashboard.runs.scheduler import Run
 from nnengine.training import History
 
+# What stands behind the question mark of each chart: plain text, not Markdown.
+_HELP = {
+    "accuracy": glossary.plainly("Accuracy", "Validation images"),
+    "loss": glossary.plainly("Loss", "Overfitting"),
+}
 MARK = "curves.mark"  # where the run in view came to something, if that was asked for
 
 
@@ -55,6 +60,7 @@ def chart(
     if known is None or not same:
         known = Chart(
             title=metric.capitalize(),
+            help=_HELP[metric],
             figure=curve_text(curves, metric, marks=marks, classes=classes),
             label=run_words.curve(curves, metric, classes=classes) + run_words.marks(marks),
         )

@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 
 from dashboard.components.live_plot import live_plot
-from dashboard.present import figures, units
+from dashboard.present import figures, glossary, units
 from nnengine.core.network import Network
 
 
@@ -40,7 +40,7 @@ def biases(network: Network, layer: int, number: int, dark: bool) -> None:
     """Show one layer's biases as a strip."""
     values, kind = network.layers[layer].biases, units.kind_of_units(network, layer)
     names = [n.removeprefix(f"{kind} ") for n in units.unit_names(network, layer)]
-    st.markdown("## Biases")
+    st.markdown("## Biases", help=glossary.explained("Bias"))
     live_plot(
         figures.heatmap(
             values[np.newaxis], x_title=kind, y_title="", y_names=["bias"],
@@ -54,7 +54,10 @@ def biases(network: Network, layer: int, number: int, dark: bool) -> None:
 
 def spread(network: Network) -> None:
     """Show how the weights of each layer are distributed."""
-    st.markdown("## How large the weights are, layer by layer")
+    st.markdown(
+        "## How large the weights are, layer by layer",
+        help=glossary.explained("Weight", "Initializer"),
+    )
     found = {
         f"Layer {n}": network.layers[i].weights for n, i in enumerate(units.weighing(network), 1)
     }

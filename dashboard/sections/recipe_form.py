@@ -7,7 +7,7 @@ from dataclasses import replace
 import streamlit as st
 
 from dashboard import state
-from dashboard.present import network_picture, run_words
+from dashboard.present import glossary, network_picture, run_words
 from dashboard.present.outside import plain
 from dashboard.runs.amounts import together
 from dashboard.runs.estimate import in_words
@@ -45,6 +45,8 @@ def recipe_form(data: Dataset | None) -> None:
                 st.selectbox(
                     "Start from", names, index=names.index(name), key=key,
                     on_change=_preset_chosen, args=(key,),
+                    help="Ready recipes: each fills in all settings below, which can then be "
+                    "changed.",
                 )  # fmt: skip
                 if about := ABOUT.get(name):
                     st.caption(about)
@@ -172,7 +174,10 @@ def _cost(recipe: Recipe, data: Dataset) -> None:
     cost = recipe.cost(data)
     widths = [data.inputs, *(spec.units for spec in recipe.specs(data))]
     shape = f"{' → '.join(map(str, widths))}  \n" * cost.dense
-    st.caption(f"{shape}{cost.parameters:,} parameters. {length}  \n{recipe.in_words()}")
+    st.caption(
+        f"{shape}{cost.parameters:,} parameters. {length}  \n{recipe.in_words()}",
+        help=glossary.explained("Network", "Parameters"),
+    )
 
 
 def _start() -> None:
