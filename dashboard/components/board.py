@@ -37,6 +37,10 @@ _CSS = """
 .nn-board-bar div { height: 100%; background: var(--st-primary-color);
   border-radius: inherit; transition: width 0.3s ease; }
 .nn-board-steps { font-variant-numeric: tabular-nums; }
+.nn-board-notes summary { font-size: 0.875rem; opacity: 0.75; cursor: pointer; width: max-content;
+  max-width: 100%; }
+.nn-board-notes summary:focus-visible { outline: 2px solid var(--st-primary-color);
+  outline-offset: 2px; }
 .nn-board-note { font-size: 0.875rem; opacity: 0.75; }
 .nn-board-charts { display: grid; gap: 1rem;
   grid-template-columns: repeat(auto-fit, minmax(min(100%, 15rem), 1fr)); }
@@ -68,7 +72,7 @@ _HTML = """
     <div class="nn-board-bar" role="progressbar" aria-label="Steps taken" aria-valuemin="0"
       aria-valuemax="100"><div></div></div>
   </div>
-  <div class="nn-board-notes" hidden></div>
+  <details class="nn-board-notes" hidden><summary>How it is computed</summary><div></div></details>
   <div class="nn-board-charts"></div>
 </div>
 """
@@ -123,7 +127,7 @@ export default function ({ data, parentElement }) {
   part("bar").setAttribute("aria-valuenow", Math.round(100 * data.share));
   part("bar").firstElementChild.style.width = `${100 * data.share}%`;
   part("notes").hidden = !data.notes.length;
-  fit(part("notes"), data.notes.length, (box) => made(box, "p", "nn-board-note"))
+  fit(part("notes").lastElementChild, data.notes.length, (box) => made(box, "p", "nn-board-note"))
     .forEach((note, i) => say(note, data.notes[i]));
   const ends = fit(part("charts"), data.charts.length, chart).map((box, i) => {
     const { title, help, ...shown } = data.charts[i];
@@ -168,7 +172,7 @@ def board(
     turns: tuple[str, str] | None = None,
     key: str,
 ) -> None:
-    """Show labelled numbers, a bar of `share` in [0, 1] under its words, notes, and charts.
+    """Show labelled numbers, a bar of `share` in [0, 1] under its words, notes folded, and charts.
 
     turns: a place in line, and why, which stand above all of it. Texts are shown as they are,
     never as Markdown or HTML.

@@ -14,7 +14,7 @@ from dashboard.present.outside import html
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Term:
-    """A word, what it means in one sentence, the page that shows it, and a sketch, SVG or none."""
+    """A word, what it means in one sentence, the page that shows it, and a sketch, HTML or none."""
 
     word: str
     means: str
@@ -159,7 +159,7 @@ OF_SWITCHES = {"batch": ("Batch",), "length": ("Epoch", "Step")}
 
 STYLE = """<style>
 .nn-word { display: flex; gap: .75rem; align-items: flex-start; margin-top: .5rem; }
-.nn-word svg { flex: none; opacity: .8; margin-top: .2rem; }
+.nn-word img { flex: none; margin-top: .2rem; }
 .nn-word p { margin: 0; line-height: 1.45; }
 .nn-word dfn { font-style: normal; font-weight: 650; display: block; }
 </style>"""
