@@ -183,7 +183,8 @@ def _brief(name: str, said: str) -> str:
 def _none(answer: Answer, above: str, small: bool) -> str:
     status = ' role="status"' * (not small)
     would = f"Made to choose, it says {html(answer.name)}, {words.share(answer.sure)}"
+    brief = "" if small else _brief("?", NONE)
     return (
-        f'{"" if small else _brief("?", NONE)}<div class="nn-answer none"{status}><div class="nn-above">{html(above)}</div>'
+        f'{brief}<div class="nn-answer none"{status}><div class="nn-above">{html(above)}</div>'
         f'<div class="name">{NONE}</div><div class="below">{would}</div></div>'
     )
