@@ -24,7 +24,6 @@ if not tab.IN_TAB:
     flushing.in_turn()
 
 from dashboard import state  # noqa: E402
-from dashboard.components.menu import fold_menu  # noqa: E402
 from dashboard.present.outside import plain  # noqa: E402
 from dashboard.sections import from_link, kept_here, live, sharing  # noqa: E402
 from dashboard.sections.guard import guarded  # noqa: E402
@@ -73,7 +72,6 @@ with state.drawing():
     pages.append(st.Page(to_start, title=first, url_path=first.lower(), visibility="hidden"))
     page = st.navigation(pages, position="top")
     st.set_page_config(page_title=f"{page.title} · nnengine", page_icon="🔢", layout="wide")
-    fold_menu(page.title)
     heartbeat()
     with st.container():  # the page stays in its place when a sentence comes or goes
         kept_here.welcome_back()
