@@ -33,8 +33,7 @@ _NUMBER_UNITS, _NUMBER_UNITS_OF_NUMPY = 28, 100
 _LAYERS, _OF_DENSE = ("layers",), 0.78
 # How many times as long steps of dense networks take, by whether they see all images: of those that
 # are not compiled whole, as `nnengine.fast` has it, and of activations that are curves, which leave
-# no unit at zero. In processor time, the built-in digits: 784-10-10 in full batches, 784-128-10 in
-# batches of 64.
+# no unit at zero. As `benchmarks/kinds_of_run.py` measured them.
 _COMPILED, _CURVED, _PIECEWISE, _PIECEWISE_CURVED = "", "curved", "in pieces", "in pieces, curved"
 _LONGER = {
     True: {_COMPILED: 1.0, _CURVED: 1.9, _PIECEWISE: 11.4, _PIECEWISE_CURVED: 11.6},
