@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Sequence
 
 from dashboard.present.style import MUTED
 
@@ -36,7 +37,7 @@ def _square(x: float, y: float, side: float, ink: float) -> str:
     )
 
 
-def _links(left: list[tuple[float, float]], right: list[tuple[float, float]]) -> str:
+def _links(left: Sequence[tuple[float, float]], right: Sequence[tuple[float, float]]) -> str:
     return "".join(_line(a, b, more='stroke-width="1" opacity=".5"') for a in left for b in right)
 
 
