@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from dashboard.components import live_plot
-from dashboard.present import figures, pictures, style
+from dashboard.present import curves, figures, pictures, style
 from dashboard.present.style import luminance
 from nnengine.training import Evaluated, History
 
@@ -60,13 +60,13 @@ def _plain(value):
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_curve_that_is_sent_is_the_one_that_plotly_has_checked(metric, count):
     runs = [("Run 1", history(5)), ("Run 2", history(9, validated=False))][:count]
-    checked = json.loads(figures.curves(runs, metric).to_json())
-    sent = json.loads(figures.curve_text(runs, metric))
+    checked = json.loads(curves.curves(runs, metric, classes=10).to_json())
+    sent = json.loads(curves.curve_text(runs, metric, classes=10))
     assert _plain(checked) == _plain(sent)
 
 
 def test_one_run_draws_training_solid_and_validation_dashed_in_one_colour():
-    training, validation = figures.curves([("Run 1", history(5))], "loss").data
+    training, validation = curves.curves([("Run 1", history(5))], "loss").data
     assert ("solid", "dash") == (training.line.dash, validation.line.dash)
     assert training.line.color == validation.line.color
     np.testing.assert_array_equal([0, 1, 2, 3, 4], training.x)
@@ -75,24 +75,24 @@ def test_one_run_draws_training_solid_and_validation_dashed_in_one_colour():
 
 
 def test_accuracy_can_be_drawn_over_epochs():
-    training, validation = figures.curves([("a", history(3))], "accuracy", x="epoch").data
+    training, validation = curves.curves([("a", history(3))], "accuracy", x="epoch").data
     np.testing.assert_allclose([0, 0.1, 0.2], training.x)
     np.testing.assert_allclose([0.4] * 3, validation.y)
 
 
 def test_a_run_without_validation_draws_no_dashed_curve():
-    assert 1 == len(figures.curves([("a", history(3, validated=False))], "loss").data)
+    assert 1 == len(curves.curves([("a", history(3, validated=False))], "loss").data)
 
 
 def test_two_runs_have_two_colours_and_a_legend_that_explains_the_dashes():
-    drawn = figures.curves([("a", history(3)), ("b", history(3))], "loss").data
+    drawn = curves.curves([("a", history(3)), ("b", history(3))], "loss").data
     assert 2 == len({trace.line.color for trace in drawn[:4]})
     listed = [trace.name for trace in drawn if trace.showlegend is not False]
     assert ["a", "b", "training", "validation"] == listed
 
 
 def test_a_long_curve_is_thinned_but_keeps_its_first_and_newest_point():
-    training = figures.curves([("a", history(4001))], "loss").data[0]
+    training = curves.curves([("a", history(4001))], "loss").data[0]
     assert len(training.x) <= 1500
     assert (0, 4000) == (training.x[0], training.x[-1])
 
@@ -124,26 +124,81 @@ def test_below_each_level_of_a_fragility_chart_stands_its_image():
 
 
 def test_no_runs_make_an_empty_chart():
-    assert () == figures.curves([], "accuracy").data
-    assert 0 == len(figures.curves([("a", History())], "loss").data[0].x)
+    assert () == curves.curves([], "accuracy").data
+    assert 0 == len(curves.curves([("a", History())], "loss").data[0].x)
 
 
-def test_before_its_first_point_a_chart_goes_from_nothing_to_all():
-    empty = figures.curves([("a", History())], "accuracy").layout.yaxis
-    assert ((0, 1), "~%") == (empty.range, empty.tickformat)
-    assert figures.curves([("a", history(1))], "accuracy").layout.yaxis.range is None
+@pytest.mark.parametrize("points", [0, 1, 5])
+def test_accuracy_goes_from_nothing_to_all_whatever_was_reached(points):
+    axis = curves.curves([("a", history(points))], "accuracy").layout.yaxis
+    assert ((0, curves.TOP), "~%") == (axis.range, axis.tickformat)
+
+
+def test_before_its_first_point_a_loss_begins_at_nothing():
+    assert (0, 1) == curves.curves([("a", History())], "loss").layout.yaxis.range
+    assert curves.curves([("a", history(1))], "loss").layout.yaxis.range is None
+
+
+@pytest.mark.parametrize(
+    ("metric", "at", "words"),
+    [("accuracy", 0.1, "guessing, 10 %"), ("loss", np.log(10), "guessing, 2.30")],
+)
+def test_a_dotted_line_stands_at_what_guessing_reaches(metric, at, words):
+    chart = curves.curves([("a", history(3))], metric, x="epoch", classes=10)
+    (line,) = chart.layout.shapes
+    assert (at, at, "dot") == (pytest.approx(line.y0), pytest.approx(line.y1), line.line.dash)
+    assert words in [trace.name for trace in chart.data]
+    assert not curves.curves([("a", history(3))], metric, x="epoch").layout.shapes
+
+
+def losing(*losses: float) -> History:
+    """A made-up run with these losses, a step each, of which ten are an epoch."""
+    run = History()
+    for step, loss in enumerate(losses):
+        run.record(Evaluated(step=step, epoch=step / 10, train_loss=loss, train_accuracy=0.1))
+    return run
+
+
+def test_a_loss_that_blew_up_has_a_logarithmic_axis_and_guessing_stays_in_its_place():
+    usual = curves.curves([("a", losing(2.3, 4.0, 0.1))], "loss", classes=10).layout
+    blown = curves.curves([("a", losing(2.3, 80_000.0, 5.0))], "loss", classes=10).layout
+    assert (None, "log") == (usual.yaxis.type, blown.yaxis.type)
+    assert np.log10(np.log(10)) == pytest.approx(blown.shapes[-1].y0)
+    assert usual.uirevision != blown.uirevision  # a zoom of the one would be nonsense in the other
+
+
+def test_the_ends_of_epochs_are_marked_on_an_axis_of_steps():
+    chart = curves.curves([("a", history(26))], "loss").layout
+    assert [10, 20] == [line.x0 for line in chart.shapes]
+    assert ["epoch 1", "2"] == [one.text for one in chart.annotations]
+    assert not curves.curves([("a", history(26))], "loss", x="epoch").layout.shapes
+
+
+def test_of_many_epochs_every_tenth_or_so_is_marked_and_full_batches_have_none():
+    ends = [line.x0 for line in curves.curves([("a", history(901))], "loss").layout.shapes]
+    assert [100 * i for i in range(1, 10)] == ends
+    full = History()
+    for step in range(5):
+        full.record(Evaluated(step=step, epoch=float(step), train_loss=1.0, train_accuracy=0.5))
+    assert not curves.curves([("a", full)], "loss").layout.shapes
+
+
+def test_epochs_of_different_length_are_not_marked_on_one_chart():
+    other = History()
+    other.record(Evaluated(step=30, epoch=1.0, train_loss=1.0, train_accuracy=0.5))
+    assert not curves.curves([("a", history(26)), ("b", other)], "loss").layout.shapes
 
 
 def test_zoom_is_kept_until_the_axes_change():
-    first, longer = (figures.curves([("a", history(n))], "loss") for n in (3, 9))
-    other = figures.curves([("a", history(3))], "accuracy")
+    first, longer = (curves.curves([("a", history(n))], "loss") for n in (3, 9))
+    other = curves.curves([("a", history(3))], "accuracy")
     assert first.layout.uirevision == longer.layout.uirevision
     assert first.layout.uirevision != other.layout.uirevision
 
 
 def test_a_newcomer_does_not_change_the_colour_of_a_run():
-    alone = figures.curves([("a", history(3))], "loss").data[0]
-    first = figures.curves([("a", history(3)), ("b", history(3))], "loss").data[0]
+    alone = curves.curves([("a", history(3))], "loss").data[0]
+    first = curves.curves([("a", history(3)), ("b", history(3))], "loss").data[0]
     assert alone.line.color == first.line.color
 
 
@@ -223,9 +278,9 @@ def test_a_large_heatmap_shows_the_strongest_of_every_few_and_keeps_its_places()
     assert len(figure.to_json()) < 200_000
     assert -4 == np.min(drawn.z)
     row, column = np.unravel_index(np.argmin(drawn.z), drawn.z.shape)
-    assert abs(drawn.y[row] - 1000) < 6
-    assert abs(drawn.x[column] - 3) < 6
-    assert (-0.5, 1023.5) == tuple(figure.layout.xaxis.range)
+    assert abs(drawn.y[row] - 1001) < 6  # counted from 1, as units are called
+    assert abs(drawn.x[column] - 4) < 6
+    assert (0.5, 1024.5) == tuple(figure.layout.xaxis.range)
 
 
 def test_a_heatmap_with_a_single_row_of_many_columns_is_thinned_along_it_alone():

@@ -105,7 +105,7 @@ LIBRARIES = {
     "dashboard/host/flushing.py dashboard/host/tab.py dashboard/host/uploads.py dashboard/state "
     "dashboard/views",
     "plotly": "dashboard/components/live_plot.py dashboard/host/ahead.py "
-    "dashboard/present/figures.py",
+    "dashboard/present/curves.py dashboard/present/figures.py",
     "PIL": "dashboard/present/pictures.py dashboard/store/picturefile.py "
     "nnengine/data/readers/decoding.py",
     "h5py": "nnengine/data/readers/hdf5.py nnengine/exchange/keras.py "

@@ -17,9 +17,12 @@ from dashboard.runs.fields import dense, rows
 from dashboard.runs.recipe import Recipe
 from dashboard.runs.run import LIVE
 from dashboard.runs.scheduler import Scheduler
+from nnengine import fast
+from nnengine.core.optimizers import OPTIMIZERS
 from nnengine.data.augment import GENTLE, STRONG, Augmentation
 from nnengine.data.dataset import Dataset
 from nnengine.errors import ConfigError, TextError
+from nnengine.training import training
 from nnengine.training.events import Evaluated, Progressed, StepFinished
 
 SMALL = Recipe(hidden=(8,), epochs=3, batch_size=32, learning_rate=0.01, validation="none")
@@ -507,6 +510,41 @@ def test_an_estimate_for_changed_images_is_learnt_apart(scheduler, digits):
     scheduler.pace.note(changed, SMALL.cost(digits), 900, 30, 9.0)
     assert scheduler.pace.estimate_s(changed, digits) == pytest.approx(9.6, rel=0.1)
     assert scheduler.pace.estimate_s(SMALL, digits) == pytest.approx(6.4, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    "other", [{"activation": "tanh"}, {"optimizer": "rmsprop"}, {"l2": 0.001}, {"clip_norm": 1.0}]
+)
+def test_a_run_of_another_kind_leaves_an_estimate_as_it_was(scheduler, digits, other):
+    pace, odd = scheduler.pace, replace(SMALL, **other)
+    pace.note(SMALL, SMALL.cost(digits), 900, 30, 6.0)
+    guessed = pace.estimate_s(odd, digits)
+    assert guessed > 1.5 * pace.estimate_s(SMALL, digits)  # known before the first of them ran
+    pace.note(odd, odd.cost(digits), 900, 30, 360.0)
+    assert pace.estimate_s(SMALL, digits) == pytest.approx(6.4, rel=0.1)
+    assert pace.estimate_s(odd, digits) == pytest.approx(60 * 6.4, rel=0.1)
+
+
+def test_one_odd_run_moves_what_all_visitors_are_told_by_a_factor_of_two_at_most(scheduler, digits):
+    for seconds in (6.0, 600.0):
+        scheduler.pace.note(SMALL, SMALL.cost(digits), 900, 30, seconds)
+    assert scheduler.pace.estimate_s(SMALL, digits) <= 2 * 6.4 * 1.01
+    scheduler.pace.note(SMALL, SMALL.cost(digits), 900, 30, 0.07)
+    assert scheduler.pace.estimate_s(SMALL, digits) >= 6.4 * 0.9
+
+
+def test_the_pace_knows_which_steps_are_compiled_whole(digits, monkeypatch):
+    """What an estimate takes to be slow is what the engine takes in pieces, no more and no less."""
+    tasks, choose = [], fast.choose
+    monkeypatch.setattr(fast, "choose", lambda task: tasks.append(task) or choose(task))
+    for changes in (
+        *({"optimizer": name} for name in OPTIMIZERS),
+        *({name: 0.1} for name in ("l1", "l2", "clip_norm", "label_smoothing")),
+        {"class_weights": "balanced"},
+    ):
+        recipe = replace(SMALL, **changes)
+        next(training(recipe.build(digits), digits, recipe.config(digits.count)))
+        assert bool(fast.strange_to_kernels(tasks[-1])) == estimate.in_pieces(recipe), changes
 
 
 def test_every_kind_of_run_has_an_estimate_once_the_machine_is_measured(digits):

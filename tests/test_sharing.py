@@ -64,6 +64,14 @@ def test_a_link_to_a_recipe_opens_the_train_page_with_it():
     assert "784 → 64 → 32 → 10" in words(at)
 
 
+def test_a_link_with_eight_hidden_layers_shows_all_eight_and_cannot_be_started():
+    at = follow("hidden=8,8,8,8,8,8,8,8")
+    assert "8, 8, 8, 8, 8, 8, 8, 8" == value(at, "hidden")
+    start = next(button for button in at.button if button.label == "Start training")
+    assert start.disabled
+    assert any("8 hidden layers" in fault.value for fault in at.error)
+
+
 def test_a_link_to_a_preset_is_called_by_its_name():
     for name, preset in PRESETS.items():
         assert name == value(follow(address.link(preset)), "preset")

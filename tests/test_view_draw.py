@@ -127,6 +127,17 @@ def test_what_looks_like_none_of_the_digits_is_not_given_a_sure_answer(reader):
     assert "none of my digits" not in said and "Real digits" not in said
 
 
+def test_after_a_refusal_the_page_asks_whether_it_is_a_digit_and_offers_to_keep_no_answer(reader):
+    refused = draw(open_page("draw"), a_crowded_sheet())
+    assert "Is it a digit all the same?" in words(refused)
+    assert not [button for button in refused.button if button.label.startswith("Keep this")]
+    buttons = [one for one in refused.button if (one.key or "").startswith("draw.tell.")]
+    assert {"secondary"} == {button.proto.type for button in buttons}
+    answered = draw(open_page("draw"), a_stroke())
+    assert "Is it right?" in words(answered)
+    assert [button for button in answered.button if button.label.startswith("Keep this")]
+
+
 def test_an_empty_pad_is_not_answered(network):
     at = open_page("draw", visitor(network))
     assert "The network answers" not in words(at)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import time
 
 import numpy as np
@@ -247,12 +249,18 @@ def test_a_remedy_joins_those_that_are_on_and_fits_small_images(page):
     assert not field(page.button, "Start training").disabled
 
 
+def colour_of(name: str, at) -> str:
+    """Return the colour that the legend has for a network."""
+    return re.search(rf"background:(#\w+)\"></i>{name} reads", words(at))[1]
+
+
 def test_the_rest_of_a_runs_recipe_stays_and_both_are_compared_after(visit):
     recipe = Recipe(hidden=(12, 6), optimizer="momentum", epochs=3, validation=0.2, batch_size=32,
                     augmentation=Augmentation(noise=0.1))  # fmt: skip
     at = start(open_page("train", visit), recipe)
     first = finished(visit)
     at = measured(at.switch_page("views/fragility.py").run())
+    colour = colour_of("Run 1", at)
     at.button(key="fragility.train.shift").click().run()
     assert "images moved by up to 4 px, noise of up to 10%" in words(at).replace("10 %", "10%")
     click(at, "Start this run")
@@ -264,7 +272,11 @@ def test_the_rest_of_a_runs_recipe_stays_and_both_are_compared_after(visit):
     at = measured(at.switch_page("views/fragility.py").run())
     assert [f"run:{first.id}"] == at.multiselect(key=state.widget("fragility.others")).value
     assert "Run 2 reads" in words(at)
-    assert "Run 1 reads" in words(at)
+    # A network that was shown before keeps its colour, though another is in hand now.
+    assert colour == colour_of("Run 1", at) != colour_of("Run 2", at)
+    drawn = json.loads(component(at, "fragility.shift")["figure"])["data"]
+    colours = {line["name"]: line["line"]["color"] for line in drawn}
+    assert {name: colour_of(name, at) for name in ("Run 1", "Run 2")} == colours
     assert "Run 1:" in component(at, "fragility.shift")["label"]
 
 

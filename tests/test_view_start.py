@@ -7,7 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.pages import APP, asked, click, component, open_page, words
-from tests.test_view_draw import a_stroke, reader, shipped  # noqa: F401 (fixtures)
+from tests.test_view_draw import a_crowded_sheet, a_stroke, reader, shipped  # noqa: F401 (fixtures)
 from tests.test_view_draw import draw as draw_on_pad
 
 
@@ -28,6 +28,17 @@ def follow(query: str):
         name, _, value = pair.partition("=")
         at.query_params[name] = value
     return at.run()
+
+
+@pytest.mark.parametrize(
+    ("pixels", "asked"),
+    [(a_stroke(), "Is it wrong?"), (a_crowded_sheet(), "Is it a digit all the same?")],
+    ids=["an answer", "a refusal"],
+)
+def test_the_way_to_a_lesson_asks_by_what_was_answered(pixels, asked):
+    at = draw(open_page("start"), pixels)
+    offered = [link.proto.label for link in at.get("page_link")]
+    assert f"{asked} Teach it on Draw" in offered
 
 
 def test_before_anything_is_drawn_the_scenes_show_a_digit_that_is_said_to_be_ours():

@@ -117,12 +117,12 @@ def test_without_data_the_page_leads_to_where_data_is_added():
     assert not [b for b in at.button if b.label == "Start training"]
 
 
-def test_the_form_opens_with_the_original_and_its_cost(page):
+def test_the_form_opens_for_files_with_the_recipe_that_takes_seconds_and_its_cost(page):
     until(lambda: state.scheduler().warm)
     page.run()
-    assert "The original: 784-10-10, full batch" == page.selectbox[0].value
-    assert "64 → 10 → 3" in text(page)
-    assert "683 parameters. About " in text(page)
+    assert "Quick: 784-128-10, Adam" == page.selectbox[0].value
+    assert "64 → 128 → 3" in text(page)
+    assert "8,707 parameters. About " in text(page)
 
 
 def test_while_the_kernels_are_compiled_the_page_says_so(page, monkeypatch):

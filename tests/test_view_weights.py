@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -46,7 +48,7 @@ def test_every_unit_of_the_first_layer_has_an_image_of_the_right_shape(visit):
 
 def test_a_later_layer_is_shown_as_a_heatmap_of_its_weights(visit):
     at = open_page("weights", visit)
-    at.selectbox[0].select_index(1).run()
+    next(one for one in at.selectbox if one.label == "Layer").select_index(1).run()
     assert not at.exception
     labels = " ".join(e.proto.json for e in at.get("bidi_component"))
     assert "Weights of layer 2: 12 by 5" in labels
@@ -174,3 +176,22 @@ def test_filters_on_colours_are_colour_pictures_and_no_grey_image_passes(visit):
     assert not at.exception
     assert "Red, green and blue" in words(at)
     assert "No images in hand are of this network's size" in words(at)
+
+
+def test_every_class_has_its_name_on_the_axis_though_the_units_before_it_are_many():
+    """The classes of digits are 0 to 9; numbers in their place would be those of other digits."""
+    at = open_page("weights")
+    next(one for one in at.selectbox if one.label == "Layer").select_index(2).run()
+    figure = json.loads(component(at, "weights.matrix.2")["figure"])
+    axis = figure["layout"]["xaxis"]
+    assert [str(i) for i in range(10)] == [name.strip("\u200b") for name in figure["data"][0]["x"]]
+    assert ("category", 1) == (axis["type"], axis["dtick"])
+    assert 0.5 == figure["layout"]["yaxis"]["range"][1]  # units are counted from 1
+
+
+def test_the_page_has_a_chooser_of_its_own_and_shows_what_is_chosen(visit):
+    at = open_page("weights", visit)
+    chooser = next(one for one in at.selectbox if one.label == "Network")
+    chooser.select_index(len(chooser.options) - 1).run()
+    assert not at.exception
+    assert chooser.options[-1].partition(" (")[0] in words(at)

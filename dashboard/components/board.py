@@ -37,13 +37,27 @@ _CSS = """
 .nn-board-bar div { height: 100%; background: var(--st-primary-color);
   border-radius: inherit; transition: width 0.3s ease; }
 .nn-board-steps { font-variant-numeric: tabular-nums; }
+.nn-board-notes summary { font-size: 0.875rem; opacity: 0.75; cursor: pointer; width: max-content;
+  max-width: 100%; }
+.nn-board-notes summary:focus-visible { outline: 2px solid var(--st-primary-color);
+  outline-offset: 2px; }
 .nn-board-note { font-size: 0.875rem; opacity: 0.75; }
 .nn-board-charts { display: grid; gap: 1rem;
   grid-template-columns: repeat(auto-fit, minmax(min(100%, 15rem), 1fr)); }
 .nn-board-chart { min-width: 0; padding: calc(1rem - 1px); display: flex; flex-direction: column;
   gap: 1rem; border: 1px solid var(--st-border-color);
   border-radius: var(--st-base-radius, 0.5rem); }
-.nn-board-chart > p { font-weight: 600; }
+.nn-board-chart > p { font-weight: 600; position: relative; }
+.nn-help { all: unset; box-sizing: border-box; width: 1.5rem; height: 1.5rem; margin-left: 0.4rem;
+  border: 1px solid var(--st-border-color); border-radius: 50%; cursor: help; text-align: center;
+  font: 0.8125rem/1.375rem var(--st-font); color: var(--st-text-color); }
+.nn-help:focus-visible { outline: 2px solid var(--st-primary-color); outline-offset: 2px; }
+.nn-help:hover::after, .nn-help:focus::after { content: attr(data-help); position: absolute;
+  left: 0; top: 2rem; z-index: 5; width: max-content; max-width: min(100%, 26rem);
+  padding: 0.6rem 0.8rem; white-space: pre-line; text-align: left;
+  font: 0.875rem/1.45 var(--st-font); color: var(--st-text-color);
+  background: var(--st-background-color); border: 1px solid var(--st-border-color);
+  border-radius: var(--st-base-radius, 0.5rem); }
 @media (prefers-reduced-motion: reduce) { .nn-board-bar div { transition: none; } }
 """
 
@@ -58,7 +72,7 @@ _HTML = """
     <div class="nn-board-bar" role="progressbar" aria-label="Steps taken" aria-valuemin="0"
       aria-valuemax="100"><div></div></div>
   </div>
-  <div class="nn-board-notes" hidden></div>
+  <details class="nn-board-notes" hidden><summary>How it is computed</summary><div></div></details>
   <div class="nn-board-charts"></div>
 </div>
 """
@@ -85,7 +99,14 @@ const number = (parent) => made(parent, "div", "nn-board-number", (box) => {
   made(box, "div", "").dataset.testid = "stMetricValue";
 });
 const chart = (parent) => made(parent, "section", "nn-board-chart", (box) => {
-  made(box, "p", "");
+  made(box, "p", "", (title) => {
+    made(title, "span", "");
+    made(title, "button", "nn-help", (help) => {
+      help.type = "button";
+      help.textContent = "?";
+      help.onkeydown = (event) => { if (event.key === "Escape") help.blur(); };
+    });
+  });
   made(box, "div", "").innerHTML = CHART;
 });
 
@@ -106,11 +127,15 @@ export default function ({ data, parentElement }) {
   part("bar").setAttribute("aria-valuenow", Math.round(100 * data.share));
   part("bar").firstElementChild.style.width = `${100 * data.share}%`;
   part("notes").hidden = !data.notes.length;
-  fit(part("notes"), data.notes.length, (box) => made(box, "p", "nn-board-note"))
+  fit(part("notes").lastElementChild, data.notes.length, (box) => made(box, "p", "nn-board-note"))
     .forEach((note, i) => say(note, data.notes[i]));
   const ends = fit(part("charts"), data.charts.length, chart).map((box, i) => {
-    const { title, ...shown } = data.charts[i];
-    say(box.children[0], title);
+    const { title, help, ...shown } = data.charts[i];
+    const [name, mark] = box.children[0].children;
+    say(name, title);
+    mark.hidden = !help;
+    mark.dataset.help = help;
+    mark.setAttribute("aria-label", `${title}, help. ${help}`);
     return plot(box.querySelector(".nn-plot"), { ...shown, plotly: data.plotly }, () => {});
   });
   return () => ends.forEach((end) => end());
@@ -124,11 +149,15 @@ _component = st.components.v2.component(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chart:
-    """A chart with its title: the figure as JSON, and what a screen reader says in its place."""
+    """A chart with its title: the figure as JSON, and what a screen reader says in its place.
+
+    help: what a question mark behind the title opens to, by the mouse or the Tab key; or none.
+    """
 
     title: str
     figure: str
     label: str
+    help: str = ""
     height: int = CHART_PX
     selectable: bool = False
 
@@ -143,7 +172,7 @@ def board(
     turns: tuple[str, str] | None = None,
     key: str,
 ) -> None:
-    """Show labelled numbers, a bar of `share` in [0, 1] under its words, notes, and charts.
+    """Show labelled numbers, a bar of `share` in [0, 1] under its words, notes folded, and charts.
 
     turns: a place in line, and why, which stand above all of it. Texts are shown as they are,
     never as Markdown or HTML.

@@ -14,7 +14,8 @@ from dashboard.present.strokes import SIDE_PX, as_drawn, blown_up, squares
 PAPER, INK = "#000000", "#ffffff"  # as in the files: light on dark
 
 # The canvas of streamlit-drawable-canvas has no name and no text: a screen reader would meet a
-# silent box. Its shadow root is open, so a small neighbour gives it both.
+# silent box. Its shadow root is open, so a small neighbour gives it both. It also takes from the
+# tools above the sheet all but Undo and Redo: the page clears and answers by itself.
 _NAMER = """
 export default function ({ data, parentElement }) {
   const name = () => {
@@ -24,6 +25,14 @@ export default function ({ data, parentElement }) {
     for (let i = 0; i < roots.length; i++) {
       roots[i].querySelectorAll("*").forEach((e) => e.shadowRoot && roots.push(e.shadowRoot));
     }
+    roots.slice(1).filter((root) => root.querySelector(".dc-toolbar-card")).forEach((root) => {
+      if (root.querySelector(".nn-tools")) return;
+      const style = document.createElement("style");
+      style.className = "nn-tools";
+      style.textContent = '.dc-toolbar-card > :not([title="Undo"], [title="Redo"]) ' +
+        "{ display: none !important }";
+      root.append(style);
+    });
     const sheets = roots.flatMap((root) => [...root.querySelectorAll("canvas")]);
     sheets.forEach((sheet, i) => {
       const top = i === sheets.length - 1;

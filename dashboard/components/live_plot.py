@@ -128,9 +128,12 @@ function plot(box, data, choose) {
   state.data = data;
   state.gone = false;
 
-  const zoomed = () => ["xaxis", "yaxis"].some(
-    (name) => host._fullLayout?.[name]?.autorange === false &&
-              !JSON.parse(state.data.figure).layout[name]?.range);
+  // An axis with a range of its own goes back to that, any other to all that is drawn.
+  const own = (name) => JSON.parse(state.data.figure).layout[name]?.range;
+  const zoomed = () => ["xaxis", "yaxis"].some((name) => {
+    const axis = host._fullLayout?.[name], range = own(name);
+    return axis?.autorange === false && String(axis.range) !== String(range);
+  });
   const showReset = () => { reset.hidden = !zoomed(); };
 
   const draw = (Plotly) => {
@@ -163,8 +166,8 @@ function plot(box, data, choose) {
 
   load(new URL(data.plotly, document.baseURI).href).then((Plotly) => {
     box.querySelector(".nn-plot-note")?.remove();
-    reset.onclick = () => Plotly.relayout(host, { "xaxis.autorange": true,
-                                                  "yaxis.autorange": true });
+    reset.onclick = () => Plotly.relayout(host, Object.fromEntries(["xaxis", "yaxis"].map(
+      (name) => own(name) ? [`${name}.range`, own(name)] : [`${name}.autorange`, true])));
     if (!state.observer) {
       state.observer = new ResizeObserver(() => {
         if (host.clientWidth && host.clientWidth !== state.width) draw(Plotly);

@@ -1,7 +1,8 @@
 """Tiles: many small pictures with a line of words each; any of them may be a button.
 
 One picture holds all tiles (a sheet), so a tick of a live page sends one PNG. Tiles wrap to the
-width of the page, are reached by keyboard, and keep their pixels sharp at any size.
+width of the page and keep their pixels sharp at any size. All of them are one stop of the Tab key:
+arrow keys, Home and End go from one to the next.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ button.nn-tile { cursor: pointer; }
 .nn-tile-caption { display: block; padding-top: 0.3rem; overflow-wrap: break-word;
   text-align: center; font-variant-numeric: tabular-nums; }
 button.nn-tile:hover .nn-tile-picture { outline: 2px solid var(--st-text-color); }
-button.nn-tile:focus-visible .nn-tile-picture {
-  outline: 3px solid var(--st-primary-color); outline-offset: 2px; }
 button.nn-tile[aria-pressed="true"] .nn-tile-picture {
   outline: 3px solid var(--st-primary-color); outline-offset: 1px; }
+button.nn-tile:focus-visible .nn-tile-picture {
+  outline: 3px dashed var(--st-text-color); outline-offset: 4px; }
 button.nn-tile[aria-pressed="true"] .nn-tile-caption { font-weight: 700; }
 """
 
@@ -46,6 +47,25 @@ function make(selectable) {
 // Of the way from the first to the last, in percent: tiles narrower than asked for show the same.
 function share(place, count) { return count > 1 ? 100 * place / (count - 1) : 0; }
 
+// Lines of tiles are as long as the page is wide: up and down go to the nearest in the next one.
+function beyond(all, from, down) {
+  const here = all[from].getBoundingClientRect();
+  const off = (rect) => (down ? 1 : -1) * (rect.top - here.top);
+  let found = from, least = Infinity;
+  all.forEach((tile, i) => {
+    const rect = tile.getBoundingClientRect();
+    const far = 1000 * off(rect) + Math.abs(rect.left - here.left);
+    if (off(rect) > 1 && far < least) [found, least] = [i, far];
+  });
+  return found;
+}
+
+function next(all, from, key) {
+  const last = all.length - 1;
+  return { ArrowLeft: Math.max(from - 1, 0), ArrowRight: Math.min(from + 1, last), Home: 0,
+           End: last, ArrowUp: beyond(all, from, false), ArrowDown: beyond(all, from, true) }[key];
+}
+
 export default function ({ data, parentElement, setTriggerValue }) {
   const box = parentElement.querySelector(".nn-tiles");
   if (!box) return;
@@ -58,7 +78,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const across = data.shape[1] * data.scale, down = data.shape[0] * data.scale;
   const sheet = `url(data:image/png;base64,${data.sheet})`;
   const rows = Math.ceil(data.captions.length / data.columns);
-  [...box.children].forEach((tile, i) => {
+  const all = [...box.children];
+  const stop = (at) => all.forEach((tile, i) => { tile.tabIndex = i === at ? 0 : -1; });
+  all.forEach((tile, i) => {
     const [picture, caption] = tile.children;
     const column = i % data.columns, row = Math.floor(i / data.columns);
     Object.assign(picture.style, {
@@ -72,7 +94,19 @@ export default function ({ data, parentElement, setTriggerValue }) {
     if (!data.selectable) return;
     tile.setAttribute("aria-pressed", String(data.ids[i] === data.selected));
     tile.onclick = () => setTriggerValue("chosen", data.ids[i]);
+    tile.onfocus = () => stop(i);
   });
+  if (!data.selectable) return;
+  const inside = all.indexOf(document.activeElement);
+  stop(inside >= 0 ? inside : Math.max(data.ids.indexOf(data.selected), 0));
+  box.onkeydown = (event) => {
+    const from = all.indexOf(event.target.closest(".nn-tile"));
+    const to = event.altKey || event.ctrlKey || event.metaKey ? undefined
+      : next(all, from, event.key);
+    if (to === undefined) return;
+    event.preventDefault();
+    all[to].focus();
+  };
 }
 """
 

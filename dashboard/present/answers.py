@@ -43,6 +43,14 @@ STYLE = """<style>
 .nn-answer.none .name { font-size: 1.375rem; line-height: 1.25; margin-top: .25rem; }
 .nn-answer .below { font-size: .9375rem; margin-top: .4rem; line-height: 1.4; }
 .nn-answer .below b { font-weight: 650; }
+.nn-brief { display: none; }
+@media (max-width: 640px) {
+  .nn-brief { display: block; position: fixed; left: 0; right: 0; bottom: 0; z-index: 90;
+    padding: .5rem 1rem; border-top: 1px solid color-mix(in srgb, currentColor 25%, transparent);
+    background: var(--st-background-color, Canvas); font-size: .9375rem; }
+  .nn-brief b { font-size: 1.375rem; margin-right: .5rem; }
+  .stMainBlockContainer { padding-bottom: 4.5rem; }
+}
 /* The keys of these buttons are their own names: said once is enough. */
 .st-key-draw-tell kbd { display: none; }
 .st-key-draw-tell button { min-width: 2.75rem; }
@@ -155,18 +163,28 @@ def headline(answer: Answer, *, above: str = "The network answers", small: bool 
         share = words.share(float(answer.probabilities[answer.second]))
         second = f"<br>next {html(answer.names[answer.second])}, {share}"
     status = ' role="status"' * (not small)
+    brief = "" if small else _brief(f"{html(answer.name)}", f"{sure}, {words.share(answer.sure)}")
     return (
-        f'<div class="nn-answer"{status}><div class="nn-above">{html(above)}</div>'
+        f'{brief}<div class="nn-answer"{status}><div class="nn-above">{html(above)}</div>'
         f'<div class="name" style="font-size:{size}rem">{html(answer.name)}</div>'
         f'<div class="below"><b>{sure.capitalize()}</b><br>{words.share(answer.sure)}{second}</div>'
         "</div>"
     )
 
 
+def _brief(name: str, said: str) -> str:
+    """Return the answer in a line that stands at the foot of a phone's screen, under the pad.
+
+    Screen readers have the status that it repeats.
+    """
+    return f'<div class="nn-brief" aria-hidden="true"><b>{name}</b> {said}</div>'
+
+
 def _none(answer: Answer, above: str, small: bool) -> str:
     status = ' role="status"' * (not small)
     would = f"Made to choose, it says {html(answer.name)}, {words.share(answer.sure)}"
+    brief = "" if small else _brief("?", NONE)
     return (
-        f'<div class="nn-answer none"{status}><div class="nn-above">{html(above)}</div>'
+        f'{brief}<div class="nn-answer none"{status}><div class="nn-above">{html(above)}</div>'
         f'<div class="name">{NONE}</div><div class="below">{would}</div></div>'
     )

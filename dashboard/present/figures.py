@@ -1,4 +1,4 @@
-"""Figures: arrays in, charts out; pictures of pixels and of weights are made in `pictures`.
+"""Figures: arrays in, charts out; `curves` has those of runs, `pictures` has pixels and weights.
 
 Charts are `go.Figure` without a template, so that whoever shows them (Streamlit's theme or
 `components.live_plot`) gives them the page's own colours.
@@ -7,9 +7,7 @@ Charts are `go.Figure` without a template, so that whoever shows them (Streamlit
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import plotly.graph_objects as go
@@ -30,101 +28,10 @@ from dashboard.present.style import (
 )
 from nnengine.training.rates import Tried, suggested
 
-if TYPE_CHECKING:
-    from nnengine.training import History
-
 MOST_CELLS = 10_000  # of a heatmap: 160 kB as JSON; 1,024 units on 1,024 others were 5 MB a tick
-MOST_POINTS = 1500  # a live chart is sent whole at each tick: more points cost, and none is seen
 
 
-def curves(
-    runs: Sequence[tuple[str, History]],
-    metric: Literal["accuracy", "loss"],
-    *,
-    x: Literal["step", "epoch"] = "step",
-) -> go.Figure:
-    """Draw one metric of each run: training solid, validation dashed, one colour a run.
-
-    Accuracy is in [0, 1] and shown in percent; loss is cross-entropy in nats. At most about
-    1,500 points a curve are kept, the newest always. Runs without points draw nothing.
-    """
-    spec = _curve_spec(runs, metric, x)
-    return _framed(go.Figure(spec["data"]), spec["layout"])
-
-
-Mark = tuple[float, int, str]  # where on the x axis, of the how manyth run, and what was changed
-_ACROSS = {"step": "Step", "epoch": "Epoch", "seconds": "Seconds of the engine's work"}
-
-
-def curve_text(
-    runs: Sequence[tuple[str, Any]],
-    metric: Literal["accuracy", "loss"],
-    x: Literal["step", "epoch", "seconds"] = "step",
-    marks: Sequence[Mark] = (),
-) -> str:
-    """Return the same chart as the JSON that `live_plot` draws; a dotted line stands at each mark.
-
-    x: of "seconds" the histories have a column, too.
-    Plotly holds every property to its schema, 4.5 ms of the interpreter for 300 points where this
-    takes 0.13; a test holds the two to each other.
-    """
-    return json.dumps(_curve_spec(runs, metric, x, marks), default=_typed)
-
-
-def _typed(array: np.ndarray) -> dict[str, str]:
-    """Return numbers as Plotly reads them fastest, in four bytes each."""
-    short = np.asarray(array, "<f4")
-    return {"dtype": "f4", "bdata": base64.b64encode(short.tobytes()).decode("ascii")}
-
-
-def _curve_spec(
-    runs: Sequence[tuple[str, Any]], metric: str, x: str, marks: Sequence[Mark] = ()
-) -> dict:
-    traces: list[dict] = []
-    for i, (name, history) in enumerate(runs):
-        for side in ("train", "val"):
-            traces += _curve(name, history, side, metric, x, SERIES[i % len(SERIES)], len(runs))
-    if len(runs) > 1:
-        traces += _dashes_explained()
-    percent = metric == "accuracy"
-    begun = any(history.step for _, history in runs)
-    frame = layout(
-        xaxis=axis(_ACROSS[x], rangemode="tozero"),
-        yaxis=axis(
-            "Accuracy" if percent else "Loss",
-            tickformat="~%" if percent else "~g",  # of 9.5 % nothing is cut off
-            rangemode="normal" if percent else "tozero",
-            **({} if begun else {"range": [0, 1]}),  # Plotly's own would go from -100 to 400 %
-        ),
-        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
-        hovermode="x unified",
-        dragmode="zoom",
-        uirevision=f"{metric} {x}",  # zoom is kept until the axes mean something else
-        **_marked(marks, high=not percent),
-    )
-    return {"data": traces, "layout": frame}
-
-
-def _marked(marks: Sequence[Mark], *, high: bool) -> dict:
-    """Return a dotted line for each mark, in its run's colour, and what was changed beside it.
-
-    high: the words stand at the top of the chart, else at its foot.
-    """
-    if not marks:
-        return {}
-    lines, words = [], []
-    for number, (at, run, text) in enumerate(marks):
-        colour, off = SERIES[run % len(SERIES)], 0.02 + 0.09 * (number % 4)
-        dots = {"color": colour, "width": 1.5, "dash": "dot"}
-        lines.append({"type": "line", "x0": at, "x1": at, "y0": 0, "y1": 1, "yref": "paper",
-                      "line": dots})  # fmt: skip
-        words.append({"x": at, "y": 1 - off if high else off, "yref": "paper", "text": label(text),
-                      "showarrow": False, "xanchor": "left", "yanchor": "top" if high else "bottom",
-                      "xshift": 3, "font": {"size": 11, "color": colour}})  # fmt: skip
-    return {"shapes": lines, "annotations": words}
-
-
-def _framed(figure: go.Figure, frame: dict) -> go.Figure:
+def framed(figure: go.Figure, frame: dict) -> go.Figure:
     """Give a chart its whole layout: 3 ms, of which update_layout would make 9.
 
     Here a template of None means Plotly's own, so that is taken off afterwards.
@@ -132,59 +39,6 @@ def _framed(figure: go.Figure, frame: dict) -> go.Figure:
     figure.layout = frame
     figure.layout["template"] = None
     return figure
-
-
-def _curve(
-    name: str, history: History, side: str, metric: str, x: str, colour: str, run_count: int
-) -> list[dict]:
-    across = np.asarray(getattr(history, x), dtype=np.float64)
-    values = np.array(
-        [np.nan if v is None else v for v in getattr(history, f"{side}_{metric}")], np.float64
-    )
-    if side == "val" and not np.isfinite(values).any():
-        return []
-    keep = _thin(len(values))
-    words = "training" if side == "train" else "validation"
-    number = "%{y:.2%}" if metric == "accuracy" else "%{y:.4f}"
-    alone = run_count == 1
-    called = words if alone else label(name)
-    trace = {
-        "type": "scatter",
-        "x": across[keep],
-        "y": values[keep],
-        "mode": "lines" if len(values) > 1 else "markers",
-        "name": called,
-        "legendgroup": called,
-        "showlegend": alone or side == "train",
-        "line": {"color": colour, "width": 2, "dash": "solid" if side == "train" else "dash"},
-        "marker": {"color": colour, "symbol": "circle" if side == "train" else "circle-open"},
-        "connectgaps": True,
-        "hovertemplate": f"{called if alone else called + ', ' + words} {number}<extra></extra>",
-    }
-    return [trace]
-
-
-def _thin(count: int) -> np.ndarray:
-    """Return the indices to keep: all, or evenly spaced ones with the first and the newest."""
-    if count <= MOST_POINTS:
-        return np.arange(count)
-    return np.unique(np.rint(np.linspace(0, count - 1, MOST_POINTS)).astype(np.int64))
-
-
-def _dashes_explained() -> list[dict]:
-    """Say in the legend what solid and dashed mean; with one run the names already do."""
-    return [
-        {
-            "type": "scatter",
-            "x": [None],
-            "y": [None],
-            "mode": "lines",
-            "name": words,
-            "line": {"color": MUTED, "width": 2, "dash": dash},
-            "hoverinfo": "skip",
-        }
-        for words, dash in (("training", "solid"), ("validation", "dash"))
-    ]
 
 
 _STRIP_PX, _PLOT_PX = 44, 140  # of a robustness chart: the images below, the curves above
@@ -196,8 +50,9 @@ def robustness(
     names: Sequence[str],
     *,
     usual: int,
+    colours: Sequence[str] = SERIES,
 ) -> go.Figure:
-    """Draw accuracy (levels,) in [0, 1] at each level of a distortion, one colour a line.
+    """Draw accuracy (levels,) in [0, 1] at each level of a distortion, a colour a line.
 
     Below each level stands its image, uint8 (levels, h, w), and its name. `usual` is the level
     at which nothing is distorted: a dotted line marks it. Not a number: not measured yet. Levels
@@ -223,17 +78,19 @@ def robustness(
         height=_PLOT_PX + _STRIP_PX + 36, images=_strip(images),
         margin={"l": 42, "r": 8, "t": 8, "b": _STRIP_PX + 28},
     )  # fmt: skip
-    return _framed(go.Figure(_lines(at, lines)), frame)
+    return framed(go.Figure(_lines(at, lines, colours)), frame)
 
 
-def _lines(at: np.ndarray, lines: Sequence[tuple[str, np.ndarray]]) -> list[go.Scatter]:
+def _lines(
+    at: np.ndarray, lines: Sequence[tuple[str, np.ndarray]], colours: Sequence[str]
+) -> list[go.Scatter]:
     return [
         go.Scatter(
             x=at,
             y=np.asarray(accuracies, np.float64),
             mode="lines+markers",
             name=label(name),
-            line={"color": SERIES[i % len(SERIES)], "width": 2},
+            line={"color": colours[i % len(colours)], "width": 2},
             marker={"size": 5},
             hovertemplate=f"{label(name)} %{{y:.1%}}<extra></extra>",
         )
@@ -273,7 +130,7 @@ def rate_curve(tried: Sequence[Tried]) -> go.Figure:
             x=[rate, rate], y=[0, top], mode="lines", name="Suggested", hoverinfo="skip",
             line={"color": SERIES[1], "width": 2, "dash": "dash"},
         )  # fmt: skip
-    return _framed(
+    return framed(
         figure,
         layout(
             xaxis=axis("Learning rate", type="log", dtick=1, tickformat=".0e"),
@@ -301,7 +158,7 @@ def class_balance(counts: np.ndarray, class_names: Sequence[str]) -> go.Figure:
         )
     )
     across = axis("Images", tickformat="~s", rangemode="tozero")
-    return _framed(figure, bar_frame(class_names, across))
+    return framed(figure, bar_frame(class_names, across))
 
 
 def weight_bars(weights: np.ndarray, names: Sequence[str], *, dark: bool = False) -> go.Figure:
@@ -323,7 +180,7 @@ def weight_bars(weights: np.ndarray, names: Sequence[str], *, dark: bool = False
     )
     most = 1.35 * (float(np.abs(w).max(initial=0)) or 1.0)  # room for the numbers beyond the bars
     across = axis(range=[-most, most], zeroline=True, nticks=5)
-    return _framed(figure, bar_frame(names, across))
+    return framed(figure, bar_frame(names, across))
 
 
 def confusion(
@@ -356,7 +213,7 @@ def confusion(
         yaxis=axis("True", range=[end, -0.5], **still),
         hovermode="closest", showlegend=False, height=max(320, 36 * len(names) + 70),
     )  # fmt: skip
-    _framed(figure, frame)
+    framed(figure, frame)
     if chosen is not None:
         true_at, at = chosen
         figure.add_shape(
@@ -407,7 +264,7 @@ def heatmap(
     """Draw a matrix (rows, columns), the first row on top.
 
     Symmetric: the range is [-m, m] with m the largest magnitude, so zero is neutral. Otherwise
-    the range is that of the values. Names replace the indices 0, 1, ... of rows and columns.
+    the range is that of the values. Names replace the numbers 1, 2, ... of rows and columns.
     Up to 10 columns the cells hold their numbers; a single row needs no colour bar beside it.
     A matrix of more than 10,000 values has a cell for several: the strongest of them, see `cells`.
     """
@@ -419,8 +276,8 @@ def heatmap(
     zmin, zmax = (-most, most) if symmetric else ends
     figure = go.Figure(go.Heatmap(
         z=z,
-        x=rows(x_names) if x_names is not None else wide * np.arange(z.shape[1]) + (wide - 1) / 2,
-        y=rows(y_names) if y_names is not None else tall * np.arange(z.shape[0]) + (tall - 1) / 2,
+        x=rows(x_names) if x_names is not None else wide * np.arange(z.shape[1]) + (wide + 1) / 2,
+        y=rows(y_names) if y_names is not None else tall * np.arange(z.shape[0]) + (tall + 1) / 2,
         zmin=zmin, zmax=zmax, colorscale=colour_scale(dark), showscale=z.shape[0] > 1,
         colorbar={"thickness": 10, "outlinewidth": 0, "tickformat": "~g", "nticks": 5},
         hovertemplate=f"{y_title} %{{y}}, {x_title.lower()} %{{x}}: %{{z:.4f}}<extra></extra>",
@@ -428,20 +285,29 @@ def heatmap(
     if symmetric and z.shape[1] <= 10 and z.shape[0] <= 40:
         _add_numbers(figure, z, ink_on(np.nan_to_num(z) / most, dark=dark))
     frame = _matrix_frame(whole, x_title, y_title, x_names is not None, y_names is not None)
-    return _framed(figure, frame)
+    return framed(figure, frame)
 
 
 def _matrix_frame(
     whole: np.ndarray, x_title: str, y_title: str, x_named: bool, y_named: bool
 ) -> dict:
-    across = {"type": "category"} if x_named else {"tickformat": "d"}
-    down = {"type": "category", "dtick": 1} if y_named else {"tickformat": "d"}
+    columns, lines = whole.shape[1], whole.shape[0]
+    across, down = _counted(columns, x_named), _counted(lines, y_named)
+    first_x, first_y = (-0.5 if named else 0.5 for named in (x_named, y_named))
     return layout(
-        xaxis=axis(x_title, showgrid=False, range=[-0.5, whole.shape[1] - 0.5], **across),
-        yaxis=axis(y_title, showgrid=False, range=[whole.shape[0] - 0.5, -0.5], **down),
+        xaxis=axis(x_title, showgrid=False, range=[first_x, first_x + columns], **across),
+        yaxis=axis(y_title, showgrid=False, range=[first_y + lines, first_y], **down),
         height=int(min(max(24 * whole.shape[0], 36), 520)) + 72,
         margin={"l": 8, "r": 12, "t": 8, "b": 48},  # a strip is too low for automargin
     )
+
+
+def _counted(count: int, named: bool) -> dict:
+    """Return an axis of names, each of which is said, or of numbers from 1, as units are called."""
+    if named:
+        return {"type": "category", "dtick": 1}
+    # Few numbers have a tick each; of many Plotly's own, 50, 100, are units' numbers too.
+    return {"tickformat": "d"} | ({"tick0": 1, "dtick": 1} if count <= 12 else {})
 
 
 def cells(tall: int, wide: int) -> tuple[int, int]:
@@ -504,7 +370,7 @@ def distribution(groups: Mapping[str, np.ndarray], *, bins: int = 61) -> go.Figu
             fill="tozeroy" if len(arrays) == 1 else "none",
             hovertemplate=f"{name}: %{{y:.1%}} near %{{x:.3g}}<extra></extra>",
         )
-    return _framed(
+    return framed(
         figure,
         layout(
             xaxis=axis("Value"),
@@ -535,7 +401,7 @@ def colour_key(limit: float, *, own: bool = False, dark: bool = False) -> go.Fig
     ticks = [-limit, 0, limit]
     ends = ("unit's strongest \u2212", "unit's strongest +")
     low, high = ends if own else (f"\u2264 \u2212{limit:.2g}", f"\u2265 {limit:.2g}")
-    return _framed(
+    return framed(
         figure,
         layout(
             height=44,

@@ -61,7 +61,12 @@ def about(seconds: float) -> str:
     return f"about {step * round(seconds / step)} s"
 
 
-def curve(shown: Sequence[tuple[str, Any]], metric: str, across: str = "step") -> str:
+def curve(
+    shown: Sequence[tuple[str, Any]],
+    metric: str,
+    across: str = "step",
+    classes: int | None = None,
+) -> str:
     """Return a chart of one metric as a screen reader says it: the latest value of each curve."""
     parts = []
     for name, history in shown:
@@ -70,6 +75,8 @@ def curve(shown: Sequence[tuple[str, Any]], metric: str, across: str = "step") -
             if value is not None:
                 number = percent(value) if metric == "accuracy" else f"{value:.4f}"
                 parts.append(f"{name}, {words}: {number}")
+    if classes and metric == "accuracy":
+        parts.append(f"guessing among {classes} would reach {percent(1 / classes)}")
     return f"{metric.capitalize()} by {across}. " + ("; ".join(parts) or "No points yet") + "."
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import unquote_plus, urlencode
 
 from dashboard.runs.bounds import Bounds
-from dashboard.runs.fields import hideable, rows
+from dashboard.runs.fields import Layers, hideable, rows
 from dashboard.runs.recipe import Recipe
 from nnengine import renamed
 from nnengine.errors import ConfigError
@@ -115,6 +115,13 @@ def _values(
             try:
                 value = row.ask(text[:_LONGEST])
             except ConfigError as fault:
+                if (asked := _too_much(row, text)) is not None:
+                    faults.append(
+                        f"{key}={text[:_SHOWN]}: {fault}. The form shows what was asked for; it "
+                        "starts once that is changed."
+                    )
+                    found[row.name] = asked
+                    continue
                 taken = f"{key}={_usual(row)}" if _usual(row) else "what is usual"
                 faults.append(f"{key}={text[:_SHOWN]}: {fault}. Taken instead: {taken}.")
                 continue
@@ -127,6 +134,20 @@ def _values(
                 f"{', '.join(by_key)}."
             )
     return found
+
+
+def _too_much(row: Row, text: str) -> Any:
+    """Return hidden layers that can be read and are more than is granted here, else None.
+
+    Others in their place would be another network, of which nobody would know that it is one. The
+    form shows them, says what is granted, and starts nothing.
+    """
+    if not isinstance(row.kind, Layers) or len(text) > _LONGEST:
+        return None
+    try:
+        return row.read(text)
+    except ConfigError:
+        return None
 
 
 def _data(said: Mapping[str, str], sources: Collection[str], faults: list[str]) -> str | None:

@@ -31,6 +31,15 @@ _CHANGED_PIXEL_UNITS = 45
 _NUMBER_UNITS, _NUMBER_UNITS_OF_NUMPY = 28, 100
 # Units that such networks do in the time of one of mini-batches of dense ones, once compiled.
 _LAYERS, _OF_DENSE = ("layers",), 0.78
+# How many times as long steps of dense networks take, by whether they see all images: of those that
+# are not compiled whole, as `nnengine.fast` has it, and of activations that are curves, which leave
+# no unit at zero. As `benchmarks/kinds_of_run.py` measured them.
+_COMPILED, _CURVED, _PIECEWISE, _PIECEWISE_CURVED = "", "curved", "in pieces", "in pieces, curved"
+_LONGER = {
+    True: {_COMPILED: 1.0, _CURVED: 1.9, _PIECEWISE: 11.4, _PIECEWISE_CURVED: 11.6},
+    False: {_COMPILED: 1.0, _CURVED: 3.2, _PIECEWISE: 2.8, _PIECEWISE_CURVED: 4.4},
+}
+_WHOLE_STEPS = ("sgd", "momentum", "adam")  # those that the compiled steps know
 _LOOKING = Recipe(
     hidden=layertext.read_hidden("conv 8 5x5 pad 2, pool 2, conv 16 5x5, pool 2, dense 32"),
     batch_size=32,
@@ -42,8 +51,12 @@ class Pace:
     """Units of work a second, for each kind of run apart; better with every run.
 
     A unit is about one multiply-add. Full batches and mini-batches differ, and so do images as
-    they are and changed ones, which a second thread prepares where there is one; networks of other
-    layers than dense ones are a kind of their own. Written by the engine thread, read by pages.
+    they are and changed ones, which a second thread prepares where there is one; so do activations
+    and what no compiled step knows. Networks of other layers than dense ones are a kind of their
+    own. Of a kind that never ran here, the pace is worked out from its plain neighbour. All
+    visitors' runs teach it: it is one machine. So that no odd one among them spoils what others
+    are told, a run moves a known pace by half of what it says, and by a factor of two at most.
+    Written by the engine thread, read by pages.
     """
 
     def __init__(self) -> None:
@@ -56,18 +69,29 @@ class Pace:
         kind = _kind(recipe, cost)
         rate = _units(recipe, cost, images, steps) / seconds
         known = self._units_per_s.get(kind)
-        self._units_per_s[kind] = rate if known is None else 0.5 * known + 0.5 * rate
+        if known is not None:
+            rate = min(max(0.5 * known + 0.5 * rate, known / 2), 2 * known)
+        self._units_per_s[kind] = rate
 
     def estimate_s(self, recipe: Recipe, dataset: Dataset) -> float | None:
         """Return the seconds the recipe would take alone; None before anything was measured."""
         cost = recipe.cost(dataset)
-        rate = self._units_per_s.get(_kind(recipe, cost))
+        rate = self._rate(_kind(recipe, cost))
         if rate is None:
             return None
         config = recipe.config(dataset.count)
         steps = config.total_steps(dataset.count)
         images = steps * min(config.batch_size or dataset.count, dataset.count)
         return _units(recipe, cost, images, steps) / rate
+
+    def _rate(self, kind: tuple) -> float | None:
+        """Return the units a second of a kind, from its plain neighbour where it never ran."""
+        known = self._units_per_s.get(kind)
+        if known is not None or kind == _LAYERS:
+            return known
+        full, changed, way = kind
+        plain = self._units_per_s.get((full, changed, _COMPILED))
+        return None if plain is None else plain / _LONGER[full][way]
 
     def calibrate(
         self, clock: Callable[[], float] = time.perf_counter
@@ -87,7 +111,7 @@ class Pace:
         if (
             kernels.name == "numba"
         ):  # what measures it would first be compiled, ten seconds of a core
-            self._units_per_s[_LAYERS] = _OF_DENSE * self._units_per_s[(False, False)]
+            self._units_per_s[_LAYERS] = _OF_DENSE * self._units_per_s[(False, False, _COMPILED)]
         else:
             yield from self._measure(_LOOKING, data, clock)
 
@@ -133,7 +157,21 @@ def _made_up() -> Generator[None, None, Dataset]:
 
 def _kind(recipe: Recipe, cost: Cost) -> tuple:
     """Return what runs are measured together; beside a convolution's sums all else is little."""
-    return (recipe.batch_size is None, bool(recipe.augmentation)) if cost.dense else _LAYERS
+    if not cost.dense:
+        return _LAYERS
+    return recipe.batch_size is None, bool(recipe.augmentation), _way(recipe)
+
+
+def _way(recipe: Recipe) -> str:
+    """Return how steps of dense layers are taken: compiled whole, in pieces, and with curves."""
+    curved = bool(recipe.hidden) and recipe.activation in ("sigmoid", "tanh")
+    return ((_COMPILED, _CURVED), (_PIECEWISE, _PIECEWISE_CURVED))[in_pieces(recipe)][curved]
+
+
+def in_pieces(recipe: Recipe) -> bool:
+    """Return whether a recipe asks for something that no compiled step of dense layers knows."""
+    added = recipe.l1 or recipe.l2 or recipe.clip_norm or recipe.label_smoothing
+    return bool(recipe.optimizer not in _WHOLE_STEPS or added or recipe.class_weights != "equal")
 
 
 def _units(recipe: Recipe, cost: Cost, images: int, steps: int) -> float:

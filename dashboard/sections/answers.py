@@ -7,7 +7,7 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.components.tiles import tiles
-from dashboard.present import answers, pictures
+from dashboard.present import answers, glossary, pictures
 from dashboard.present.answers import Answer
 from dashboard.sections import temperature
 from dashboard.sections.drawing import FROM_FILE
@@ -85,4 +85,4 @@ def reading(held: Entry, framed: np.ndarray | None, blank: bool) -> None:
     if network.channels > 1:
         notes.append(IN_GREY)
     if any(notes):
-        st.caption(" ".join(notes))
+        st.caption(" ".join(notes), help=glossary.explained("Softmax", "Temperature"))

@@ -8,7 +8,7 @@ import streamlit as st
 from dashboard import state
 from dashboard.components.tiles import tiles
 from dashboard.host.tab import IN_TAB
-from dashboard.present import pictures
+from dashboard.present import glossary, pictures
 from dashboard.present.samples import choose
 from dashboard.runs.amounts import AMOUNTS, AS_THEY_ARE, CHOICES
 from nnengine import kernels
@@ -25,10 +25,11 @@ def augment_form(data: Dataset) -> None:
     state.set_widget("train.images", AS_THEY_ARE, over=False)
     label = SETTINGS["augmentation"].label
     with st.container(border=True):
-        st.markdown(f"## {label}")
+        st.markdown(f"## {label}", help=glossary.of_setting("augmentation", ""))
         st.radio(
             label, [*CHOICES, OWN], key=state.widget("train.images"),
             label_visibility="collapsed", on_change=_chosen_anew,
+            help=glossary.of_setting("augmentation", ""),
         )  # fmt: skip
         now = chosen()
         anew = f"{now.in_words().capitalize()}, anew each time an image is shown."

@@ -9,13 +9,15 @@ import streamlit as st
 from dashboard import state
 from dashboard.components.live_plot import live_plot
 from dashboard.components.table import table
-from dashboard.present import comparing, figures, run_words
+from dashboard.present import comparing, run_words
 from dashboard.present.comparing import Compared
+from dashboard.present.curves import Mark, curve_text
 from dashboard.present.outside import apart, shown
 from dashboard.present.style import SERIES
 from dashboard.runs.fields import rows
 from dashboard.runs.lineage import turns
 from dashboard.runs.run import Run
+from dashboard.sections.curves import classes_of
 
 MOST = len(SERIES)  # curves that colours can tell apart
 ACROSS = {"Step": "step", "Epoch": "epoch", "Seconds": "seconds"}
@@ -54,22 +56,22 @@ def across() -> str:
 def race(chosen: Sequence[Run], x: str) -> None:
     """Show the curves of the runs on one chart for each metric, with what was changed where."""
     told = [(run.name, comparing.timed(run.history, run.spent)) for run in chosen]
-    marks = _marks(chosen, x)
+    marks, classes = _marks(chosen, x), classes_of(chosen)
     for column, metric in zip(st.columns(2), ("accuracy", "loss"), strict=True):
         with column, st.container(border=True):
             st.markdown(f"**{metric.capitalize()}**")
-            said = run_words.curve(told, metric, x) + run_words.marks(marks, x)
+            said = run_words.curve(told, metric, x, classes) + run_words.marks(marks, x)
             live_plot(
-                figures.curve_text(told, metric, x, marks), key=f"compare.{metric}",
+                curve_text(told, metric, x, marks, classes), key=f"compare.{metric}",
                 height=_CHART_PX, label=said,
             )  # fmt: skip
     if x == "seconds" and any(len(run.spent) < len(run.history) for run in chosen):
         st.caption("Points of runs from before their seconds were kept are not drawn.")
 
 
-def _marks(chosen: Sequence[Run], x: str) -> list[figures.Mark]:
+def _marks(chosen: Sequence[Run], x: str) -> list[Mark]:
     """Return where runs turned, each once where a fork repeats what its parent did."""
-    found: dict[tuple, figures.Mark] = {}
+    found: dict[tuple, Mark] = {}
     for i, run in enumerate(chosen):
         for step, words in turns(run.course):
             if (at := _place(run, step, x)) is not None:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from dashboard import state
 from dashboard.components.board import Chart
-from dashboard.present import figures, run_words
+from dashboard.present import glossary, run_words
+from dashboard.present.curves import Mark, curve_text
 from dashboard.runs.lineage import turns
 from dashboard.runs.scheduler import Run
 from nnengine.training import History
 
+# What stands behind the question mark of each chart: plain text, not Markdown.
+_HELP = {
+    "accuracy": glossary.plainly("Accuracy", "Validation images"),
+    "loss": glossary.plainly("Loss", "Overfitting"),
+}
 MARK = "curves.mark"  # where the run in view came to something, if that was asked for
 
 
@@ -21,11 +28,21 @@ def charts(shown: Sequence[Run]) -> list[Chart]:
     mark = state.get(MARK)
     if mark and shown and mark.run == shown[0].id:
         marks.append((mark.step, 0, mark.words))
-    return [chart(told, metric, marks) for metric in ("accuracy", "loss")]
+    classes = classes_of(shown)
+    return [chart(told, metric, marks, classes) for metric in ("accuracy", "loss")]
+
+
+def classes_of(runs: Sequence[Run]) -> int | None:
+    """Return how many classes the runs tell apart; None where they differ, or there are none."""
+    found = {run.snapshot.classes for run in runs}
+    return found.pop() if len(found) == 1 else None
 
 
 def chart(
-    curves: Sequence[tuple[str, History]], metric: str, marks: Sequence[figures.Mark]
+    curves: Sequence[tuple[str, History]],
+    metric: Literal["accuracy", "loss"],
+    marks: Sequence[Mark],
+    classes: int | None,
 ) -> Chart:
     """Return the chart of one metric; the last one again where no curve has grown.
 
@@ -43,8 +60,9 @@ def chart(
     if known is None or not same:
         known = Chart(
             title=metric.capitalize(),
-            figure=figures.curve_text(curves, metric, marks=marks),
-            label=run_words.curve(curves, metric) + run_words.marks(marks),
+            help=_HELP[metric],
+            figure=curve_text(curves, metric, marks=marks, classes=classes),
+            label=run_words.curve(curves, metric, classes=classes) + run_words.marks(marks),
         )
         state.put(f"train.chart.{metric}", (curves, marks, known))
     return known

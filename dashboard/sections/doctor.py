@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard import state
+from dashboard.present import glossary
 from dashboard.present.outside import plain
 from dashboard.runs.fields import rows
 from dashboard.runs.recipe import Recipe
@@ -63,7 +64,7 @@ def findings(run: Run) -> list[Finding] | None:
 
 def _tell(run: Run, finding: Finding) -> None:
     """Say the finding, its evidence and what helps, with a button that starts it."""
-    st.markdown("## Training doctor")
+    st.markdown("## Training doctor", help=glossary.explained("Overfitting"))
     said(finding)
     recipe = changed(run, finding)
     if recipe is None:

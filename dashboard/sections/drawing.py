@@ -47,8 +47,8 @@ def by_hand(*, pen: bool = True) -> np.ndarray | None:
             )  # fmt: skip
         st.button("Clear", on_click=sheet.clear, key="draw.clear")
     with shown:
-        # The canvas's own tools appear above it: this line leaves them room.
-        st.caption("One digit, of any size, anywhere on the sheet.")
+        # Undo and Redo appear above the canvas, to the right: this line leaves them room.
+        st.caption("One digit, of any size.")
         drawing_pad(
             sheet,
             key=key,

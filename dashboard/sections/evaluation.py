@@ -8,7 +8,7 @@ from dashboard import state
 from dashboard.components.live_plot import live_plot
 from dashboard.components.table import table
 from dashboard.components.tiles import tiles
-from dashboard.present import figures, judging, pictures
+from dashboard.present import figures, glossary, judging, pictures
 from dashboard.present.follow import At
 from dashboard.present.judging import Judgement
 from dashboard.present.outside import plain, shown
@@ -27,7 +27,7 @@ PER_ROW = 10  # tiles of a sheet's row; on screen they wrap
 
 def judge(held: Entry) -> None:
     """Evaluate on the loaded data when asked, and show the last result."""
-    st.header("Evaluate")
+    st.header("Evaluate", help=glossary.explained("Test images", "Accuracy", "Loss"))
     sets = {"test": state.test_set(), "training": state.training_set()}
     sets = {name: data for name, data in sets.items() if data is not None}
     if not sets:
@@ -75,7 +75,7 @@ def _verdict(held: Entry, judged: Judgement) -> None:
     next_steps.after_evaluation()
     left, right = st.columns([3, 2], gap="large")
     with right:
-        st.markdown("## Class by class")
+        st.markdown("## Class by class", help=glossary.explained("Class"))
         table(("Class", "Images", "Precision", "Recall"), judging.per_class(judged), "Classes")
     cell = _square(judged)  # stands below the matrix, but decides which cell is framed
     with left:
@@ -99,7 +99,7 @@ def _square(judged: Judgement) -> tuple[int, int]:
 
 def _matrix(judged: Judgement, cell: tuple[int, int]) -> None:
     """Show the confusion matrix with this cell framed; a click chooses another."""
-    st.markdown("## Which class is taken for which")
+    st.markdown("## Which class is taken for which", help=glossary.explained("Confusion matrix"))
     st.caption("Right answers in blue, errors in orange. Choose a square to see its images.")
     dark = st.context.theme.type == "dark"
     clicked = live_plot(

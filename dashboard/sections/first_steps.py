@@ -50,8 +50,9 @@ def pad_and_answer(held: Entry) -> np.ndarray | None:
                     st.html(bars(held.network.class_names, found))
             if found.none:
                 st.caption(temperature.price(held))
+            asked = "Is it a digit all the same" if found.none else "Is it wrong"
             st.page_link("views/draw.py", icon=":material/draw:",
-                         label="Is it wrong? Teach it on Draw")  # fmt: skip
+                         label=f"{asked}? Teach it on Draw")  # fmt: skip
     return framed
 
 

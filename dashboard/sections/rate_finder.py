@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.components.live_plot import live_plot
-from dashboard.present import figures, rates
+from dashboard.present import figures, glossary, rates
 from dashboard.present.outside import plain
 from dashboard.runs.recipe import Recipe
 from dashboard.sections.recipe_fields import OWN
@@ -25,7 +25,8 @@ def rate_finder(recipe: Recipe | None) -> None:
     with st.expander("Find a learning rate"):
         st.caption(
             "Tries ever higher rates on a copy of the weights that the run would begin with, until "
-            "the loss blows up. Nothing else changes."
+            "the loss blows up. Nothing else changes.",
+            help=glossary.explained("Learning rate"),
         )
         if st.button("Try rates", disabled=recipe is None, key="rates.try") and recipe is not None:
             _try(recipe)

@@ -10,7 +10,7 @@ import numpy as np
 
 from dashboard import state
 from dashboard.host import ahead
-from dashboard.present import figures
+from dashboard.present import curves, figures
 from dashboard.store import networks
 from nnengine.training import History
 
@@ -22,7 +22,7 @@ def pieces() -> Iterator[Callable[[], Any]]:
     """Yield pieces of work, most of them below 50 ms, the most often needed first."""
     yield state.prepare_built_in
     yield from ahead.libraries()
-    yield partial(figures.curves, [("", History())], "loss")
+    yield partial(curves.curves, [("", History())], "loss")
     for room in ROOMS:
         yield from ahead.modules(f"dashboard.{room}")
     for name in networks.SHIPPED:

@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard import state
-from dashboard.present import network_picture
+from dashboard.present import glossary, network_picture
 from dashboard.runs.fields import (
     BENEATH,
     SWITCHES,
@@ -100,7 +100,11 @@ def settings() -> None:
                 _field(row)
     if not state.hides("name"):
         st.text_input(
-            BENEATH["name"], key=state.widget("train.name"), max_chars=60, placeholder="Run 1, …"
+            BENEATH["name"],
+            key=state.widget("train.name"),
+            max_chars=60,
+            placeholder="Run 1, …",
+            help="What lists and curves call it; without one runs are numbered.",
         )
     further = [row for row in shown if row.further]
     if further:
@@ -128,6 +132,7 @@ def _switch(row: Row) -> None:
         st.radio(
             SWITCHES[name].label, list(SWITCHES[name].options), horizontal=True,
             key=state.widget(f"train.{name}_kind"), on_change=_edited,
+            help=glossary.explained(*glossary.OF_SWITCHES[name]),
         )  # fmt: skip
 
 
@@ -135,25 +140,26 @@ def _field(row: Row) -> None:
     options = row.kind.labels if isinstance(row.kind, Choice) else ()
     key = state.widget(f"train.{row.key}", map(str, options))
     changed = None if row.name in NO_PRESETS else _edited
+    help = glossary.of_setting(row.name, row.help)
     match row.kind:
         case Choice(labels):
             if not row.kind.holds(state.widget_value(f"train.{row.key}")):  # data have changed
                 state.set_widget(f"train.{row.key}", chosen(row))
             st.selectbox(
                 row.label, list(labels), format_func=row.say, key=key, on_change=changed,
-                help=row.help,
+                help=help,
             )  # fmt: skip
         case Whole(least=least, most=most):
-            st.number_input(row.label, least, most, key=key, on_change=changed, help=row.help)
+            st.number_input(row.label, least, most, key=key, on_change=changed, help=help)
         case Number(least=least, most=most, step=step):
             st.number_input(
                 row.label, least, most if math.isfinite(most) else None, step=step, format="%g",
-                key=key, on_change=changed, help=row.help,
+                key=key, on_change=changed, help=help,
             )  # fmt: skip
         case _:
             with st.container():  # what comes below stays in its place when a fault is marked
                 st.text_input(
-                    row.label, key=key, on_change=changed, placeholder="none", help=row.help,
+                    row.label, key=key, on_change=changed, placeholder="none", help=help,
                 )  # fmt: skip
                 _point(row)
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import streamlit as st
 
 from dashboard import state
-from dashboard.present import network_picture, run_words
+from dashboard.present import glossary, network_picture, run_words
 from dashboard.present.outside import plain
 from dashboard.runs.amounts import together
 from dashboard.runs.estimate import in_words
@@ -19,7 +19,7 @@ from nnengine.data.augment import Augmentation
 from nnengine.data.dataset import Dataset
 from nnengine.errors import ConfigError
 
-_ORIGINAL, _QUICK = (next(n for n in PRESETS if n.startswith(w)) for w in ("The orig", "Quick"))
+_QUICK = next(name for name in PRESETS if name.startswith("Quick"))
 
 
 def recipe_form(data: Dataset | None) -> None:
@@ -33,10 +33,9 @@ def recipe_form(data: Dataset | None) -> None:
         if not state.hides("data"):
             _data_line(data)
         if state.widget_value("train.preset") is None:
-            # Seconds to a good network for who comes to look; who brings files follows the original
-            first = _ORIGINAL if state.source() == state.FILES else _QUICK
-            recipe_fields.fill(PRESETS[first])
-            state.set_widget("train.preset", first)
+            # Seconds to a good network, whoever's images they are: the original takes minutes.
+            recipe_fields.fill(PRESETS[_QUICK])
+            state.set_widget("train.preset", _QUICK)
         if not state.hides("presets"):
             # A box of its own: what comes below stays in its place, and the field that somebody is
             # in is not drawn as a new one, when the line about a preset goes.
@@ -46,6 +45,8 @@ def recipe_form(data: Dataset | None) -> None:
                 st.selectbox(
                     "Start from", names, index=names.index(name), key=key,
                     on_change=_preset_chosen, args=(key,),
+                    help="Ready recipes: each fills in all settings below, which can then be "
+                    "changed.",
                 )  # fmt: skip
                 if about := ABOUT.get(name):
                     st.caption(about)
@@ -173,7 +174,10 @@ def _cost(recipe: Recipe, data: Dataset) -> None:
     cost = recipe.cost(data)
     widths = [data.inputs, *(spec.units for spec in recipe.specs(data))]
     shape = f"{' → '.join(map(str, widths))}  \n" * cost.dense
-    st.caption(f"{shape}{cost.parameters:,} parameters. {length}  \n{recipe.in_words()}")
+    st.caption(
+        f"{shape}{cost.parameters:,} parameters. {length}  \n{recipe.in_words()}",
+        help=glossary.explained("Network", "Parameters"),
+    )
 
 
 def _start() -> None:

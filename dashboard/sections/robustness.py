@@ -98,10 +98,22 @@ def _others(held: Entry, options: dict[str, Entry]) -> list[str]:
     )  # fmt: skip
 
 
-def _legend(lines: list[tuple[str, dict]]) -> None:
+def _colours(keys: list[str]) -> list[str]:
+    """Return a colour for each network: one that was shown before keeps its own."""
+    before = state.get("fragility.colours", {})
+    places = {key: before[key] for key in keys if key in before}
+    for key in keys:
+        taken = [place for one, place in places.items() if one != key]
+        if places.get(key, -1) in (-1, *taken):
+            places[key] = next(i for i in range(len(SERIES)) if i not in taken)
+    state.put("fragility.colours", before | places)
+    return [SERIES[places[key]] for key in keys]
+
+
+def _legend(lines: list[tuple[str, dict]], colours: list[str]) -> None:
     """Show the colour of each line, and what its network reads of the images as they are."""
     parts = []
-    for (name, found), colour in zip(lines, SERIES, strict=False):
+    for (name, found), colour in zip(lines, colours, strict=True):
         usual = found[KINDS[0]][KINDS[0].usual]
         read = "…" if usual != usual else words.share(usual)
         parts.append(
@@ -111,7 +123,7 @@ def _legend(lines: list[tuple[str, dict]]) -> None:
     st.html(LEGEND.replace("{lines}", "".join(parts)))
 
 
-def _card(kind: Kind, lines: list[tuple[str, dict]], data, held) -> None:
+def _card(kind: Kind, lines: list[tuple[str, dict]], colours: list[str], data, held) -> None:
     """Show one distortion: its curves over its images, a number in words, and the way out."""
     found = [(name, by_kind[kind]) for name, by_kind in lines]
     images = robustness.strip(data, kind, robustness.pick(data, state.get("fragility.turn", 0)))
@@ -120,7 +132,7 @@ def _card(kind: Kind, lines: list[tuple[str, dict]], data, held) -> None:
     ):
         st.markdown(f"**{kind.title}**  \n:small[{kind.sentence}]")
         live_plot(
-            figures.robustness(found, images, kind.ticks, usual=kind.usual),
+            figures.robustness(found, images, kind.ticks, usual=kind.usual, colours=colours),
             key=f"fragility.{kind.name}", label=robustness.spoken(kind, found),
         )  # fmt: skip
         st.markdown(robustness.fact(kind, found))
@@ -187,11 +199,12 @@ def measured(everyone: list, data, part: str, watch: Watch) -> bool:
     share = measuring.done([watch.measured(one) for one in now], data)
     st.caption(plain(robustness.about(data, part, share=share, live=learning(now))))
     lines = [(one.name, {kind: watch.line(one, data, kind) for kind in KINDS}) for one in now]
-    _legend(lines)
+    colours = _colours([one.key for one in now])
+    _legend(lines, colours)
     weakest = robustness.weakest(lines[0][1])
     st.html(CARDS)
     with st.container(horizontal=True):
         for kind in KINDS:
-            _card(kind, lines, data, now[0])
+            _card(kind, lines, colours, data, now[0])
         _how(weakest)
     return bool(left)

@@ -7,10 +7,12 @@ import streamlit as st
 from dashboard import state
 from dashboard.components.live_plot import live_plot
 from dashboard.components.table import table
-from dashboard.present import figures, run_words
+from dashboard.present import run_words
+from dashboard.present.curves import curves as drawn
 from dashboard.present.outside import plain
 from dashboard.runs.race import Race
 from dashboard.sections import recipe_form, search_words
+from dashboard.sections.curves import classes_of
 
 MOST_CURVES = 6  # at once; more could not be told apart
 
@@ -40,10 +42,11 @@ def tried(race: Race) -> None:
         return
     best = shown[:MOST_CURVES]
     curves = [(f"Candidate {one.number}", one.run.history) for one in best if one.run]
+    classes = classes_of([one.run for one in best if one.run])
     st.markdown(f"## Accuracy of the best {len(best)}" if len(best) < len(shown) else "## Accuracy")
     live_plot(
-        figures.curves(curves, "accuracy", x="epoch"), key="search.curves",
-        label=run_words.curve(curves, "accuracy", "epoch"),
+        drawn(curves, "accuracy", x="epoch", classes=classes), key="search.curves",
+        label=run_words.curve(curves, "accuracy", "epoch", classes),
     )  # fmt: skip
 
 

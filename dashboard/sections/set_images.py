@@ -8,7 +8,7 @@ import streamlit as st
 from dashboard import state
 from dashboard.components.live_plot import live_plot
 from dashboard.components.tiles import tiles
-from dashboard.present import figures, pictures, samples
+from dashboard.present import figures, glossary, pictures, samples
 from dashboard.present.outside import apart, plain, shown
 from nnengine.data.dataset import Dataset
 
@@ -19,7 +19,7 @@ EVERYTHING = -1
 
 def grid(dataset: Dataset) -> None:
     """Show samples with their labels; how many, of which class, and others at a press."""
-    st.markdown("## Samples")
+    st.markdown("## Samples", help=glossary.explained("Training images", "Class"))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         state.set_widget("data.number", NUMBERS[1], over=False)
         number = st.segmented_control("How many", NUMBERS, key=state.widget("data.number"))
@@ -63,7 +63,7 @@ def _reshuffle() -> None:
 def classes(dataset: Dataset) -> None:
     """Show how many images each class has, and what it looks like on average."""
     counts, names = dataset.class_counts(), dataset.class_names
-    st.markdown("## Images of each class")
+    st.markdown("## Images of each class", help=glossary.explained("Class"))
     spoken = ", ".join(f"{n} {c:,}" for n, c in zip(names, counts, strict=True))
     live_plot(figures.class_balance(counts, names), key="data.balance", label=f"Images: {spoken}")
     st.markdown("## The mean image of each class")

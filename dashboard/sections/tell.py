@@ -6,6 +6,7 @@ import numpy as np
 import streamlit as st
 
 from dashboard import state
+from dashboard.present.answers import Answer
 from dashboard.present.marks import forgotten
 from dashboard.present.outside import SHORT, plain, shown
 from dashboard.sections import answers, finetuning, side_by_side
@@ -13,6 +14,9 @@ from dashboard.store.networks import Entry
 from nnengine.errors import EngineError
 
 MOST_BUTTONS = 12  # of more classes one is chosen from a list
+_ASKED = "Is it right? Say what you drew, and the network learns it"
+_NONE = "Is it a digit all the same? Say which, and the network learns it"
+_BOTH = "A wrong answer is put right in a second or two; a right one is kept among my digits."
 
 
 def say(name: str) -> None:
@@ -25,9 +29,11 @@ def say(name: str) -> None:
     except state.Refused as fault:
         state.put("draw.fault", str(fault))
         return
-    wrong = answers.ask(held, framed).name != name
+    found = answers.ask(held, framed)
+    wrong = found.name != name
     state.put("draw.pending", one.id if wrong else None)
-    text = "" if wrong else f"Kept among my digits as {plain(name)}: it is read rightly."
+    how = "it would be read so" if found.none else "it is read rightly"
+    text = "" if wrong else f"Kept among my digits as {plain(name)}: {how}."
     state.put("draw.said", (text, framed))
 
 
@@ -41,34 +47,36 @@ def tell(held: Entry, framed: np.ndarray) -> None:
     names, found = held.network.class_names, answers.ask(held, framed)
     state.put("draw.framed", framed)
     with st.container(border=True):
-        st.markdown("**Is it right? Say what you drew, and the network learns it**")
+        st.markdown(f"**{_NONE if found.none else _ASKED}**")
         if len(names) <= MOST_BUTTONS:
             with st.container(horizontal=True, gap="xsmall", key="draw-tell"):
                 for i, name in enumerate(names):
                     st.button(
                         plain(name, SHORT), key=f"draw.tell.{i}", on_click=say, args=(name,),
-                        type="primary" if i == found.first else "secondary",
+                        type="primary" if i == found.first and not found.none else "secondary",
                         shortcut=name if name in state.DIGITS else None,
                     )  # fmt: skip
-                _keep_button(found.name)
+                _keep_button(found)
         else:
             with st.container(horizontal=True, vertical_alignment="bottom"):
                 name = st.selectbox("It is", names, index=found.first, key="draw.tell", width=240,
                                     format_func=shown)  # fmt: skip
                 st.button("Say so", on_click=say, args=(name,), key="draw.tell.list")
-                _keep_button(found.name)
+                _keep_button(found)
         keys = " or its key" * (set(names) <= set(state.DIGITS))
         st.caption(
             _said(framed)
-            or f"Press the button{keys}. A wrong answer is put right in a second or two; a right "
-            "one is kept among my digits."
+            or f"Press the button{keys}. "
+            + ("Anything else needs no name." if found.none else _BOTH)
         )
 
 
-def _keep_button(name: str) -> None:
-    """Offer to keep the drawing as what it was answered to be."""
+def _keep_button(found: Answer) -> None:
+    """Offer to keep the drawing as what it was answered to be, unless it was taken for none."""
+    if found.none:
+        return
     st.button(
-        f"Keep this {plain(name, SHORT)}", on_click=say, args=(name,), key="draw.keep",
+        f"Keep this {plain(found.name, SHORT)}", on_click=say, args=(found.name,), key="draw.keep",
         type="tertiary", icon=":material/bookmark_add:",
     )  # fmt: skip
 

@@ -11,7 +11,7 @@ from dashboard import state
 from dashboard.components.drawing_pad import Sheet
 from dashboard.components.live_plot import live_plot
 from dashboard.components.tiles import tiles
-from dashboard.present import answers, figures, pictures, reasons
+from dashboard.present import answers, figures, glossary, pictures, reasons
 from dashboard.present.outside import plain, shown
 from dashboard.sections import live
 from dashboard.sections.drawing import BY_HAND, PAD
@@ -41,7 +41,7 @@ def of_drawing(held: Entry, framed: np.ndarray | None) -> None:
     def why_part() -> None:
         network = (state.network() or held).network
         if framed is None or not answers.readable(network):
-            st.header("Why this answer?")
+            st.header("Why this answer?", help=glossary.explained("Margin", "Logit"))
             st.caption("Draw a digit: which ink speaks for the answer, and which against, is here.")
             return
         show(network, answers.seen(network, framed), key="draw.why", learning=learning)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard.host.tab import IN_TAB
-from dashboard.present import anatomy, hosting
+from dashboard.present import anatomy, glossary, hosting
 from dashboard.present.outside import plain
 from dashboard.sections import kept_here
 
@@ -28,6 +28,18 @@ def where() -> None:
     st.html(
         anatomy.table(("", "In a tab", "On a server"), hosting.DIFFERENCES, label="What differs")
     )
+
+
+def the_words() -> None:
+    """List what the words of the field mean, each with the page that shows it."""
+    st.markdown("## Words")
+    st.write("They are also explained where they are met: behind the question marks.")
+    st.html(glossary.STYLE)
+    for row in glossary.in_rows(3):
+        for column, term in zip(st.columns(3, gap="medium"), row, strict=False):
+            with column:
+                st.html(glossary.entry(term))
+                st.page_link(f"views/{term.page.lower()}.py", label=f"See it on {term.page}")
 
 
 def own_host() -> None:
@@ -56,4 +68,5 @@ def own_host() -> None:
 
 st.title("About", anchor=False)
 where()
+the_words()
 own_host()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import state
-from dashboard.present import units, words
+from dashboard.present import glossary, units, words
 from dashboard.present.outside import plain
 from dashboard.sections import follow_back, follow_choice, follow_forward, network_choice, why
 
@@ -32,7 +32,7 @@ def page() -> None:
     is_ = "" if chosen.label is None else f"It is {network.class_names[chosen.label]}. "
     said = f"The network answers {network.class_names[best]}, {words.share(float(found[best]))}."
     st.markdown(f"**{plain(is_ + said)}**")
-    st.header("Forwards", anchor=False)
+    st.header("Forwards", anchor=False, help=glossary.explained("Unit", "Activation", "Softmax"))
     st.caption("Any number opens: to its formula with these numbers in it, and to the line of the "
                "engine that computes it.")  # fmt: skip
     sides = st.container(horizontal=True)
@@ -44,7 +44,7 @@ def page() -> None:
     follow_forward.layers(way, at)
     follow_forward.answer(way, at)
     why.show(network, chosen.image, key="follow.why", on_draw=False)
-    st.header("Backwards", anchor=False)
+    st.header("Backwards", anchor=False, help=glossary.explained("Gradient", "Step"))
     follow_back.backwards(way, at, dark)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import state
+from dashboard.present import glossary
 from dashboard.sections import live, robustness
 
 TICK_S = 0.35
@@ -23,7 +24,7 @@ def empty(title: str, text: str) -> None:
 
 def page() -> None:
     """Draw the page; it ticks while something is left to measure or a run in it is live."""
-    st.title("Fragility")
+    st.title("Fragility", help=glossary.explained("Robustness"))
     st.write("How far can images be changed before a network misreads them?")
     held = state.network()
     if held is None:

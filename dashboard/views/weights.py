@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import state
-from dashboard.present import maps, units
+from dashboard.present import glossary, maps, units
 from dashboard.present.outside import plain
 from dashboard.sections import layer_weights, live, network_choice, unit_weights, way
 from nnengine.core.network import Network
@@ -19,6 +19,7 @@ def choices(network: Network) -> tuple[int, str, bool]:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         layer = st.selectbox(
             "Layer", range(len(names)), format_func=names.__getitem__, width=300,
+            help=glossary.explained("Layer"),
             key=f"keep.weights.layer.{len(names)}",
         )  # fmt: skip
         scale = st.segmented_control(
@@ -53,7 +54,9 @@ def way_of_an_image(network: Network) -> None:
     """Show what the layers make of a chosen image, where they have maps to show."""
     if not maps.stages(network):
         return
-    st.markdown("## What the layers make of an image")
+    st.markdown(
+        "## What the layers make of an image", help=glossary.explained("Convolution", "Pooling")
+    )
     way.of_data(network, "maps")
 
 
@@ -65,7 +68,10 @@ def alike(one: Network, other: Network) -> bool:
 def page() -> None:
     """Draw the page; while the run in hand is live, draw it twice a second."""
     held = state.network()
-    st.title("Weights")
+    with st.container(horizontal=True, horizontal_alignment="distribute"):
+        st.title("Weights", width="content", help=glossary.explained("Unit", "Weight"))
+        if held is not None:
+            network_choice.choose(held, "Network", width=320, hide_label=True)
     if held is None:
         network_choice.none_yet("No network yet", "Start a run, or restore a saved model. Then"
                                 " every unit's incoming weights are shown here as an image, and"

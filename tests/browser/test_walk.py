@@ -129,6 +129,8 @@ def test_from_the_published_files_to_a_drawn_digit(visit, mnist_files, tmp_path)
     expect(page.get_by_text("The mean image of each class")).to_be_visible()
 
     go(page, "Train")
+    page.get_by_role("combobox", name=re.compile("Start from")).click()
+    page.get_by_role("option", name=re.compile("The original")).click()
     expect(page.get_by_text("7,960 parameters")).to_be_visible()
     page.get_by_role("button", name="Start training").click()
     expect(page.get_by_text("Running", exact=True)).to_be_visible(timeout=60_000)
