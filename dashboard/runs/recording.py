@@ -16,7 +16,8 @@ from nnengine.storage.moments import Moments, bytes_of, most_within, plan
 MOST_BYTES = 12_000_000  # of a run's moments: 100 of 784-128-10 are about 5
 FEWEST = 4  # of a network that has room for no more than so many, none are kept
 PACKING_SHARE = 0.005  # of the engine's time while a run is under way: a core of two costs more
-MOST_WAITING = 48_000_000  # bytes of copies that are not packed yet, of all runs under way
+MOST_WAITING = 48_000_000  # bytes of copies that are not packed yet, of a run that is alone
+MOST_SHARED = 16_000_000  # of several together: a server's memory matters more than their speed
 log = logging.getLogger(__name__)
 
 

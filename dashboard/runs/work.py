@@ -13,7 +13,7 @@ from dashboard.runs.bounds import Bounds
 from dashboard.runs.fork import Plan
 from dashboard.runs.lineage import Course, Leg
 from dashboard.runs.recipe import Recipe
-from dashboard.runs.recording import MOST_WAITING, PACKING_SHARE, Recording
+from dashboard.runs.recording import MOST_SHARED, MOST_WAITING, PACKING_SHARE, Recording
 from dashboard.runs.run import Run
 from nnengine.analysis.signals import recorded
 from nnengine.core.network import Network
@@ -268,7 +268,8 @@ def packs_now(run: Run, sharers: int) -> bool:
     if told is None or not told.waiting:
         return False
     due = told.packing_s < PACKING_SHARE * run.progress.busy_s
-    return due or run.state == "paused" or told.waiting_bytes * sharers > MOST_WAITING
+    most = MOST_WAITING if sharers == 1 else MOST_SHARED / sharers
+    return due or run.state == "paused" or told.waiting_bytes > most
 
 
 def in_words(fault: Exception) -> str:
