@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from dashboard.present import checking
-from dashboard.sections import check_curve, check_files, check_probe
+from dashboard.sections import check_files, check_probe
 from dashboard.store.budget import holdings
 from nnengine.errors import FormatError
-from nnengine.homework import fromcurve, lessons
+from nnengine.homework import curvetext, fromcurve, lessons
 from nnengine.homework.catalogue import CATALOGUE
 from nnengine.homework.checking import check
 from nnengine.homework.handing import npz
@@ -328,21 +328,22 @@ def test_without_a_curve_and_with_no_numbers_the_box_says_what_it_wants(page):
         "Epoch 1/3 - loss 2.31 - accuracy: 11.0\nEpoch 2/3 - loss=2.25 - accuracy: 18.0\n"
         "Epoch 3/3 - loss nan - accuracy: 20",
         "2.31,0.11\n2.25,0.18\nnan,0.2",
+        "epoch,train_loss,accuracy\n1,2.31,0.11\n2,2.25,0.18\n3,nan,0.2",
     ],
 )
 def test_logs_and_tables_are_read_as_losses_with_accuracies(text):
-    losses, shares = check_curve.losses_in(text)
+    losses, shares = curvetext.read(text)
     np.testing.assert_equal(losses, [2.31, 2.25, np.nan])
     assert 3 == len(shares)
 
 
 def test_a_list_as_it_is_printed_is_a_curve():
-    assert ([2.3, 2.2, 2.1], None) == check_curve.losses_in("[2.3, 2.2, 2.1]")
+    assert ([2.3, 2.2, 2.1], None) == curvetext.read("[2.3, 2.2, 2.1]")
 
 
 def test_a_curve_of_no_number_is_refused():
     with pytest.raises(FormatError, match="before it failed"):
-        check_curve.losses_in("nan\nnan\nnan")
+        curvetext.read("nan\nnan\nnan")
 
 
 def test_an_accuracy_far_below_guessing_speaks_for_labels_or_the_step():

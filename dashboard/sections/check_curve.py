@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import re
-
-import numpy as np
 import streamlit as st
 
 from dashboard import state
 from dashboard.present.outside import plain
-from nnengine.errors import EngineError, FormatError
-from nnengine.homework import fromcurve, reading
+from nnengine.errors import EngineError
+from nnengine.homework import curvetext, fromcurve
 
 MOST_LETTERS = 200_000
 _SAID = "check.said"
-_NUMBER = r"[^\d\n+\-nNiI]{0,12}?([-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|nan|inf))"
-_LOSS = re.compile(rf"(?:loss|cost)\w*{_NUMBER}", re.IGNORECASE)
-_RIGHT = re.compile(rf"acc\w*{_NUMBER}", re.IGNORECASE)
 
 
 def curve() -> None:
@@ -49,27 +43,12 @@ def ranked(text: str, percent: float | None) -> str | list[fromcurve.Candidate]:
             if share is None:
                 return "Give losses, or an accuracy: one of the two is enough."
             return fromcurve.from_accuracy(share)
-        losses, shares = losses_in(text)
+        losses, shares = curvetext.read(text)
         if share is not None:
             shares = [share]
         return fromcurve.from_curve(losses, shares)
     except EngineError as fault:
         return str(fault).removeprefix("run: ")
-
-
-def losses_in(text: str) -> tuple[list[float], list[float] | None]:
-    """Return losses and accuracies of a log, a list or a table. Raises FormatError for none."""
-    logged = [(_LOSS.search(line), _RIGHT.search(line)) for line in text.splitlines()]
-    losses = [float(loss[1]) for loss, _ in logged if loss]
-    if len(losses) > 1:
-        shares = [float(right[1]) for loss, right in logged if loss and right]
-        return losses, shares if len(shares) == len(losses) else None
-    if text.lstrip().startswith("["):
-        text = f"run = {text}"
-    found, right = fromcurve.curve_in(reading.read(text.encode(errors="replace"), "run"))
-    if not np.isfinite(found).any():
-        raise FormatError("no loss of it is a number: give those before it failed too")
-    return found.tolist(), None if right is None else right.tolist()
 
 
 def _told() -> None:

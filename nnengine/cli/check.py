@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError
-from ..homework import fromcurve, handing, lessons, reading
+from ..homework import curvetext, fromcurve, handing, lessons, reading
 from ..homework.checking import check
 from ..homework.probe import IMAGES, SEED, SIZES, Probe, probe
 from .options import add_command, answer
@@ -48,7 +48,9 @@ def add(commands: Any) -> None:
         "--effect", action="store_true", help="train with the mistake and without it, and compare"
     )
     command.add_argument(
-        "--curve", action="store_true", help="FILE holds only losses, a line each, or a table"
+        "--curve",
+        action="store_true",
+        help="FILE holds losses alone: a list, a table, or a log",
     )
 
 
@@ -66,14 +68,12 @@ def _check(arguments: argparse.Namespace) -> None:
         return
     if not arguments.file:
         raise ConfigError("nothing to check: give FILE, or --probe DIR for the batch to begin with")
-    arrays = reading.read_files(arguments.file)
     if arguments.curve:
-        losses, right = fromcurve.curve_in(arrays)
-        shares = None if right is None else right.tolist()
-        found = fromcurve.from_curve(losses.tolist(), shares)
+        found = fromcurve.from_curve(*curvetext.read_files(arguments.file))
         answer({"candidates": [{n: getattr(c, n) for n in fromcurve.Candidate.__slots__}
                                for c in found]}, _ranked(found), arguments)  # fmt: skip
         return
+    arrays = reading.read_files(arguments.file)
     report = check(arrays, start=_start(arguments), names=_names(arguments.name))
     result = report.as_dict()
     lines = iter(report.lines())
