@@ -46,6 +46,7 @@ ELEMENTS = (
     "Radio-D00j4pav-BZoGCnQX.js",
     "Selectbox-CPd6VRVc-CEBySJwc.js",
     "Slider-DZ2YwD_e-BCLslQhV.js",
+    "TextArea-D5-RPpPz-DgG4lw4B.js",
     "TextInput-5lGdvVSD-jkOP18uQ.js",
 )
 # Compiled for Pyodide; `ssl` is a part of Python that anyio imports, and needs `libopenssl`.
