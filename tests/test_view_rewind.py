@@ -102,14 +102,15 @@ def test_the_page_says_what_a_moment_takes(page, run):
 
 
 def test_a_press_asks_every_moment_and_marks_the_curves(page):
-    before = json.loads(component(page, "board")["charts"][0]["figure"])
-    assert "shapes" not in before["layout"]
+    before = json.loads(component(page, "board")["charts"][0]["figure"])["layout"]["shapes"]
     button = next(one for one in page.button if one.label.startswith("When did it learn"))
     at = button.click().run()
     assert not at.exception
     assert "for good" in words(at)
     chart = component(at, "board")["charts"][0]
-    assert "shapes" in json.loads(chart["figure"])["layout"]
+    marked = json.loads(chart["figure"])["layout"]["shapes"]
+    assert 1 == len([shape for shape in marked if shape not in before])
+    assert all(shape in marked for shape in before)  # chance, and the ends of epochs
     assert "for good from step" in chart["label"]
 
 
