@@ -219,7 +219,7 @@ def test_one_loss_does_not_say_in_which_order_its_labels_were_shuffled():
     between = (costs.max(axis=1) - costs.min(axis=1)).mean()  # no order costs less or more
     places = between / (2 * float(judged._off("loss", judged.values)))
     alike = math.prod(math.factorial(int(n)) for n in np.bincount(probe().labels))
-    assert math.factorial(len(probe().labels)) / alike > 30 * places
+    assert math.factorial(len(probe().labels)) / alike > 5 * places
 
 
 def test_the_page_lists_what_no_numbers_tell_apart():
