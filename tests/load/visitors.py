@@ -87,7 +87,9 @@ def server(log: Path, forget_s: int = FORGET_S) -> Iterator[Server]:
         "--server.port", str(port), "--server.address", "127.0.0.1", "--server.headless", "true",
         "--server.disconnectedSessionTTL", str(SESSION_S), "--server.fileWatcherType", "none",
     ]  # fmt: skip
-    settings = os.environ | {"NNENGINE_UNSEEN_FORGET_S": str(forget_s)}
+    # A folder of its own for runs: a crowd's do not belong among those of who starts this.
+    home = {"NNENGINE_HOME": str(log.parent / "home")}
+    settings = os.environ | home | {"NNENGINE_UNSEEN_FORGET_S": str(forget_s)}
     with log.open("wb") as out:
         process = subprocess.Popen(command, env=settings, stdout=out, stderr=subprocess.STDOUT)
     found = Server(f"127.0.0.1:{port}", process)
