@@ -17,28 +17,28 @@ HERE = "tests.test_apart:"
 ARRAYS = [np.arange(6, dtype=">i2").reshape(2, 3), np.zeros((0, 4)), np.array(2.5, np.float32)]
 
 
-def sums(file, max_bytes=0, plus=0):
+def sums(file, check, max_bytes=0, plus=0):
     """Work: say how long the file is, and by whom it was read."""
     return {"length": len(file.read()) + plus, "process": os.getpid()}, ARRAYS
 
 
-def refuses(file):
+def refuses(file, check):
     raise FormatError("no file of mine", too_large=True)
 
 
-def ends(file):
+def ends(file, check):
     os._exit(11)  # as a fault of memory does
 
 
-def wants(file, count):
+def wants(file, check, count):
     return {}, [np.ones(count, np.uint8)]
 
 
-def sleeps(file):
+def sleeps(file, check):
     time.sleep(600)
 
 
-def prints(file):
+def prints(file, check):
     os.write(1, b"a library's own words\n")
     return {}, []
 
@@ -90,6 +90,14 @@ def test_what_a_library_prints_is_no_answer():
     assert ({}, []) == apart.read(HERE + "prints", b"", {})
 
 
-def test_where_no_process_can_be_started_it_is_read_in_place(monkeypatch):
+def checks(file, check):
+    check()
+    return {}, []
+
+
+def test_where_no_process_can_be_started_it_is_read_in_place_and_in_time(monkeypatch):
     monkeypatch.setattr(sys, "platform", "emscripten")
     assert os.getpid() == apart.read(HERE + "sums", b"", {})[0]["process"]
+    assert ({}, []) == apart.read(HERE + "checks", b"", {}, Deadline(60))
+    with pytest.raises(FormatError, match="not read within 0 s"):
+        apart.read(HERE + "checks", b"", {}, Deadline(0))

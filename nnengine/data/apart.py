@@ -18,6 +18,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -39,13 +40,14 @@ def read(
 ) -> Found:
     """Return what `work` finds in a file.
 
-    work: "module:function", a function of ours, called as function(file, **asked) in a process of
-    its own; it returns what JSON can say, and arrays. Raises what it raises of FormatError, and
-    FormatError where it takes too much memory or time, or goes down. asked: for JSON too;
-    "max_bytes" among them are of the arrays.
+    work: "module:function", a function of ours, called as function(file, check, **asked) in a
+    process of its own; it returns what JSON can say, and arrays. check: to be called now and then;
+    where it runs in place that raises FormatError once the time is over. asked: for JSON too;
+    "max_bytes" among them are of the arrays. Raises what it raises of FormatError, and FormatError
+    where it takes too much memory or time, or goes down.
     """
     if not _can_start():
-        return _function(work)(io.BytesIO(raw), **asked)
+        return _function(work)(io.BytesIO(raw), (deadline or Deadline()).check, **asked)
     kept: Helper | None = getattr(_own, "kept", None)
     helper = kept if kept and kept.is_well else Helper()
     try:
@@ -168,7 +170,7 @@ def _answer_to(out: BinaryIO, work: str, raw: bytes, asked: dict[str, Any]) -> N
     function = _function(work)  # which imports the library, before the bounds are set
     _bound(4 * len(raw) + asked.get("max_bytes", 0) + SPARE_BYTES)
     try:
-        found, arrays = function(io.BytesIO(raw), **asked)
+        found, arrays = function(io.BytesIO(raw), _in_time, **asked)
     except FormatError as fault:
         said = {"refused": str(fault), "too_large": fault.too_large}
         _give(out, json.dumps(said).encode())
@@ -183,11 +185,15 @@ def _answer_to(out: BinaryIO, work: str, raw: bytes, asked: dict[str, Any]) -> N
         _give(out, np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
 
 
+def _in_time() -> None:
+    """Go on: whoever waits for the answer ends this process once the time is over."""
+
+
 def _bound(more: int) -> None:
     """Let this process have so much more memory than it has, where the system can be told."""
     with contextlib.suppress(ImportError, OSError, ValueError, IndexError):
         import resource
 
-        has = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()  # noqa: SIM115
+        has = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (has + more, resource.RLIM_INFINITY))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

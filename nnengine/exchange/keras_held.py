@@ -6,6 +6,7 @@ leads out of the file is followed, nothing is unpacked.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,13 +50,13 @@ def held_in(data: bytes) -> Held:
 # In the other process ----------------------------------------------------------------------
 
 
-def taken_from(file: Any, max_bytes: int) -> apart.Found:
+def taken_from(file: Any, check: Callable[[], None], max_bytes: int) -> apart.Found:
     """Return config, names and paths, and the arrays; raises FormatError."""
     import h5py  # pyright: ignore[reportMissingImports]
 
     try:
         with h5py.File(file, "r") as opened:
-            taking = _Taking(h5py, max_bytes)
+            taking = _Taking(h5py, check, max_bytes)
             for name in _HOLD_WEIGHTS:
                 taking.below(opened, name, name, 0)
             config = _text(opened.attrs.get("model_config"), MAX_CONFIG_BYTES)
@@ -70,13 +71,14 @@ def taken_from(file: Any, max_bytes: int) -> apart.Found:
 class _Taking:
     """What has been taken so far."""
 
-    def __init__(self, h5py: Any, max_bytes: int) -> None:
-        self._h5py, self._left, self._items = h5py, max_bytes, 0
+    def __init__(self, h5py: Any, check: Callable[[], None], max_bytes: int) -> None:
+        self._h5py, self._check, self._left, self._items = h5py, check, max_bytes, 0
         self.names: dict[str, list[str]] = {}
         self.arrays: dict[str, np.ndarray] = {}
 
     def below(self, group: Any, name: str, path: str, nested: int) -> None:
         """Take what a group has under a name, over links that stay within the file."""
+        self._check()
         self._items += 1
         if self._items > _MOST_ITEMS or nested > _MOST_NESTED:
             raise FormatError("more groups and arrays than a network has: save the model alone")

@@ -12,6 +12,7 @@ from __future__ import annotations
 import itertools
 import math
 import zlib
+from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
 
@@ -62,13 +63,15 @@ def read(stream: Stream, request: Request) -> Contents:
     )  # fmt: skip
 
 
-def arrays_in(file: Any, max_bytes: int, by_columns: bool) -> apart.Found:
+def arrays_in(
+    file: Any, check: Callable[[], None], max_bytes: int, by_columns: bool
+) -> apart.Found:
     """Return the arrays in an HDF5 file, and the path of each; raises FormatError."""
     import h5py
 
     try:
         with h5py.File(file, "r") as opened:
-            reader = _Reader(h5py, max_bytes, by_columns)
+            reader = _Reader(h5py, check, max_bytes, by_columns)
             reader.group(opened, "", 0)
             return {"paths": list(reader.arrays)}, list(reader.arrays.values())
     except (EngineError, MemoryError):
@@ -81,8 +84,11 @@ def arrays_in(file: Any, max_bytes: int, by_columns: bool) -> apart.Found:
 class _Reader:
     """The arrays as they are found, within what is allowed of bytes, items and nesting."""
 
-    def __init__(self, h5py: Any, max_bytes: int, by_columns: bool) -> None:
-        self._h5py, self._most, self._by_columns = h5py, max_bytes, by_columns
+    def __init__(
+        self, h5py: Any, check: Callable[[], None], max_bytes: int, by_columns: bool
+    ) -> None:
+        self._h5py, self._check = h5py, check
+        self._most, self._by_columns = max_bytes, by_columns
         self._left, self._items = max_bytes, 0
         self.arrays: dict[str, np.ndarray] = {}
 
@@ -95,6 +101,7 @@ class _Reader:
                 f"groups lie in groups more than {_MOST_NESTED} deep: save two arrays"
             )
         for name in self._names(group):
+            self._check()
             self._items += 1
             if self._items > MAX_ITEMS:
                 raise _too_many()
@@ -163,6 +170,7 @@ class _Reader:
         out = np.empty(data.shape, dtype)
         out[...] = data.fillvalue if data.id.get_num_chunks() < math.prod(map(len, steps)) else 0
         for corner in itertools.product(*steps):
+            self._check()
             raw = _unpacked(data, corner, size, filters, path)
             if raw is not None:
                 place = tuple(slice(at, at + n) for at, n in zip(corner, data.chunks, strict=True))
