@@ -19,7 +19,7 @@ from dashboard.web import pieces as pieces_
 from nnengine import read_idx
 from nnengine.kernels.wasm import ahead_of_time
 from nnengine.storage import links
-from tests.browser.conftest import OPENED_S, PHONE, ROOT, note_foreign, served, settle
+from tests.browser.conftest import OPENED_S, PHONE, ROOT, note_foreign, served, settle, unfold
 from tests.browser.strokes import SEVEN
 from tests.browser.test_draw import answered, draw, said
 from tests.browser.test_walk import PAGES, UNHEARD, choose_source, go, metric, restore, upload
@@ -162,7 +162,9 @@ def train_on_files(page: Page, files: dict[str, Path]) -> None:
     train(page)
     stop(page)
     by = "WebAssembly" if ahead_of_time.current() else "numpy"
-    expect(page.get_by_text(re.compile(f"^Computed by {by} kernels"))).to_be_attached()  # folded
+    computed = page.get_by_text(re.compile(f"^Computed by {by} kernels"))
+    unfold(page, "How it is computed", computed)
+    expect(computed).to_be_visible()
 
 
 def of_tests(files: dict[str, Path]) -> list[str]:
