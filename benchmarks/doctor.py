@@ -1,13 +1,13 @@
 """How often the training doctor names a made fault first, and how often it accuses a healthy run.
 
     python benchmarks/doctor.py [--data FOLDER] [--list held-out] [--keep FILE] [--from FILE]
-        [--mend] [--table]
+        [--mend]
 
 Two lists that share no image, seed, size or network: thresholds were found on `tune`, MNIST and the
 built-in digits; the figures are those of `held-out`, which has Fashion-MNIST besides. --keep writes
 what was recorded of every run, a JSON object a line; --from judges such a file anew, and trains
-nothing. --mend also trains each faulty run with the change that the doctor offers. --table prints
-the table of docs/doctor.md.
+nothing. --mend also trains each faulty run with the change that the doctor offers. What is
+printed is the table of docs/doctor.md.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nnengine.homework import bench, lessons
+from nnengine.homework import lessons
 from nnengine.homework.alike import FAMILIES, OTHER_IMAGES, OTHER_SIZES, same, why_alike
 from nnengine.homework.catalogue import CATALOGUE, NAMES
 from nnengine.homework.checking import check
@@ -17,21 +17,12 @@ from nnengine.homework.formulas import Terms
 from nnengine.homework.making import broken, example, suiting
 from nnengine.homework.mistake import LINE
 from nnengine.homework.probe import probe
+from tests.test_homework import the, time_enough  # noqa: F401 (a fixture)
 
 LONG = bool(os.environ.get("NNENGINE_LONG"))
 WALK = CATALOGUE if LONG else CATALOGUE[::6]
 PAIRS, SEED = 500 if LONG else 10, 11
 RIGHT = 500 if LONG else 4  # of either precision
-
-
-@pytest.fixture(autouse=True)
-def time_enough(monkeypatch):
-    """What is found must not hang on how busy the machine is."""
-    monkeypatch.setattr(bench, "MOST_SECONDS", 60.0)
-
-
-def the(name, node):
-    return next(m for m in CATALOGUE if (m.name, m.node) == (name, node))
 
 
 def in_words(mistake):
