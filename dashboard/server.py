@@ -20,6 +20,7 @@ from starlette.middleware import Middleware  # noqa: E402
 
 from dashboard.host.door import Door  # noqa: E402
 from dashboard.host.gate import Gate  # noqa: E402
+from dashboard.host.sessions import forget_in_time  # noqa: E402
 
 # The page that Streamlit answers with: one small script stands in it.
 PAGE = Path(st.__file__).with_name("static") / "index.html"
@@ -41,11 +42,14 @@ def room():  # who uploads has seen a page, and by then all of this is there
 
 @asynccontextmanager
 async def until_it_ends(_app: st.App) -> AsyncIterator[None]:
-    """Keep what runs have come to when the server is stopped, by Ctrl-C or SIGTERM.
+    """Forget who has left; when the server is stopped, keep what runs have come to.
 
-    `atexit` comes too late: the signal is raised anew once the server is down, and ends all.
+    Stopped by Ctrl-C or SIGTERM: `atexit` comes too late, as the signal is raised anew once the
+    server is down, and ends all.
     """
+    forgetting = asyncio.create_task(forget_in_time())
     yield
+    forgetting.cancel()
     if "dashboard.state" in sys.modules:  # otherwise nobody came
         from dashboard.state import kept_runs
 

@@ -270,6 +270,17 @@ def test_damaged_data_are_told(store, data):
 # Files
 
 
+def test_a_store_that_has_given_its_memory_back_still_holds_its_runs(store, clock, data, tmp_path):
+    run = broken_off(store, data)
+    before = store.run(run)
+    store.rest()
+    assert before == store.run(run)
+    with Store(store.path, clock=clock) as other:
+        assert other.run(run).state == before.state  # nobody took it for the run of the dead
+    store.end(run, "stopped")
+    assert "stopped" == store.run(run).state
+
+
 def test_nobody_else_on_the_machine_may_read_a_store(tmp_path):
     if os.name != "posix":
         pytest.skip("this system knows no such rights")

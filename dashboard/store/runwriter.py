@@ -278,6 +278,8 @@ class RunWriter:
             self._names.pop(id, None)
             if self._where.pop(id, NEW) == HELD:
                 store.end(id, INTERRUPTED)
+        if not self._where:  # the last of a crowd has left
+            store.rest()
 
     def _beat(self, store: Store) -> None:
         now = time.monotonic()

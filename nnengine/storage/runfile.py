@@ -135,6 +135,16 @@ class RunFile:
         base.execute(f"PRAGMA user_version={_VERSION}")
         base.execute("COMMIT")
 
+    def rest(self) -> None:
+        """Give back what SQLite remembers of the file, which otherwise stays until it is closed.
+
+        Its pages are two megabytes, and Python keeps word of the last 200 statements.
+        """
+        with self._lock, self._named():
+            fresh = self._opened()
+            self._base.close()
+            self._base = fresh
+
     def close(self) -> None:
         """Let go of the file, and of the runs that this program holds yet."""
         with self._lock:

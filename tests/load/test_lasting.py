@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+import time
 import urllib.request
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -152,3 +153,21 @@ def test_more_large_files_than_there_is_room_for_are_told_when_to_come_again(tmp
     assert 3 <= report.held <= 6
     assert (0, True, []) == (report.silent, report.again, report.faults)
     assert all("try again in" in words for words in report.told)
+
+
+def test_a_page_that_was_left_is_forgotten_though_nobody_else_comes(tmp_path, monkeypatch):
+    """Streamlit by itself looks for old pages when the next is left: what we ask it is there."""
+
+    async def come_and_go(app) -> None:
+        visitor = Visitor(app.base)
+        await visitor.open()
+        await visitor.close()
+
+    monkeypatch.setenv("STREAMLIT_LOGGER_LEVEL", "debug")
+    log = tmp_path / "server.log"
+    with server(log) as app:
+        alone(come_and_go(app))
+        deadline = time.monotonic() + 60
+        while "Shutting down (id=" not in log.read_text() and time.monotonic() < deadline:
+            time.sleep(0.5)
+        assert "Shutting down (id=" in log.read_text()

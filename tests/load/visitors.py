@@ -35,6 +35,7 @@ ROOT = Path(__file__).resolve().parents[2]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
+from dashboard.host.sessions import EVERY_S  # noqa: E402
 from dashboard.runs.recipe import PRESETS  # noqa: E402
 from nnengine.data.idx import write_idx  # noqa: E402
 from tests.conftest import find_data  # noqa: E402
@@ -273,16 +274,11 @@ async def _settled(app: Server) -> float:
 
 
 async def _after(app: Server) -> float:
-    """Return the memory once everybody has been forgotten.
+    """Return the memory once everybody has been forgotten, and nobody else has come.
 
-    Streamlit forgets when somebody comes: on a server that is long before the visits are forgotten,
-    which is when memory is given back.
+    Pages go before visits, as on any server: memory is given back when the visits are forgotten.
     """
-    await asyncio.sleep(SESSION_S + 4)
-    last = Visitor(app.base)
-    await last.open()
-    await last.close()
-    await asyncio.sleep(FORGET_S + 6)
+    await asyncio.sleep(SESSION_S + EVERY_S + FORGET_S + 4)
     return app.rss_mb[-1]
 
 
