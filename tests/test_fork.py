@@ -14,7 +14,7 @@ from dashboard.runs.lineage import Leg
 from dashboard.runs.recipe import Recipe
 from dashboard.runs.run import Run
 from dashboard.runs.scheduler import Scheduler
-from dashboard.runs.waypoints import Waypoints
+from dashboard.runs.waypoints import EVERY_S, Stored, Waypoints
 from nnengine.core.description import Spec
 from nnengine.data.augment import GENTLE
 from nnengine.data.dataset import Dataset
@@ -283,6 +283,19 @@ def test_where_waypoints_take_too_much_every_second_goes(digits):
     assert [64, 128] == [way.step for way in kept.kept]
     assert 4.0 == kept.every_s
     assert kept.bytes <= 4 * one
+
+
+def test_waypoints_that_are_on_a_disk_too_are_the_first_to_go_and_others_come_as_often(digits):
+    network, disk = DENSE.build(digits), {}
+    kept = Waypoints(most_bytes=4 * 2 * network.theta.nbytes)
+    for step in range(32, 32 * 9, 32):
+        kept.add(*moment(step, network))
+        if step <= 128:
+            disk[step] = kept.kept[-1]
+            kept.stored = Stored(tuple(disk), disk.get)
+    assert [160, 192, 224, 256] == [way.step for way in kept.kept]
+    assert EVERY_S == kept.every_s
+    assert [None, 96, 224] == [way and way.step for way in map(kept.nearest, (31, 100, 230))]
 
 
 def test_the_nearest_waypoint_is_never_behind_the_step(digits):

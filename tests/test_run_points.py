@@ -151,3 +151,29 @@ def test_moments_are_the_first_to_go_where_a_store_is_full_and_no_run_goes_for_t
         assert [] == store.points(one)
         with pytest.raises(NotHeld, match="deleted"):
             store.keep_points("nobody's", [])
+
+
+def test_a_run_under_way_takes_the_room_of_moments_of_runs_that_nobody_is_at_the_oldest_first(
+    tmp_path,
+):
+    network = Network.build("16-12-3")
+
+    def moment(step: int) -> Point:
+        return Point(network, TrainingState(step), float(step), float(step))
+
+    clock = iter(range(1, 100))
+    with Store(tmp_path / "runs.sqlite", clock=lambda: float(next(clock))) as store:
+        old, older, live = store.begin({}), store.begin({}), store.begin({})
+        for run in (older, old):  # the order in which they were kept last
+            store.keep(run, network, TrainingState(5))
+            store.keep_points(run, [moment(3)])
+            store.end(run, "stopped")
+        store.keep(live, network, TrainingState(5))
+        (size,) = (size for _, _, size in store.points(old))
+        store.most_bytes = store._taken() + size
+        kept = []
+        for step in range(1, 5):
+            assert (step < 4) == store.keep_points(live, [moment(step)])
+            kept.append(tuple(len(store.points(run)) for run in (older, old, live)))
+        assert [(1, 1, 1), (0, 1, 2), (0, 0, 3), (0, 0, 3)] == kept
+        assert {old, older, live} == {run.id for run in store.runs()}

@@ -16,8 +16,9 @@ EVERY_S = 2.0  # of the engine's work on a run, so that a replay takes no more
 LATE_S = 4.0  # steps so slow that the next good weights are far: then at any step
 MOST_BYTES = (48 if not IN_TAB else 24) << 20  # of one run; where it is longer they stand wider
 STORED_S = 3.0  # as above, of those that are kept on a disk
-# Of one run there: of 784-128-10 with Adam some 20, of 80 s of work; beyond they stand wider.
-STORED_BYTES = 24_000_000
+# Of one run there: of 784-512-256-10 with Adam some 60, of 3 minutes of work; beyond they stand
+# wider. A disk has room for what memory has not, and moments go first where it is full.
+STORED_BYTES = 400_000_000
 _POINT_BYTES = 100  # of the record's curves: their lists; the numbers are the run's own
 
 
@@ -100,9 +101,15 @@ class Waypoints:
         self.every_s, self.stored = other.every_s, other.stored
 
     def thin(self) -> bool:
-        """Let every second one go, and keep fewer from now on; return whether any was there."""
-        kept = self.kept
-        self.kept, self.every_s = kept[1::2], 2 * self.every_s
+        """Let those go that are on a disk as well; return whether any was there.
+
+        The last stays, by which the next is due. Where no other is on a disk every second one
+        goes, and fewer are kept from now on.
+        """
+        kept, stored = self.kept, set(self.stored.steps)
+        self.kept = (*(one for one in kept[:-1] if one.step not in stored), *kept[-1:])
+        if len(self.kept) == len(kept):
+            self.kept, self.every_s = kept[1::2], 2 * self.every_s
         return bool(kept)
 
     def nearest(self, step: int) -> Waypoint | None:

@@ -59,8 +59,9 @@ class RunPoints(RunSets):
     def keep_points(self, run: str, more: Sequence[Point], gone: Sequence[int] = ()) -> bool:
         """Keep more moments of a run, and let those after the steps `gone` go.
 
-        Return whether there was room: none is made for them. Raises NotHeld where the run is not
-        this program's any more, ConfigError where weights are not finite.
+        Return whether there was room: moments of runs that nobody is at make it, nothing else.
+        Raises NotHeld where the run is not this program's any more, ConfigError where weights are
+        not finite.
         """
         packed = [(run, one.state.step, one.busy_s, one.seconds, _packed(one)) for one in more]
         with self._writing():
@@ -68,12 +69,27 @@ class RunPoints(RunSets):
             self._base.executemany(
                 "DELETE FROM points WHERE run = ? AND step = ?", [(run, step) for step in gone]
             )
-            there_is_room = self._has_room(sum(len(row[-1]) for row in packed))
+            size = sum(len(row[-1]) for row in packed)
+            self._let_go_of_points(size, "holder = ''")
+            there_is_room = self._has_room(size)
             if there_is_room:
                 self._base.executemany(
                     "INSERT OR REPLACE INTO points VALUES (?, ?, ?, ?, ?)", packed
                 )
         return there_is_room
+
+    def _let_go_of_points(self, size: int, of: str = "TRUE") -> None:
+        """Let moments go, inside a transaction, until there is room for so many bytes.
+
+        They go run by run: first of those that nobody is at, and first of those kept longest ago.
+        of: of which runs, as SQL has it.
+        """
+        runs = self._base.execute(
+            f"SELECT id FROM runs WHERE {of} AND id IN (SELECT run FROM points) "
+            "ORDER BY holder != '', kept"
+        ).fetchall()
+        while runs and not self._has_room(size):
+            self._base.execute("DELETE FROM points WHERE run = ?", runs.pop(0))
 
     def _held(self, run: str) -> str:
         """Return whose run it is; raises NotHeld where another program has it by now."""

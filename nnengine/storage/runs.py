@@ -308,8 +308,8 @@ class Store(RunPoints):
             f"AND (owner != '' OR ? = '') ORDER BY state = '{INTERRUPTED}' OR holder != '', kept",
             (run, self._clock() - LEASE_S, owner),
         ).fetchall()
-        if self._taken(run) + needed > self.most_bytes:
-            self._base.execute("DELETE FROM points")
+        renewed = self._taken() - self._taken(run)  # this run's own copy, which is written over
+        self._let_go_of_points(needed - renewed)
         gone = []
         while (taken := self._taken(run)) + needed > self.most_bytes and idle:
             old, name = idle.pop(0)
