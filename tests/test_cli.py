@@ -353,13 +353,49 @@ def _read_until(terminal: int, word: str) -> str:
     return seen
 
 
-# evaluate and predict
+# training on from a model
 
 
 @pytest.fixture
 def model(files, run) -> str:
     run("train", *files, "--epochs", 20, "--out", "model.npz")
     return "model.npz"
+
+
+@pytest.mark.parametrize("form", ["model.npz", "model.onnx", "model.safetensors", "model.h5"])
+def test_a_network_of_any_library_is_trained_on_from_where_it_stood(files, model, run, form):
+    if form.endswith("h5"):
+        pytest.importorskip("h5py")
+    if form != model:
+        run("export", model, form)
+    more = ("--epochs", 1, "--batch-size", 30, "--learning-rate", 0.01, "--json")
+    status, out, _ = run("train", *files, "--from", form, *more, "--out", "more.npz")
+    assert 0 == status and [64, 10, 3] == json.loads(out)["layers"]
+    before, after = nnengine.load(model), nnengine.load("more.npz")
+    stepped = np.abs(after.theta - before.theta).max()
+    assert 0 < stepped < 0.05
+    assert before.class_names == after.class_names
+
+
+@pytest.mark.parametrize(
+    ("said", "option"),
+    [
+        (("--layers", "64-10-3"), "--layers"),
+        (("--activation", "tanh"), "--activation"),
+        (("--initializer", "glorot"), "--initializer"),
+        (("--dtype", "float64"), "--dtype"),
+    ],
+)
+def test_what_a_network_brings_with_it_cannot_be_said_anew(files, model, run, said, option):
+    assert f"{option} is part of the network" in fault(run("train", *files, "--from", model, *said))
+
+
+def test_a_network_that_the_images_do_not_fit_is_refused_before_any_step(files, model, run):
+    said = fault(run("train", "digits", "--from", model))
+    assert "784 pixels" in said and "64 inputs" in said
+
+
+# evaluate and predict
 
 
 def test_evaluate_counts_what_was_taken_for_what(files, model, run, stripes):

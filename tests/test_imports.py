@@ -102,8 +102,8 @@ LIBRARIES = {
     "numba": compilers("atomic bits compiling insides keeping quicker simd tiles window_tiles"),
     "llvmlite": compilers("atomic bits insides keeping simd tiles window_tiles"),
     "streamlit": "dashboard/app.py dashboard/server.py dashboard/components dashboard/sections "
-    "dashboard/host/flushing.py dashboard/host/tab.py dashboard/host/uploads.py dashboard/state "
-    "dashboard/views",
+    "dashboard/host/flushing.py dashboard/host/sessions.py dashboard/host/tab.py "
+    "dashboard/host/uploads.py dashboard/state dashboard/views",
     "plotly": "dashboard/components/live_plot.py dashboard/host/ahead.py "
     "dashboard/present/curves.py dashboard/present/figures.py",
     "PIL": "dashboard/present/pictures.py dashboard/store/picturefile.py "

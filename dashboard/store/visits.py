@@ -156,7 +156,7 @@ class Registry:
         for visit in gone:
             self._forget(visit)
         if self._gone:  # those of the last time: their runs have let go by now
-            give_memory_back()
+            give_memory_back(nobody=not self._by_token)
         self._gone = len(gone)
         self.arrivals.prune()
         self.turns.prune()
@@ -221,12 +221,18 @@ def keep_big_blocks_apart() -> None:
         _ask_allocator("mallopt", _ARENA_MAX, _ARENAS)
 
 
-def give_memory_back() -> None:
+def give_memory_back(*, nobody: bool = False) -> None:
     """Return freed memory to the system; glibc would keep blocks below 32 MB for itself.
 
-    Six visitors had left: 392 MB resident without this, 337 MB with it.
+    Six visitors had left: 392 MB resident without this, 337 MB with it. nobody: no visit is left.
+    What lives then are modules, half a million objects: they are taken out of what is searched for
+    garbage, which Python otherwise does when a quarter as many have come.
     """
+    if nobody:
+        gc.unfreeze()
     gc.collect()
+    if nobody:
+        gc.freeze()
     _ask_allocator("malloc_trim", 0)
 
 

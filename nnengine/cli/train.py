@@ -20,10 +20,11 @@ from ..core.network import Network
 from ..data.dataset import Dataset
 from ..errors import ConfigError
 from ..storage.runs import INTERRUPTED
-from ..training import TrainingConfig, TrainingDiverged, TrainingFinished, layertext, training
+from ..training import TrainingConfig, TrainingDiverged, TrainingFinished, training
 from ..training.rates import rising, suggested, trying
 from ..training.settings import SETTINGS
 from . import report
+from .beginning import as_learnt, new_network, trained
 from .data import Righting, train_data, untangled
 from .doctor import found, last_record
 from .ends import Stopped, held, note, told
@@ -46,6 +47,15 @@ def add(commands: Any) -> None:
         help="widths from inputs to classes, 784,10,10; or hidden layers as text: 'conv 8 5x5, "
         "pool 2, dense 64', of the words conv, pool, average, dense, dropout, norm and flatten "
         "(inputs,10,classes)",
+    )
+    add(
+        "--from",
+        dest="begin_with",
+        nargs=1,
+        default=[],
+        metavar="MODEL",
+        help="train on the network in this file, of any library that `info` reads, in place of a "
+        "new one: its layers are its own, the steps are new",
     )
     add_settings(train, usual())
     add(
@@ -109,13 +119,19 @@ _seconds.__name__ = "seconds"  # as argparse calls it in messages
 
 def _train(arguments: argparse.Namespace) -> None:
     config = TrainingConfig(**settings_said(arguments, of_network=False))
-    words = emptied([*arguments.data, *(arguments.test or [])])
+    words = emptied([*arguments.data, *(arguments.test or []), *arguments.begin_with])
     if arguments.out is not None:
         keep_apart(arguments.out, words, "--out")
+    learnt = [trained(arguments, words.pop(), usual()) for _ in arguments.begin_with]
     split = len(arguments.data)
     righting = Righting.asked(arguments)
     data, test = train_data(*untangled(words[:split], words[split:]), righting)
-    network = _new_network(arguments, data)
+    if learnt:
+        (network,) = learnt
+        data = as_learnt(network, data, words[0])
+        test = test and as_learnt(network, test, words[-1])
+    else:
+        network = new_network(arguments, data)
     if arguments.find_rate:
         _find_rate(arguments, network, data, config)
         return
@@ -207,31 +223,6 @@ def _result(run: Kept, final: TrainingFinished) -> dict[str, Any]:
         "parameters": run.network.parameter_count,
         "config": run.config.as_dict(),
     }
-
-
-def _new_network(arguments: argparse.Namespace, data: Dataset) -> Network:
-    """Return the network that was asked for, once it is known to fit the data."""
-    sizes = arguments.layers or f"{data.inputs}-10-{data.classes}"
-    ends, _ = layertext.read(sizes)
-    height, width = data.image_shape
-    if ends and ends[0] != data.inputs:
-        raise ConfigError(
-            f"--layers begins with {ends[0]}, but the images have {height}x{width} "
-            f"pixels{' in colour' * (data.channels > 1)}: it has to begin with {data.inputs}"
-        )
-    if ends and ends[-1] != data.classes:
-        raise ConfigError(
-            f"--layers ends with {ends[-1]}, but the labels have {data.classes} "
-            f"classes: it has to end with {data.classes}"
-        )
-    return Network.build(
-        sizes,
-        rng=arguments.seed,
-        class_names=data.class_names,
-        image_shape=data.image_shape,
-        channels=data.channels,
-        **settings_said(arguments, of_network=True),
-    )
 
 
 def _warm_up() -> None:
