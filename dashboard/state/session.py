@@ -18,7 +18,7 @@ from dashboard.runs.bounds import Bounds
 from dashboard.runs.scheduler import Scheduler
 from dashboard.store.links import is_link
 from dashboard.store.memory import Parts
-from dashboard.store.visits import Registry, Visit, keep_big_blocks_apart
+from dashboard.store.visits import Registry, Visit, keep_big_blocks_apart, spare_what_stays
 
 _NEVER_S = 100 * 365 * 86_400
 _TOKEN, _MEMORY, _NOTICE = "nn.token", "nn.memory", "nn.notice"
@@ -59,6 +59,8 @@ def _new_registry() -> Registry:
     if made.scheduler.threaded:  # in a browser tab see `sections.ready`
         made.library.prepare()
         keep_big_blocks_apart()
+        if _server() is not None:
+            spare_what_stays()
     _watch_uploads(made)
     return made
 
