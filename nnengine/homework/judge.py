@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any
@@ -28,7 +28,6 @@ class Verdict:
     unknown: tuple[str, ...]
     laid: Laid
     overwritten: Mapping[str, str] = field(default_factory=dict)
-    notes: tuple[str, ...] = field(default=())
     cut_short: bool = False
 
     @property
@@ -91,10 +90,26 @@ def _worth_trying(laid: Laid, budget: Budget) -> Iterator[Bench]:
         yield Bench(material, terms)
 
 
-def judged(laid: Laid) -> Verdict:
+def judged_best(ways: Sequence[Laid]) -> Verdict:
+    """Return the verdict on the way of reading the arrays that leaves least wrong, then unknown.
+
+    Where several leave as many lines wrong, the mistakes decide that are found, in one budget.
+    """
+    budget = Budget()
+    if len(ways) > 1:
+        wrong = [wrong_at_best(laid) for laid in ways]
+        ways = [laid for laid, count in zip(ways, wrong, strict=True) if count == min(wrong)]
+    verdicts: list[Verdict] = []
+    for laid in ways:
+        verdicts.append(judged(laid, budget))
+        if not verdicts[-1].unknown or budget.refused:
+            break
+    return min(verdicts, key=lambda v: v.cost)
+
+
+def judged(laid: Laid, budget: Budget) -> Verdict:
     """Return what is right, what is named and what is not, under the terms that suit best."""
     verdicts: list[Verdict] = []
-    budget = Budget()
     for bench in _worth_trying(laid, budget):
         verdicts.append(_of(bench))
         if verdicts[-1].cost[1:3] <= (0, 1) or budget.refused:
