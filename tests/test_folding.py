@@ -12,7 +12,7 @@ from nnengine import FormatError
 from nnengine.homework.catalogue import CATALOGUE
 from nnengine.homework.checking import check
 from nnengine.homework.making import broken, example
-from nnengine.homework.probe import probe
+from nnengine.homework.probe import Probe, probe
 from tests.test_homework import the, time_enough  # noqa: F401 (a fixture)
 from tests.test_mistakes import right_step
 
@@ -34,6 +34,10 @@ def folded(saved, columns, outwards, end):
     def beside(line, array):
         return np.vstack([line, array] if end == "first" else [array, line])
 
+    def line_of(name):  # what is handed back to the ones may be anything
+        count = len(found[name])
+        return np.random.default_rng(3).normal(size=count) if name[0] == "d" else np.ones(count)
+
     for w, which in product(("W1", "W2"), ("{}", "d{}", "{}_new")):
         b = which.format(w.replace("W", "b"))
         w = which.format(w)
@@ -43,9 +47,7 @@ def folded(saved, columns, outwards, end):
             found[w] = found[w].T
     for name in ("X", "A1", "dA1", "dZ1"):
         if name in found:
-            line = np.ones if name in ("X", "A1") else np.random.default_rng(3).normal
-            wide = beside(line(size=len(found[name])) if name[0] == "d" else line(len(found[name])),
-                          found[name].T)  # fmt: skip
+            wide = beside(line_of(name), found[name].T)
             found[name] = wide.T
     if columns:
         images = ("X", "Z1", "A1", "Z2", "A2", "dZ2", "dA1", "dZ1")
@@ -53,9 +55,9 @@ def folded(saved, columns, outwards, end):
     return found
 
 
-def whole(saved, start):
+def whole(saved: dict | None, start: Probe) -> dict:
     """Return a step with all it began with besides."""
-    return start.arrays(columns=False) | saved
+    return start.arrays(columns=False) | (saved or {})
 
 
 @pytest.mark.parametrize(("columns", "outwards", "end"), WAYS)
@@ -85,13 +87,15 @@ def test_right_steps_of_any_convention_stay_right_with_their_biases_folded(dtype
     rng = np.random.default_rng(9)
     for n in range(200 if LONG else 6):
         kept, start = right_step(rng, dtype)
-        sizes, images = start.sizes, len(start.labels)
-        rows = {name: a if name not in ("Z1", "A1", "Z2", "A2", "dZ2", "dA1", "dZ1")
-                or len(a) == images else a.T for name, a in kept.items()}  # fmt: skip
-        for w, shape in (("W1", sizes[:2]), ("W2", sizes[1:])):
-            for which in (f"d{w}", f"{w}_new"):
-                if which in rows and rows[which].shape != shape:
-                    rows[which] = rows[which].T
+        (d, h, c), images = start.sizes, len(start.labels)
+        shapes = dict.fromkeys(("Z1", "A1", "dA1", "dZ1"), (images, h))
+        shapes |= dict.fromkeys(("Z2", "A2", "dZ2"), (images, c))
+        shapes |= dict.fromkeys(("dW1", "W1_new"), (d, h)) | dict.fromkeys(
+            ("dW2", "W2_new"), (h, c)
+        )
+        turned = [kept[name].shape != shape for name, shape in shapes.items()
+                  if name in kept and shape[0] != shape[1]]  # fmt: skip
+        rows = {name: a.T if any(turned) else a for name, a in kept.items()}
         report = check(folded(rows, *WAYS[n % 8]), start=start)
         assert () == report.wrong, (n, report)
 
@@ -101,6 +105,7 @@ def test_right_steps_of_any_convention_stay_right_with_their_biases_folded(dtype
 )
 def test_a_mistake_has_the_names_that_it_has_where_biases_stand_apart(mistake):
     made = example(mistake, columns=False)
+    assert made is not None
     d, h, c = made.start.sizes
     flat = {"db1": (h,), "db2": (c,), "b1_new": (h,), "b2_new": (c,), "dW1": (d, h), "dW2": (h, c),
             "W1_new": (d, h), "W2_new": (h, c), "A1": (len(made.start.labels), h)}  # fmt: skip
@@ -116,6 +121,7 @@ def test_a_mistake_has_the_names_that_it_has_where_biases_stand_apart(mistake):
 
 def test_a_line_is_written_for_the_part_of_the_array_that_is_wrong():
     made = broken([the("gradient_of_mask", "dW2")], columns=False)
+    assert made is not None
     names = {"A1": "a2", "dZ2": "delta3", "dW2": "Theta2_grad", "dW1": "Theta1_grad"}
     saved = folded({n: made[n] for n in (*names, "db1", "db2")}, False, False, "first")
     report = check({names[n]: array for n, array in saved.items()})

@@ -20,7 +20,7 @@ from .judge import (
     updated_under_plain_names,
     wrong_at_best,
 )
-from .layout import Laid, flat, lay, numbers
+from .layout import Laid, flat, numbers
 from .mistake import SOURCES, Mistake
 from .naming import renamed
 from .probe import Probe, probe
@@ -153,10 +153,7 @@ def check(
         raise FormatError(f"{' and '.join(twice)} both mean {meanings[twice[0]]}: leave one out")
     by_meaning = {meaning: flat(meaning, held[name]) for name, meaning in meanings.items()}
     passed_over = tuple(name for name in held if name not in meanings)
-    ways = [
-        _begun(way.naming(lay(way.held, meanings, start)), start)
-        for way in unfoldings(by_meaning, start)
-    ]
+    ways = [_begun(way.laid(meanings, start), start) for way in unfoldings(by_meaning, start)]
     laid = ways[0] if len(ways) == 1 else min(ways, key=wrong_at_best)
     if zero := starting_at_zero(laid):
         return _at_zero(laid, unsearched(zero), passed_over)

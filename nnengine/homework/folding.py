@@ -6,19 +6,20 @@ either end. That is a way of writing and no mistake.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
 
 from ..errors import FormatError
-from .layout import BIASES, WEIGHTS, Laid
+from .layout import BIASES, WEIGHTS, Laid, lay
 from .probe import Probe, probe
 
 FIRST, LAST = "first", "last"
 _ANSWERS = ("X", "Z1", "A1")  # the line beside these is all ones
 _ERRORS = ("dA1", "dZ1")  # beside these is what the biases would hand back, of no use
+_IMAGES = (*_ANSWERS, *_ERRORS)
 Sizes = tuple[int, int, int]
 
 
@@ -49,15 +50,17 @@ class Unfolded:
     held: Mapping[str, np.ndarray]
     parts: Mapping[str, Part]
 
-    def naming(self, laid: Laid) -> Laid:
-        """Return the same arrays laid, whose parts are called what they are in NumPy."""
+    def laid(self, names: Mapping[str, str], start: Probe | None) -> Laid:
+        """Return the arrays in one layout, as `lay`; parts are called what they are in NumPy."""
+        weights = [part.axis == 0 for part in self.parts.values() if part.bias]
+        images = [part.axis == 0 for part in self.parts.values() if part.of in _IMAGES]
+        laid = lay(self.held, names, start, _most(images), _most(weights))
         if not self.parts:
             return laid
         own = {name: part.written(laid.names.get(part.of, part.of), laid.columns)
                for name, part in self.parts.items()}  # fmt: skip
-        biased = any(part.bias for part in self.parts.values())
         notes = [*laid.notes, *self._notes(laid)]
-        return replace(laid, names=laid.names | own, tall=laid.columns if biased else laid.tall,
+        return replace(laid, names=laid.names | own, tall=laid.columns if weights else laid.tall,
                        notes=notes)  # fmt: skip
 
     def _notes(self, laid: Laid) -> Iterator[str]:
@@ -67,6 +70,10 @@ class Unfolded:
             yield f"biases stand {end} in {', '.join(which)}: this is taken as meant"
         if dropped := [laid.names.get(name, name) for name in _ERRORS if name in self.parts]:
             yield f"what {', '.join(dropped)} hold for the ones, nothing uses: it is not judged"
+
+
+def _most(votes: Sequence[bool]) -> bool | None:
+    return 2 * sum(votes) >= len(votes) if votes else None
 
 
 def unfoldings(held: Mapping[str, np.ndarray], start: Probe | None) -> list[Unfolded]:
@@ -148,7 +155,7 @@ def _axes(name: str, array: np.ndarray, sizes: Sizes) -> tuple[int, ...]:
         i, o = (d, h) if core == "W1" else (h, c)
         shape = array.shape[-2:]
         return tuple(axis for axis, fits in enumerate(((i + 1, o), (o, i + 1))) if shape == fits)
-    if array.ndim != 2 or name not in (*_ANSWERS, *_ERRORS):
+    if array.ndim != 2 or name not in _IMAGES:
         return ()
     wide = (d if name == "X" else h) + 1
     around = [axis for axis in (1, 0) if array.shape[axis] == wide]
@@ -175,7 +182,7 @@ def _ends(
 
 
 def _cut(
-    held: Mapping[str, np.ndarray], axes: Mapping[str, tuple[int, ...]], ends: tuple[str, str]
+    held: Mapping[str, np.ndarray], axes: Mapping[str, tuple[int, ...]], ends: Sequence[str]
 ) -> Unfolded:
     """Return the arrays with all that is folded cut along these axes, at these ends by layer."""
     apart: dict[str, np.ndarray] = {}

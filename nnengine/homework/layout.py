@@ -96,11 +96,15 @@ def _outwards(held: Mapping[str, np.ndarray], sizes: tuple[int, int, int]) -> bo
     return votes > 0 if votes else None
 
 
-def lay(held: Mapping[str, np.ndarray], names: Mapping[str, str], start: Probe | None) -> Laid:
+def lay(
+    held: Mapping[str, np.ndarray], names: Mapping[str, str], start: Probe | None,
+    columns: bool | None = None, outwards: bool | None = None,
+) -> Laid:  # fmt: skip
     """Return the arrays, by what they mean, in one layout.
 
     names: the learner's own, by meaning. start: the probe they began with; None for the usual one,
-    or for what the arrays themselves say. Raises FormatError where they fit nothing.
+    or for what the arrays themselves say. columns, outwards: how images and weights lie, for
+    shapes that do not say it. Raises FormatError where they fit nothing.
     """
     own = None if start else _sizes(held)
     begun = start or probe()
@@ -111,8 +115,11 @@ def lay(held: Mapping[str, np.ndarray], names: Mapping[str, str], start: Probe |
     labels = held.get("Y")
     if labels is not None and labels.ndim == 2 and min(labels.shape) > 1:
         held["T"] = held.pop("Y")
-    columns = _columns(held, n, units)
-    outwards = _outwards(held, (d, h, c))
+    said = _columns(held, n, units), _outwards(held, (d, h, c))
+    columns, outwards = (
+        by_shape if by_shape is not None else hint
+        for by_shape, hint in zip(said, (columns, outwards), strict=True)
+    )
     if columns is None:
         columns = not outwards if outwards is not None else True
     if outwards is None:
