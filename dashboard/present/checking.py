@@ -49,7 +49,8 @@ class Checked:
     """What a page keeps of a check: words and curves, none of the arrays.
 
     chain: the learner's names for arrays, each with its mark, by the part of a step it belongs to.
-    effect: how a network with the mistakes learns, and a right one; None where that is not known.
+    how: in what way each wrong array is wrong. effect: how a network with the mistakes learns, and
+    a right one; None where that is not known.
     """
 
     chain: Mapping[str, Sequence[tuple[str, str]]]
@@ -57,6 +58,7 @@ class Checked:
     first: str | None
     findings: tuple[Finding, ...]
     unknown: Mapping[str, str]
+    how: Mapping[str, str]
     notes: tuple[str, ...]
     passed_over: tuple[str, ...]
     cut_short: bool
@@ -67,7 +69,7 @@ def of(report: Report) -> Checked:
     """Return what a page shows of a report; what its mistakes do to training is found out here."""
     return Checked(
         chain=_chain(report), right=len(report.right), first=report.first_wrong,
-        findings=report.findings, unknown=report.unknown, notes=report.notes,
+        findings=report.findings, unknown=report.unknown, how=report.how, notes=report.notes,
         passed_over=report.passed_over, cut_short=report.cut_short, effect=_effect(report),
     )  # fmt: skip
 

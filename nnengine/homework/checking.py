@@ -56,7 +56,8 @@ class Report:
     """What a check found. `right`, `wrong`: arrays by the names they came under, in order.
 
     findings: mistakes that were recognised. unknown: what is wrong and matches nothing known, with
-    how it is wrong. notes: conventions that were noticed, and what the numbers leave open.
+    how it is wrong. how: the same of all that is wrong, which names no mistake. notes: conventions
+    that were noticed, and what the numbers leave open.
     cut_short: whether the search for mistakes ended before all that is known was tried.
     """
 
@@ -67,6 +68,7 @@ class Report:
     notes: tuple[str, ...]
     passed_over: tuple[str, ...] = ()
     cut_short: bool = False
+    how: Mapping[str, str] = field(default_factory=dict)
     verdict: Verdict = field(repr=False, compare=False)
 
     @property
@@ -182,6 +184,7 @@ def _at_zero(laid: Laid, verdict: Verdict, passed_over: tuple[str, ...]) -> Repo
     )  # fmt: skip
     return replace(
         report, findings=(first,), wrong=(*begun, *report.wrong),
+        how={**dict.fromkeys(begun, "it is all zero"), **report.how},
         right=tuple(name for name in report.right if name not in begun),
     )  # fmt: skip
 
@@ -205,15 +208,17 @@ def reported(verdict: Verdict, passed_over: tuple[str, ...] = ()) -> Report:
     wrong = [node for node in bench.wrong if node not in verdict.overwritten]
     groups = _grouped(verdict)
     notes = [*laid.notes, *_told_apart(groups, verdict.bench.terms), *_notes(verdict)]
-    unknown = {}
-    for node in verdict.unknown:
+    wrongly = {}
+    for node in dict.fromkeys((*wrong, *verdict.unknown)):
         right = np.asarray(values[node], np.float64) if values[node] is not None else np.zeros(0)
-        unknown[own(node)] = how(np.asarray(bench.given[node], np.float64), right)
+        wrongly[node] = how(np.asarray(bench.given[node], np.float64), right)
     return Report(
         right=tuple(own(node) for node in bench.given if node not in wrong),
         wrong=tuple(own(node) for node in wrong),
         findings=tuple(_finding(group, verdict, own) for group in groups),
-        unknown=unknown, notes=tuple(dict.fromkeys(notes)), passed_over=passed_over,
+        unknown={own(node): wrongly[node] for node in verdict.unknown},
+        how={own(node): words for node, words in wrongly.items()},
+        notes=tuple(dict.fromkeys(notes)), passed_over=passed_over,
         cut_short=verdict.cut_short, verdict=verdict,
     )  # fmt: skip
 
