@@ -12,7 +12,7 @@ import numpy as np
 from .bench import Bench, Budget, Material
 from .formulas import NODES, Terms
 from .layout import Laid
-from .seeking import Named, found, two_in_one
+from .seeking import Named, alone, found, two_in_one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +35,8 @@ class Verdict:
         """How many lines are called wrong, what is left unexplained, then how much is accused."""
         families = {frozenset(named.names) for named in self.named}
         wrong = len(self.bench.wrong) - len(self.overwritten)
+        # Nothing speaks for sigmoid outputs where these are none: a wrong delta may look like it.
+        wrong += self.bench.terms.output == "sigmoid" and "A2" in self.bench.wrong
         return wrong, len(self.unknown), len(families), len(self.named)
 
 
@@ -133,6 +135,7 @@ def _of(bench: Bench) -> Verdict:
     """Name what can be named on one bench by one mistake a line."""
     left = [node for node in bench.wrong if not _flat(bench.given[node])]
     named, left = found(bench, left)
+    named += _of_flat(bench, named)
     overwritten = {node: by for node in left if (by := bench.before_overwritten(node))}
     return _verdict(bench, named, overwritten)
 
@@ -145,6 +148,15 @@ def _verdict(bench: Bench, named: list[Named], overwritten: Mapping[str, str]) -
         bench=bench, named=tuple(named), unknown=unknown, laid=bench.laid, overwritten=overwritten,
         cut_short=passed or (bool(unknown) and bench.material.budget.refused),
     )  # fmt: skip
+
+
+def _of_flat(bench: Bench, named: Sequence[Named]) -> list[Named]:
+    """Return what was done in lines whose arrays are one number: where one mistake alone gives it.
+
+    Zeros say nothing.
+    """
+    flat = [node for node in bench.wrong if _flat(bench.given[node]) and bench.given[node].any()]
+    return [one for node in flat for one in alone(bench, named, node)]
 
 
 def _with_pairs(verdict: Verdict) -> Verdict:
