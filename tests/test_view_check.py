@@ -103,7 +103,7 @@ def test_the_mistaken_network_is_trained_beside_the_right_one(page):
 def test_nothing_is_said_of_training_where_the_mistake_cannot_be_trained_with(page, monkeypatch):
     mine = lessons.broken([mistake("gradient_of_other_delta")])
     none = lessons.Curves(loss=(), accuracy=())
-    monkeypatch.setattr(lessons, "effect", lambda report: (none, none))
+    monkeypatch.setattr(lessons, "effect_of", lambda mistakes, terms: (none, none))
     at = give(page, ("mine.npz", npz(mine)))
     assert "## Gradient of other delta" in words(at)
     assert (

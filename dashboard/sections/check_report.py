@@ -115,14 +115,14 @@ def _unknown(checked: checking.Checked) -> None:
 
 def _effect(checked: checking.Checked) -> None:
     """Show what the mistakes do to training, where they could be trained with."""
-    if checked.effect is None:
+    if (curves := checking.effect(checked)) is None:  # the report above is there while it trains
         return
     with st.container(border=True):
         st.markdown("## What it does to training")
-        sentence = checking.effect_words(*checked.effect)
+        sentence = checking.effect_words(*curves)
         st.write(plain(sentence))
         live_plot(
-            checking.effect_chart(*checked.effect), key="check.effect", height=280,
+            checking.effect_chart(*curves), key="check.effect", height=280,
             label=f"Accuracy by step. {sentence}",
         )  # fmt: skip
 

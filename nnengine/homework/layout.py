@@ -115,11 +115,8 @@ def lay(
     labels = held.get("Y")
     if labels is not None and labels.ndim == 2 and min(labels.shape) > 1:
         held["T"] = held.pop("Y")
-    said = _columns(held, n, units), _outwards(held, (d, h, c))
-    columns, outwards = (
-        by_shape if by_shape is not None else hint
-        for by_shape, hint in zip(said, (columns, outwards), strict=True)
-    )
+    columns = _said(_columns(held, n, units), columns)
+    outwards = _said(_outwards(held, (d, h, c)), outwards)
     if columns is None:
         columns = not outwards if outwards is not None else True
     if outwards is None:
@@ -127,10 +124,7 @@ def lay(
     given: dict[str, np.ndarray] = {}
     for name, array in held.items():
         if name not in ("Y", "rate", *WEIGHTS, *BIASES):
-            lies = columns
-            other_way = (n, units.get(name, n)) if columns else (units.get(name, n), n)
-            if name in units and name != "T" and n != units[name] and array.shape == other_way:
-                lies = not columns  # this one lies otherwise than the rest, and as rightly
+            lies = _lies(name, array, columns, n, units)
             given[name] = _turned(name, array, lies, outwards, (h, c))
     inputs = _inputs(held, own, begun, given, outwards)
     if labels is not None and "T" not in given:
@@ -141,6 +135,18 @@ def lay(
         inputs=inputs, given=order, columns=columns, outwards=outwards, tall=tall,
         names={meaning: name for name, meaning in names.items()},
     )  # fmt: skip
+
+
+def _said(by_shape: bool | None, hint: bool | None) -> bool | None:
+    return by_shape if by_shape is not None else hint
+
+
+def _lies(name: str, array: np.ndarray, columns: bool, n: int, units: dict[str, int]) -> bool:
+    """Tell whether images are columns in one array: it may lie otherwise, and as rightly."""
+    if name not in units or name == "T" or n == units[name]:
+        return columns
+    other_way = (n, units[name]) if columns else (units[name], n)
+    return columns != (array.shape == other_way)
 
 
 def flat(name: str, array: np.ndarray) -> np.ndarray:
