@@ -3,12 +3,14 @@
     python benchmarks/tab.py                 # all of it, from 127.0.0.1
     python benchmarks/tab.py --part runs     # two runs with five pauses each
     python benchmarks/tab.py --part visits   # first visits to every page, in three fresh tabs
+    python benchmarks/tab.py --part check    # a step checked, in three fresh tabs
 
 Runs on the built-in digits, Adam, batches of 64. The share is what the Train page says at the end
 of a run: of the time between Start and the end, pauses apart, how much the engine was at work.
 Obedience is from a click until the page shows what it led to: Pause, Resume, another page, and
 Stop, which ends a second run.
 The first visit to a page has a run train beside it as well, and every tab begins with another one.
+A check is from arrays dropped on the Check page until the report's first line is there: a right step of the probe, one with a known mistake, and one with an unknown.
 Needs Chromium and playwright, and the pieces that `python -m dashboard.web gather` fetches.
 """
 
@@ -28,6 +30,9 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, sync_pla
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from dashboard.web import build, gather  # noqa: E402
+from nnengine.homework import lessons  # noqa: E402
+from nnengine.homework.catalogue import CATALOGUE  # noqa: E402
+from nnengine.homework.handing import npz  # noqa: E402
 from tests.browser.conftest import FLAGS, NOWHERE, find_browser, served  # noqa: E402
 
 RECIPES = {  # long enough for all the pauses
@@ -43,7 +48,7 @@ RUNNING_MS = 1500  # between two clicks
 PATIENCE_S = 30
 
 # Looked for in the page at every frame: a driver outside asks less and less often.
-WATCH = """([tag, text]) => {
+WATCH = """([tag, text, event]) => {
   const seen = () => document.evaluate(
     `//${tag}[normalize-space()="${text}"]`, document, null, XPathResult.ANY_UNORDERED_NODE_TYPE
   ).singleNodeValue?.checkVisibility();
@@ -53,7 +58,7 @@ WATCH = """([tag, text]) => {
     else requestAnimationFrame(look);
   };
   window.nnTook = null;
-  addEventListener("pointerup", () => { pressed = performance.now(); look(); },
+  addEventListener(event, () => { pressed = performance.now(); look(); },
     { once: true, capture: true });
 }"""
 
@@ -61,12 +66,17 @@ WATCH = """([tag, text]) => {
 def pressed(page: Page, click: Locator, tag: str, text: str) -> float:
     """Return the seconds from a click until what it leads to is there; raises TimeoutError."""
     click.wait_for()
-    page.evaluate(WATCH, [tag, text])
+    page.evaluate(WATCH, [tag, text, "pointerup"])
     click.click()
+    return _seen(page, text)
+
+
+def _seen(page: Page, text: str) -> float:
+    """Return the seconds that WATCH took until it saw a text; raises TimeoutError."""
     deadline = time.monotonic() + PATIENCE_S
     while (took := page.evaluate("window.nnTook")) is None:
         if time.monotonic() > deadline:
-            raise TimeoutError(f"{text}: not seen within {PATIENCE_S} s of the click")
+            raise TimeoutError(f"{text}: not seen within {PATIENCE_S} s")
         page.wait_for_timeout(50)
     return took
 
@@ -144,6 +154,45 @@ def tell_visits(chromium: Browser, address: str, tabs: int) -> None:
         tell(name, [times[name] for times in found])
 
 
+def steps() -> dict[str, tuple[bytes, str]]:
+    """Return what a program saves of a step on the probe, and the heading that this leads to."""
+    (mistake,) = (m for m in CATALOGUE if m.name == "softmax_over_images")
+    unknown = lessons.broken()
+    unknown["dW2"] = unknown["dW2"] * 3.7
+    return {
+        "right": (npz(lessons.broken()), "All 16 arrays are right"),
+        "a known mistake": (npz(lessons.broken([mistake])), "A2 is the first array that is wrong"),
+        "an unknown one": (npz(unknown), "dW2 is the first array that is wrong"),
+    }
+
+
+def tell_checks(chromium: Browser, address: str, tabs: int) -> None:
+    """Measure checks in fresh tabs, each of a step twice, and print a line for either time."""
+    for name, (data, heading) in steps().items():
+        found: tuple[list[float], list[float]] = ([], [])
+        for _ in range(tabs):
+            page = chromium.new_context(viewport=WINDOW).new_page()
+            page.goto(f"{address}/check")
+            there(page, "Check")
+            page.get_by_role("button", name="Download the probe").wait_for()
+            for times in found:
+                page.wait_for_timeout(RUNNING_MS)
+                times.append(dropped(page, data, heading))
+                page.get_by_role("button", name="Remove").first.click()
+                page.get_by_role("heading", name="How it goes").wait_for()
+            page.context.close()
+        for which, times in zip(("first", "again"), found, strict=True):
+            tell(f"check, {name}, {which}", times)
+
+
+def dropped(page: Page, data: bytes, heading: str) -> float:
+    """Return the seconds from a file's choice until the report's heading is there."""
+    page.evaluate(WATCH, ["h2", heading, "change"])
+    file = {"name": "mine.npz", "mimeType": "application/octet-stream", "buffer": data}
+    page.locator('input[type="file"]').set_input_files(file)
+    return _seen(page, heading)
+
+
 def tell_runs(chromium: Browser, address: str) -> None:
     """Measure runs, and print a line for each, and one for each kind of click."""
     for sizes, recipe in RECIPES.items():
@@ -159,8 +208,8 @@ def tell_runs(chromium: Browser, address: str) -> None:
 def main() -> None:
     """Print the figures of each part."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--part", choices=("runs", "visits"), help="one part alone")
-    parser.add_argument("--tabs", type=int, default=3, help="for first visits (3)")
+    parser.add_argument("--part", choices=("runs", "visits", "check"), help="one part alone")
+    parser.add_argument("--tabs", type=int, default=3, help="for first visits and checks (3)")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as place, sync_playwright() as playwright:
         build.build(Path(place) / "site", gather.gather(gather.cache(), print))
@@ -169,10 +218,12 @@ def main() -> None:
             chromium = playwright.chromium.launch(
                 executable_path=find_browser(), args=[*FLAGS, NOWHERE]
             )
-            if given.part != "visits":
+            if given.part in (None, "runs"):
                 tell_runs(chromium, address)
-            if given.part != "runs":
+            if given.part in (None, "visits"):
                 tell_visits(chromium, address, given.tabs)
+            if given.part in (None, "check"):
+                tell_checks(chromium, address, given.tabs)
             chromium.close()
 
 

@@ -9,6 +9,7 @@ import pytest
 
 import nnengine
 from nnengine import ConfigError, FormatError
+from nnengine.analysis import doctor
 from nnengine.cli import main
 from nnengine.homework import bench, fromcurve, handing, lessons, naming, reading
 from nnengine.homework.catalogue import CATALOGUE
@@ -160,14 +161,46 @@ def test_a_right_network_learns_the_probes_digits_and_one_that_goes_uphill_does_
 
 @pytest.mark.parametrize(
     ("losses", "first"),
-    [([2.3, 5.0, np.nan, np.nan], "loss_exploding"), ([2.31, 2.3, 2.3, 2.3, 2.3], "dead_units"),
-     ([2.3, 3.0, 4.0, 5.0, 6.0], "step_uphill"), ([-1.0, -2.0, -3.0], "loss_sign"),
+    [([2.3, 5.0, np.nan, np.nan], "loss_exploding"),
+     ([2.31, 2.3, 2.3, 2.3, 2.3], "labels_shuffled"),
+     ([2.3, 3.0, 4.0, 5.0, 6.0], "step_uphill"),
+     ([30.0, 5.0, np.nan], "pixels_scaled"), ([2.3, 9.0, 30.0], "loss_exploding"),
+     ([2.3, 2.1, 1.9, 1.8, 1.7, 1.6], "rate_too_low"), ([2.3, 1.9, 2.4, 1.8, 2.5], "rate_too_high"),
+     ([2.3, 1.5, 1.2, 1.2, 1.2, 1.2, 1.2, 1.2], "gradient_wrong"),
+ ([-1.0, -2.0, -3.0], "loss_sign"),
      ([2.3, 2.3, 2.3], "not_updated")],
 )  # fmt: skip
 def test_a_curve_alone_has_its_candidates_ranked_with_an_experiment(losses, first):
     found = fromcurve.from_curve(losses)
     assert first == found[0].name
     assert all(one.experiment for one in found)
+
+
+@pytest.mark.parametrize(
+    ("losses", "symptom"),
+    [([2.31, 2.3, 2.3, 2.3, 2.3], "flat_loss"), ([2.3, 2.1, 1.9, 1.8, 1.7, 1.6], "too_few_steps"),
+     ([30.0, 5.0, np.nan], "loss_exploding")],
+)  # fmt: skip
+def test_what_a_curve_shows_and_what_is_behind_it_are_the_doctors(losses, symptom):
+    """In its words and in its order; what it has no question for stands among them."""
+    found = doctor.of_curve(losses)
+    ranked = fromcurve.from_curve(losses)
+    names = [one.name for one in ranked if one.name in {ask.__name__ for ask in doctor.QUESTIONS}]
+    assert found is not None and symptom == found.name
+    assert ranked[0].evidence.startswith(found.sentence.rstrip("."))
+    asked = [n for n in (*doctor.causes(symptom), symptom) if n in names]
+    assert asked == names and len(names) > 1
+
+
+@pytest.mark.parametrize("accuracy", [0.1, 0.5])
+def test_what_is_behind_one_accuracy_is_ranked_as_the_doctor_asks(accuracy):
+    asked = [ask.__name__ for ask in doctor.QUESTIONS]
+    names = [one.name for one in fromcurve.from_accuracy(accuracy) if one.name in asked]
+    assert sorted(names, key=asked.index) == names and len(names) > 5
+
+
+def test_every_question_of_the_doctor_that_explains_a_flat_loss_has_an_experiment():
+    assert set(doctor.causes("flat_loss")) <= {n.name for n in fromcurve.from_accuracy(0.1)}
 
 
 def test_a_curve_that_falls_as_it_should_speaks_for_no_mistake():

@@ -40,7 +40,7 @@ ENGINE = {
     "exchange": "_version core data errors storage training",
     "models": "core errors storage",
     "analysis": "core data errors kernels models",
-    "homework": "data data/readers data/synthetic errors exchange storage",
+    "homework": "analysis data data/readers data/synthetic errors exchange storage",
     "fitting": "core data errors fast training",
     "estimator": "core data errors fitting training",
     "searching": "core data errors training training/__init__",

@@ -8,6 +8,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from dashboard.present import checking
 from dashboard.sections import check_files, check_probe
@@ -18,7 +19,7 @@ from nnengine.homework.catalogue import CATALOGUE
 from nnengine.homework.checking import check
 from nnengine.homework.handing import npz
 from tests import hostile
-from tests.pages import click, component, new_visit, open_page, words
+from tests.pages import APP, click, component, new_visit, open_page, words
 
 
 def mistake(name: str):
@@ -102,7 +103,7 @@ def test_the_mistaken_network_is_trained_beside_the_right_one(page):
 def test_nothing_is_said_of_training_where_the_mistake_cannot_be_trained_with(page, monkeypatch):
     mine = lessons.broken([mistake("gradient_of_other_delta")])
     none = lessons.Curves(loss=(), accuracy=())
-    monkeypatch.setattr(lessons, "effect", lambda report: (none, none))
+    monkeypatch.setattr(lessons, "effect_of", lambda mistakes, terms: (none, none))
     at = give(page, ("mine.npz", npz(mine)))
     assert "## Gradient of other delta" in words(at)
     assert (
@@ -217,6 +218,44 @@ def test_the_report_is_there_again_after_another_page(page):
     assert "## Softmax over images" in words(at)
 
 
+# What a teacher's link hides -------------------------------------------------------------
+
+
+def sent(at) -> str:
+    """Return all that the browser is sent of the page, in whatever form."""
+    return repr(at._tree) + "".join(str(one.proto) for one in at.main if hasattr(one, "proto"))
+
+
+SOLVED = ("radient of mask", "gradient_of_mask", "Write", "dZ2 @ A1.T / N", "without the mistake")
+
+
+def test_a_teachers_link_has_the_wrong_array_and_how_it_is_wrong_and_no_solution():
+    at = AppTest.from_file(str(APP), default_timeout=240)
+    at.query_params["hide"] = "solutions"
+    at = at.run().switch_page("views/check.py").run()
+    assert "The formulas of one step" not in sent(at)
+    at = give(at, ("mine.npz", saved("gradient_of_mask")))
+    for _ in range(2):
+        said = words(at)
+        assert "## dW2 is the first array that is wrong" in said
+        assert "## How it is wrong" in said and "**dW2**: most of its numbers are wrong" in said
+        everything = sent(at)
+        assert [] == [hidden for hidden in SOLVED if hidden in everything]
+        at = at.switch_page("views/about.py").run().switch_page("views/check.py").run()
+
+
+def test_without_such_a_link_all_of_that_is_sent(page):
+    everything = sent(give(page, ("mine.npz", saved("gradient_of_mask"))))
+    assert [] == [shown for shown in SOLVED[:1] + SOLVED[2:] if shown not in everything]
+
+
+def test_what_a_teachers_link_hides_is_not_in_the_downloaded_probe():
+    for solved in (True, False):
+        data = check_probe.packed(check_probe.chosen(), solved)
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            assert solved == ("formulas.md" in archive.namelist())
+
+
 # What is held ----------------------------------------------------------------------------
 
 
@@ -306,7 +345,7 @@ def test_a_curve_is_ranked_with_an_experiment_each(page):
 def test_an_accuracy_alone_is_ranked_as_well(page):
     at = ask(page, accuracy=9.8)
     assert "Accuracy 9.8%; guessing reaches 10%" in words(at)
-    assert "1. **labels shuffled**" in words(at)
+    assert "1. **one class of data**" in words(at) and "**labels shuffled**" in words(at)
 
 
 def test_a_run_that_learns_is_said_to_learn(page):
@@ -348,7 +387,7 @@ def test_a_curve_of_no_number_is_refused():
 
 def test_an_accuracy_far_below_guessing_speaks_for_labels_or_the_step():
     names = [one.name for one in fromcurve.from_accuracy(0.02)]
-    assert {"labels_shuffled", "step_uphill"} <= set(names)
+    assert {"labels_shifted", "step_uphill"} <= set(names)
     assert [] == fromcurve.from_accuracy(0.97)
     with pytest.raises(FormatError, match="a share from 0 to 1"):
         fromcurve.from_accuracy(97)

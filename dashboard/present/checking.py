@@ -11,7 +11,8 @@ from dashboard.present.style import SERIES, axis, layout
 from dashboard.present.words import share
 from nnengine.homework import handing, lessons
 from nnengine.homework.checking import Finding, Report
-from nnengine.homework.formulas import NODES
+from nnengine.homework.formulas import NODES, Terms
+from nnengine.homework.mistake import Mistake
 from nnengine.homework.probe import Probe
 
 RIGHT, FIRST, WRONG = "right", "wrong first", "wrong"
@@ -49,7 +50,8 @@ class Checked:
     """What a page keeps of a check: words and curves, none of the arrays.
 
     chain: the learner's names for arrays, each with its mark, by the part of a step it belongs to.
-    effect: how a network with the mistakes learns, and a right one; None where that is not known.
+    how: in what way each wrong array is wrong. mistakes, terms: with what a network is trained to
+    see what they do; no mistakes where they are not certain.
     """
 
     chain: Mapping[str, Sequence[tuple[str, str]]]
@@ -57,18 +59,24 @@ class Checked:
     first: str | None
     findings: tuple[Finding, ...]
     unknown: Mapping[str, str]
+    how: Mapping[str, str]
     notes: tuple[str, ...]
     passed_over: tuple[str, ...]
     cut_short: bool
-    effect: tuple[lessons.Curves, lessons.Curves] | None
+    mistakes: tuple[Mistake, ...]
+    terms: Terms
 
 
 def of(report: Report) -> Checked:
-    """Return what a page shows of a report; what its mistakes do to training is found out here."""
+    """Return what a page shows of a report."""
+    verdict = report.verdict
+    certain = all(found.certain for found in report.findings)
     return Checked(
         chain=_chain(report), right=len(report.right), first=report.first_wrong,
-        findings=report.findings, unknown=report.unknown, notes=report.notes,
-        passed_over=report.passed_over, cut_short=report.cut_short, effect=_effect(report),
+        findings=report.findings, unknown=report.unknown, how=report.how, notes=report.notes,
+        passed_over=report.passed_over, cut_short=report.cut_short,
+        mistakes=tuple(one.mistake for one in verdict.named) if certain else (),
+        terms=verdict.bench.terms,
     )  # fmt: skip
 
 
@@ -89,11 +97,11 @@ def _chain(report: Report) -> dict[str, list[tuple[str, str]]]:
     return {part: names for part, names in chain.items() if names}
 
 
-def _effect(report: Report) -> tuple[lessons.Curves, lessons.Curves] | None:
+def effect(checked: Checked) -> tuple[lessons.Curves, lessons.Curves] | None:
     """Train with the mistakes and without; None where a mistake is not certain or cannot be."""
-    if not report.verdict.named or not all(found.certain for found in report.findings):
+    if not checked.mistakes:
         return None
-    wrong, right = lessons.effect(report)
+    wrong, right = lessons.effect_of(checked.mistakes, checked.terms)
     return (wrong, right) if wrong.accuracy else None
 
 

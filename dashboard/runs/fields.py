@@ -112,6 +112,8 @@ ABOVE = {
     "settings": "All settings",
 }
 BENEATH = {"name": "Name of the run", "share": "Share this recipe"}
+SOLUTIONS = "solutions"
+ELSEWHERE = {SOLUTIONS: "Solutions on the Check page"}
 
 
 def rows(bounds: Bounds | None = None, ends: tuple[int, int] | None = None) -> dict[str, Row]:
@@ -163,7 +165,7 @@ def group(row: Row) -> str:
 
 
 def hideable() -> dict[str, str]:
-    """Return what `hide=` may name, and what that takes off the Train page."""
+    """Return what `hide=` may name, and what that takes off the Train page, or another."""
     labels = {group(row): row.label for row in rows().values()}
     labels |= {name: switch.title for name, switch in SWITCHES.items()}
-    return ABOVE | labels | BENEATH
+    return ABOVE | labels | BENEATH | ELSEWHERE

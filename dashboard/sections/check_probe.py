@@ -9,6 +9,7 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.present import anatomy, checking
+from dashboard.runs.fields import SOLUTIONS
 from nnengine.homework import handing
 from nnengine.homework.probe import Probe, probe
 
@@ -35,12 +36,16 @@ def start(sizes: str) -> Probe | None:
     return None if sizes == next(iter(SIZES)) else probe(*SIZES[sizes])
 
 
-def packed(sizes: str) -> bytes:
-    """Return a zip of a probe's files: both conventions, for NumPy, MATLAB, tables and JSON."""
+def packed(sizes: str, solved: bool = True) -> bytes:
+    """Return a zip of a probe's files: both conventions, for NumPy, MATLAB, tables and JSON.
+
+    solved: with the sheet of formulas.
+    """
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in handing.files(probe(*SIZES[sizes])).items():
-            archive.writestr(name, data)
+            if solved or name != "formulas.md":
+                archive.writestr(name, data)
     return stream.getvalue()
 
 
@@ -56,18 +61,24 @@ def begin() -> None:
             "mistake does not accuse the lines behind it. Your code is never run."
         )
         sizes = _offer()
-        with st.expander("The formulas of one step"):
-            _formulas(sizes)
+        if not state.hides(SOLUTIONS):
+            with st.expander("The formulas of one step"):
+                _formulas(sizes)
 
 
 def again() -> None:
     """Offer the probe and its formulas once arrays are there."""
-    with st.expander("The probe and its formulas", icon=":material/download:"):
-        _formulas(_offer())
+    hidden = state.hides(SOLUTIONS)
+    with st.expander(f"The probe{'' if hidden else ' and its formulas'}",
+                     icon=":material/download:"):  # fmt: skip
+        sizes = _offer()
+        if not hidden:
+            _formulas(sizes)
 
 
 def _offer() -> str:
     """Let sizes be chosen, and offer the probe of these; return which were chosen."""
+    solved = not state.hides(SOLUTIONS)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         sizes = st.selectbox(
             "Size of the probe", list(SIZES), key=state.widget("check.sizes", SIZES), width=320,
@@ -75,12 +86,12 @@ def _offer() -> str:
             "Other sizes: nnengine check --probe DIR --sizes D-H-C.",
         )  # fmt: skip
         st.download_button(
-            "Download the probe", lambda: packed(sizes), _file(sizes), "application/zip",
+            "Download the probe", lambda: packed(sizes, solved), _file(sizes), "application/zip",
             on_click="ignore", key="check.probe", icon=":material/download:", type="primary",
         )  # fmt: skip
     st.caption(
-        "A zip of .npz, .mat, JSON and CSV, with images as columns and as rows, a program in NumPy "
-        "to begin with, and the sheet of formulas."
+        "A zip of .npz, .mat, JSON and CSV, with images as columns and as rows, and a program in "
+        f"NumPy to begin with{', with the sheet of formulas' if solved else ''}."
     )
     return sizes
 

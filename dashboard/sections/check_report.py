@@ -8,6 +8,7 @@ from dashboard import state
 from dashboard.components.live_plot import live_plot
 from dashboard.present import checking
 from dashboard.present.outside import SHORT, plain
+from dashboard.runs.fields import SOLUTIONS
 from dashboard.sections import check_files
 from nnengine.homework.checking import Finding
 from nnengine.homework.formulas import NODES
@@ -35,10 +36,13 @@ def report(held: check_files.Given) -> None:
         if checked.chain:
             st.html(checking.chain(checked))
         _in_short(checked)
-    for found in checked.findings:
-        _finding(found)
-    _unknown(checked)
-    _effect(checked)
+    if state.hides(SOLUTIONS):
+        _wrong(checked)
+    else:
+        for found in checked.findings:
+            _finding(found)
+        _unknown(checked)
+        _effect(checked)
     _names(held, checked)
 
 
@@ -54,8 +58,24 @@ def _in_short(checked: checking.Checked) -> None:
             "None of the names is known here. Call arrays Z1, A1, Z2, A2, dZ2, dW2 and so on, or "
             "say what they are."
         )
+    if checked.first is not None and state.hides(SOLUTIONS):
+        return  # what is noticed beside a mistake may name it
     for note in checked.notes:
         st.caption(plain(f"{note[:1].upper()}{note[1:]}."))
+
+
+def _wrong(checked: checking.Checked) -> None:
+    """Say how each array is wrong, and neither the mistake nor the line to write for it."""
+    if not checked.how:
+        return
+    with st.container(border=True):
+        st.markdown("## How it is wrong")
+        for name, how in checked.how.items():
+            st.markdown(f"**{plain(name, SHORT)}**: {plain(how)}.")
+        st.caption(
+            "By the line that makes it, from your own numbers before it. This link shows no "
+            "solution: which mistake it is, you find."
+        )
 
 
 def _finding(found: Finding) -> None:
@@ -95,14 +115,14 @@ def _unknown(checked: checking.Checked) -> None:
 
 def _effect(checked: checking.Checked) -> None:
     """Show what the mistakes do to training, where they could be trained with."""
-    if checked.effect is None:
+    if (curves := checking.effect(checked)) is None:  # the report above is there while it trains
         return
     with st.container(border=True):
         st.markdown("## What it does to training")
-        sentence = checking.effect_words(*checked.effect)
+        sentence = checking.effect_words(*curves)
         st.write(plain(sentence))
         live_plot(
-            checking.effect_chart(*checked.effect), key="check.effect", height=280,
+            checking.effect_chart(*curves), key="check.effect", height=280,
             label=f"Accuracy by step. {sentence}",
         )  # fmt: skip
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,6 +63,23 @@ class Case:
         self.taken = self.steps[-1]
         self.updates = [p["update"] for p in self.points if p.get("update")]
         self.worst = max([p["worst"] for p in self.points if p.get("worst")], default=0.0)
+
+    @classmethod
+    def of_curve(cls, losses: Sequence[float], accuracy: float, classes: int) -> Case:
+        """Return the case of a run that ended, of which only losses, and one accuracy, are known.
+
+        It has no signals, and no rate: what asks for either cannot be asked of it.
+        """
+        signals = {"data": {"count": 0, "counts": [1] * classes}, "network": {"classes": classes},
+                   "points": [{}]}  # fmt: skip
+        history = {
+            "step": list(range(1, len(losses) + 1)),
+            "train_loss": [loss if math.isfinite(loss) else None for loss in losses],
+            "val_loss": [None] * len(losses), "train_accuracy": [accuracy], "val_accuracy": [None],
+        }  # fmt: skip
+        finite = all(map(math.isfinite, losses))
+        return cls({"signals": signals, "config": {"learning_rate": math.nan}, "history": history,
+                    "outcome": "finished" if finite else "diverged"})  # fmt: skip
 
     @property
     def rate(self) -> float:

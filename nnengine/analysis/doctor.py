@@ -8,9 +8,9 @@ DeepDiagnosis (Wardat et al. 2022) and UMLAUT (Schoop et al. 2021) look for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..core.network import Network
@@ -42,7 +42,7 @@ from .runquestions import (
     vanishing_gradients,
 )
 
-__all__ = ["Case", "Diagnosed", "Finding", "examine", "examined"]
+__all__ = ["Case", "Diagnosed", "Finding", "causes", "examine", "examined", "of_curve"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +85,26 @@ def examined(events: Generator[Any, None, None], network: Network) -> Generator[
             if (names := tuple(finding.name for finding in found)) != known:
                 known = names
                 yield Diagnosed(step=event.step, findings=found)
+
+
+def of_curve(
+    losses: Sequence[float], accuracy: float | None = None, classes: int = 10
+) -> Finding | None:
+    """Return what losses alone show of a run that ended, the cause first; None for nothing.
+
+    It names no remedy: which settings there were, a curve does not say.
+    """
+    case = Case.of_curve(losses, accuracy or 0.0, classes)
+    found = next(
+        (f for ask in (loss_exploding, too_few_steps, flat_loss) if (f := ask(case))), None
+    )
+    return found and replace(found, remedy="", change={})
+
+
+def causes(symptom: str) -> list[str]:
+    """Return what may be behind a finding, in the order in which it is asked."""
+    names = [ask.__name__ for ask in QUESTIONS]
+    return [name for name in names if name != symptom and symptom in EXPLAINS.get(name, ())]
 
 
 def _ranked(found: list[Finding]) -> Iterator[Finding]:

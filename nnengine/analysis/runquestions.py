@@ -84,8 +84,8 @@ def loss_exploding(case: Case) -> Finding | None:
             "the loss was no longer finite"
             if case.diverged
             else f"loss of a batch {_large(worst)}",
-            f"loss before the first step {case.losses[0]:.3g}",
-            _said_of_steps(case),
+            f"loss at first {case.losses[0]:.3g}",
+            *_said_of_steps(case),
         ),
         remedy=f"Take a rate of {_lower(case):g} in place of {case.rate:g}.",
         change={"learning_rate": _lower(case)},
@@ -103,17 +103,19 @@ def rate_too_high(case: Case) -> Finding | None:
         name="rate_too_high",
         sentence="The rate is too high: a single step changes the weights by a large part of "
         "themselves, and what was learnt is overwritten.",
-        evidence=(_said_of_steps(case), f"training loss {case.losses[-1]:.3g}, "
+        evidence=(*_said_of_steps(case), f"training loss {case.losses[-1]:.3g}, "
                   f"guessing costs {case.guessing:.3g}"),
         remedy=f"Take a rate of {_lower(case):g} in place of {case.rate:g}.",
         change={"learning_rate": _lower(case)},
     )  # fmt: skip
 
 
-def _said_of_steps(case: Case) -> str:
+def _said_of_steps(case: Case) -> tuple[str, ...]:
+    if not case.updates:
+        return ()
     if case.longest > 2:
-        return f"a step changed the weights by {case.longest:,.0f} times their length"
-    return f"a step changed the weights by {percent(case.longest)} of their length"
+        return (f"a step changed the weights by {case.longest:,.0f} times their length",)
+    return (f"a step changed the weights by {percent(case.longest)} of their length",)
 
 
 def _large(number: float) -> str:
@@ -282,7 +284,7 @@ def too_few_steps(case: Case) -> Finding | None:
         name="too_few_steps",
         sentence="The run ended while the network was still learning: it takes more steps.",
         evidence=(
-            f"{case.taken:,} steps",
+            *((f"{case.taken:,} steps",) if case.updates else ()),
             f"training loss {case.losses[0]:.3f} at first, {case.losses[-1]:.3f} at the end, and "
             "still falling",
         ),

@@ -10,16 +10,17 @@ import numpy as np
 
 from ..errors import FormatError
 from .alike import OTHER_IMAGES, OTHER_SIZES, told_by_sizes, why_alike
+from .folding import unfoldings
 from .formulas import NODES, Terms
 from .judge import (
     Verdict,
-    judged,
+    judged_best,
     starting_at_zero,
     unsearched,
     updated_under_plain_names,
     wrong_at_best,
 )
-from .layout import Laid, lay, numbers
+from .layout import Laid, flat, numbers
 from .mistake import SOURCES, Mistake
 from .naming import renamed
 from .probe import Probe, probe
@@ -55,7 +56,8 @@ class Report:
     """What a check found. `right`, `wrong`: arrays by the names they came under, in order.
 
     findings: mistakes that were recognised. unknown: what is wrong and matches nothing known, with
-    how it is wrong. notes: conventions that were noticed, and what the numbers leave open.
+    how it is wrong. how: the same of all that is wrong, which names no mistake. notes: conventions
+    that were noticed, and what the numbers leave open.
     cut_short: whether the search for mistakes ended before all that is known was tried.
     """
 
@@ -66,6 +68,7 @@ class Report:
     notes: tuple[str, ...]
     passed_over: tuple[str, ...] = ()
     cut_short: bool = False
+    how: Mapping[str, str] = field(default_factory=dict)
     verdict: Verdict = field(repr=False, compare=False)
 
     @property
@@ -150,17 +153,22 @@ def check(
     twice = _twice(meanings)
     if twice:
         raise FormatError(f"{' and '.join(twice)} both mean {meanings[twice[0]]}: leave one out")
-    by_meaning = {meaning: held[name] for name, meaning in meanings.items()}
-    laid = lay(by_meaning, {n: m for n, m in meanings.items()}, start)
-    moved = updated_under_plain_names(laid, (start or probe()).state())
-    notes: tuple[str, ...] = ()
-    if moved and (not laid.given or wrong_at_best(moved) < wrong_at_best(laid)):
-        laid = moved
-        notes = ("W and b under plain names are taken for what they are after the step",)
+    by_meaning = {meaning: flat(meaning, held[name]) for name, meaning in meanings.items()}
     passed_over = tuple(name for name in held if name not in meanings)
+    ways = [_begun(way.laid(meanings, start), start) for way in unfoldings(by_meaning, start)]
+    laid = ways[0] if len(ways) == 1 else min(ways, key=wrong_at_best)
     if zero := starting_at_zero(laid):
         return _at_zero(laid, unsearched(zero), passed_over)
-    return reported(replace(judged(laid), notes=notes), passed_over)
+    return reported(judged_best(ways), passed_over)
+
+
+def _begun(laid: Laid, start: Probe | None) -> Laid:
+    """Return what was given, plain W and b as those after the step where that suits better."""
+    moved = updated_under_plain_names(laid, (start or probe()).state())
+    if moved and (not laid.given or wrong_at_best(moved) < wrong_at_best(laid)):
+        said = "W and b under plain names are taken for what they are after the step"
+        return replace(moved, notes=[said, *moved.notes])
+    return laid
 
 
 def _at_zero(laid: Laid, verdict: Verdict, passed_over: tuple[str, ...]) -> Report:
@@ -176,6 +184,7 @@ def _at_zero(laid: Laid, verdict: Verdict, passed_over: tuple[str, ...]) -> Repo
     )  # fmt: skip
     return replace(
         report, findings=(first,), wrong=(*begun, *report.wrong),
+        how={**dict.fromkeys(begun, "it is all zero"), **report.how},
         right=tuple(name for name in report.right if name not in begun),
     )  # fmt: skip
 
@@ -198,16 +207,18 @@ def reported(verdict: Verdict, passed_over: tuple[str, ...] = ()) -> Report:
     values = bench.values[0]
     wrong = [node for node in bench.wrong if node not in verdict.overwritten]
     groups = _grouped(verdict)
-    notes = [*verdict.notes, *_told_apart(groups, verdict.bench.terms), *_notes(verdict)]
-    unknown = {}
-    for node in verdict.unknown:
+    notes = [*laid.notes, *_told_apart(groups, verdict.bench.terms), *_notes(verdict)]
+    wrongly = {}
+    for node in dict.fromkeys((*wrong, *verdict.unknown)):
         right = np.asarray(values[node], np.float64) if values[node] is not None else np.zeros(0)
-        unknown[own(node)] = how(np.asarray(bench.given[node], np.float64), right)
+        wrongly[node] = how(np.asarray(bench.given[node], np.float64), right)
     return Report(
         right=tuple(own(node) for node in bench.given if node not in wrong),
         wrong=tuple(own(node) for node in wrong),
         findings=tuple(_finding(group, verdict, own) for group in groups),
-        unknown=unknown, notes=tuple(dict.fromkeys(notes)), passed_over=passed_over,
+        unknown={own(node): wrongly[node] for node in verdict.unknown},
+        how={own(node): words for node, words in wrongly.items()},
+        notes=tuple(dict.fromkeys(notes)), passed_over=passed_over,
         cut_short=verdict.cut_short, verdict=verdict,
     )  # fmt: skip
 

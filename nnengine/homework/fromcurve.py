@@ -1,8 +1,14 @@
 """From a curve alone: what may be wrong, the likeliest first, and what would tell it apart.
 
 Losses, and accuracies where there are any, say far less than arrays do: several causes make one
-curve. They are ranked as the training doctor ranks its questions, data before start before steps,
-among those that the curve allows; each has the experiment that separates it from the others.
+curve. What they show is judged by the training doctor, and the causes are those by which it would
+explain that, in its order, but for what the curve contradicts; each has the experiment that
+separates it from the others.
+
+Some are asked here alone. The doctor knows runs of this engine, in which no line is wrong: a step
+uphill, a loss of the wrong sign, exp beyond its range, a wrong gradient and weights that are not
+changed are mistakes of a program. And a rate it calls too high by the length of steps, of which a
+curve has only that it is rough.
 """
 
 from __future__ import annotations
@@ -13,6 +19,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..analysis import doctor
+from ..analysis.thresholds import THRESHOLDS as T
 from ..errors import FormatError
 
 
@@ -26,23 +34,34 @@ class Candidate:
 
 
 _EXPERIMENTS = {
+    "one_class_of_data": "count the labels: np.bincount(Y) should have numbers in every place",
+    "labels_shuffled": "train on ten images alone: a network learns even wrong labels by heart, so "
+    "the loss falls, and the accuracy on other images stays at chance",
+    "labels_shifted": "print ten labels beside their images: each should be of its own image",
     "pixels_scaled": "print X.max(): it should be 1, not 255; divide and run again",
+    "gradient_wrong": "save one step on the probe and run nnengine check on it",
+    "not_updated": "print abs(W1_new - W1).max(): 0 means that no step is taken",
     "weights_too_large": "print the loss before the first step: with small weights it is log(C)",
-    "loss_exploding": "run with a tenth of the rate: if the loss then falls, it was the rate",
     "step_uphill": "change the sign of the step: if the loss then falls, that was it",
     "loss_sign": "look whether the loss is negative: -log of a probability never is",
     "softmax_overflow": "print Z2.max() before exp: beyond 700 (88 in float32) exp is infinite",
+    "bottleneck": "count the units: with 32 in every hidden layer the loss should fall further",
+    "loss_exploding": "run with a tenth of the rate: if the loss then falls, it was the rate",
     "rate_too_high": "run with a tenth of the rate: the curve should become smooth",
-    "rate_too_low": "run with ten times the rate: the loss should fall ten times as fast",
-    "labels_shuffled": "train on ten images alone: a network learns even wrong labels by heart, so "
-    "the loss falls, and the accuracy on other images stays at chance",
+    "saturation": "print (A1 * (1 - A1)).mean(), of tanh (1 - A1**2).mean(): near 0 they are flat",
+    "vanishing_gradients": "print abs(dW1).mean() and abs(dW2).mean(): they should be of one size",
     "dead_units": "print (A1 > 0).mean(): near 0 all units are silent",
-    "gradient_wrong": "save one step on the probe and run nnengine check on it",
     "single_class": "count A2.argmax() over a batch: one class alone means biases or data lead",
+    "rate_too_low": "run with ten times the rate: the loss should fall ten times as fast",
+    "batch_too_large": "run with batches of 64: as many passes then make more steps",
     "too_few_steps": "run ten times as long: the curve was still falling",
-    "not_updated": "print abs(W1_new - W1).max(): 0 means that no step is taken",
 }
-_GUESS = "guessing costs"
+_DATA = ("one_class_of_data", "labels_shuffled", "labels_shifted", "pixels_scaled")
+_SLOW = {"rate_too_low", "batch_too_large", "too_few_steps"}  # a loss that falls, and goes on
+# A flat loss contradicts these: one class would be learnt at once, the others would be seen.
+_NOT_FLAT = {"one_class_of_data", "loss_exploding", "rate_too_high", "batch_too_large",
+             "too_few_steps"}  # fmt: skip
+_AT_CHANCE = {"one_class_of_data", "labels_shuffled", "single_class"}  # nothing is answered rightly
 
 
 def from_curve(
@@ -56,48 +75,47 @@ def from_curve(
     values = np.asarray(losses, np.float64)
     if values.ndim != 1 or len(values) < 3:
         raise FormatError("a curve has at least three losses, one a line")
-    chance = math.log(classes)
-    finite = values[np.isfinite(values)]
     reached = _reached(accuracies)
+    found = doctor.of_curve(values.tolist(), reached, classes)
+    symptom, names = _of_shape(values, classes, found.name if found else "", reached)
     said = f"loss {values[0]:.3g} at first, {values[-1]:.3g} at the end"
-    names: list[str] = []
-    if len(finite) < len(values):
-        names = ["pixels_scaled", "softmax_overflow", "loss_exploding", "weights_too_large"]
-        if len(finite) and finite[0] < 2 * chance:
-            names = ["loss_exploding", "softmax_overflow", "pixels_scaled"]
-        said = f"the loss is no number from point {int(np.argmin(np.isfinite(values))) + 1} on"
-    elif (values < 0).any():
-        names, said = ["loss_sign", "gradient_wrong"], f"the loss is negative: {values.min():.3g}"
-    elif np.ptp(values) == 0:
-        names, said = ["not_updated", "dead_units"], f"the loss stays at {values[0]:.6g} exactly"
-    else:
-        names = _of_shape(values, chance, reached)
-        if reached is not None:
-            said += f", accuracy {reached:.1%}"
-        said += f"; {_GUESS} {chance:.3g}"
-    return [Candidate(name=n, evidence=said, experiment=_EXPERIMENTS[n]) for n in names]
+    if found and symptom:
+        said = f"{found.sentence.rstrip('.')} ({'; '.join(found.evidence)})"
+    if reached is not None:
+        said += f", accuracy {reached:.1%}"
+    return _candidates(names, said)
 
 
 def from_accuracy(accuracy: float, classes: int = 10) -> list[Candidate]:
-    """Return what may be wrong where one accuracy, in [0, 1], is all there is; nothing above 85 %.
+    """Return what may be wrong where one accuracy, in [0, 1], is all there is; nothing above 90 %.
 
     Raises FormatError for what is no share.
     """
     if not 0 <= accuracy <= 1:
         raise FormatError(f"an accuracy of {accuracy:g}: a share from 0 to 1 is one")
     chance = 1 / classes
-    if accuracy > 0.85:
+    if accuracy > T["learns_well"].value:
         return []
     if accuracy < 0.6 * chance:  # less than guessing: it has learnt, and the wrong way round
-        names = ["labels_shuffled", "single_class", "step_uphill"]
-    elif accuracy < 1.6 * chance:
-        names = ["labels_shuffled", "pixels_scaled", "single_class", "dead_units", "not_updated",
-                 "gradient_wrong", "rate_too_high", "rate_too_low"]  # fmt: skip
+        names = ["labels_shifted", "single_class", "step_uphill"]
+    elif accuracy < chance + T["knows"].value:
+        names = _with_own(doctor.causes("flat_loss"), "gradient_wrong", "not_updated")
     else:
-        names = ["pixels_scaled", "gradient_wrong", "dead_units", "rate_too_high", "rate_too_low",
-                 "too_few_steps"]  # fmt: skip
-    said = f"accuracy {accuracy:.1%}; guessing reaches {chance:.0%}"
-    return [Candidate(name=n, evidence=said, experiment=_EXPERIMENTS[n]) for n in names]
+        behind = [*doctor.causes("too_few_steps"), "too_few_steps"]
+        behind = [name for name in behind if name not in _AT_CHANCE | {"loss_exploding"}]
+        names = _with_own(behind, "gradient_wrong")
+    return _candidates(names, f"accuracy {accuracy:.1%}; guessing reaches {chance:.0%}")
+
+
+def _candidates(names: Sequence[str], evidence: str) -> list[Candidate]:
+    known = [name for name in names if name in _EXPERIMENTS]
+    return [Candidate(name=n, evidence=evidence, experiment=_EXPERIMENTS[n]) for n in known]
+
+
+def _with_own(names: Sequence[str], *own: str) -> list[str]:
+    """Return causes with those of a program: behind the data's, before those of its settings."""
+    data = [name for name in names if name in _DATA]
+    return [*data, *own, *(name for name in names if name not in data)]
 
 
 def _reached(accuracies: Sequence[float] | None) -> float | None:
@@ -107,29 +125,40 @@ def _reached(accuracies: Sequence[float] | None) -> float | None:
     return last / 100 if np.nanmax(accuracies) > 1 else last
 
 
-def _of_shape(values: np.ndarray, chance: float, reached: float | None) -> list[str]:
-    """Return the causes that a curve of numbers allows, by where it begins, ends and how."""
-    begun, ended = values[0], float(values[-3:].mean())
-    moved = np.diff(values)
-    rough = float(np.abs(moved).sum()) > 4 * abs(ended - begun) + 0.2 * chance
-    if ended > 1.1 * begun:
-        return ["step_uphill", "rate_too_high", "loss_exploding"]
-    if rough and ended > 0.3 * chance:
-        return ["rate_too_high", "pixels_scaled"]
-    if abs(ended - chance) < 0.05 * chance:
-        flat = ["dead_units", "gradient_wrong", "rate_too_low", "labels_shuffled", "single_class"]
-        return ["pixels_scaled", *flat] if begun > 4 * chance else flat
-    if ended > 0.9 * begun:
-        first = ["pixels_scaled", "weights_too_large"] if begun > 4 * chance else []
-        return [*first, "rate_too_low", "gradient_wrong", "dead_units"]
-    if reached is not None and reached < 0.2:
-        return ["labels_shuffled", "gradient_wrong", "single_class"]
-    late = values[len(values) // 2] - values[-1]
-    if ended > 0.25 * chance and late > 0.05 * chance:
-        return ["too_few_steps", "rate_too_low"]
-    if ended > 0.5 * chance:
-        return ["gradient_wrong", "dead_units"]
-    return []
+def _of_shape(
+    values: np.ndarray, classes: int, found: str, reached: float | None
+) -> tuple[str, list[str]]:
+    """Return what the doctor found, where it is what the curve shows most, and causes allowed."""
+    finite, chance = values[np.isfinite(values)], math.log(classes)
+    large = not len(finite) or finite[0] >= T["exploding"].value * chance
+    behind = [name for name in doctor.causes(found) if large or name != "pixels_scaled"]
+    if len(finite) < len(values):
+        own = ["softmax_overflow", *(["weights_too_large"] if large else [])]
+        return found, [*behind, found, *own]
+    if (values < 0).any():
+        return "", ["loss_sign", "gradient_wrong"]
+    if not np.ptp(values):
+        return "", ["not_updated", "dead_units"]
+    if found == "loss_exploding":
+        return found, [*behind, found, "step_uphill"]
+    ended, moved = float(values[-3:].mean()), float(np.abs(np.diff(values)).sum())
+    if ended > 1.1 * values[0]:
+        return "", ["step_uphill", "rate_too_high"]
+    if moved > 4 * abs(ended - values[0]) + 0.2 * chance and ended > 0.3 * chance:
+        return "", ["rate_too_high", "pixels_scaled"]
+    if found == "flat_loss":
+        return found, _with_own([n for n in behind if n not in _NOT_FLAT], "gradient_wrong")
+    if reached is not None and reached < 1 / classes + T["knows"].value:
+        return "", ["labels_shuffled", "gradient_wrong", "single_class"]
+    if found == "too_few_steps":
+        return found, [name for name in (*behind, found) if name in _SLOW]
+    if finite.min() > (1 - T["underfit"].value) * chance:  # it has stopped half way
+        stuck = [
+            name for name in doctor.causes("too_few_steps") if large or name != "pixels_scaled"
+        ]
+        apart = _NOT_FLAT | _SLOW | _AT_CHANCE
+        return "", _with_own([name for name in stuck if name not in apart], "gradient_wrong")
+    return "", []
 
 
 def curve_in(arrays: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray | None]:

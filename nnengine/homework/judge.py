@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 from .bench import Bench, Budget, Material
 from .formulas import NODES, Terms
 from .layout import Laid
-from .seeking import Named, found, two_in_one
+from .seeking import Named, alone, found, two_in_one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,6 @@ class Verdict:
     unknown: tuple[str, ...]
     laid: Laid
     overwritten: Mapping[str, str] = field(default_factory=dict)
-    notes: tuple[str, ...] = field(default=())
     cut_short: bool = False
 
     @property
@@ -36,6 +35,8 @@ class Verdict:
         """How many lines are called wrong, what is left unexplained, then how much is accused."""
         families = {frozenset(named.names) for named in self.named}
         wrong = len(self.bench.wrong) - len(self.overwritten)
+        # Nothing speaks for sigmoid outputs where these are none: a wrong delta may look like it.
+        wrong += self.bench.terms.output == "sigmoid" and "A2" in self.bench.wrong
         return wrong, len(self.unknown), len(families), len(self.named)
 
 
@@ -91,10 +92,26 @@ def _worth_trying(laid: Laid, budget: Budget) -> Iterator[Bench]:
         yield Bench(material, terms)
 
 
-def judged(laid: Laid) -> Verdict:
+def judged_best(ways: Sequence[Laid]) -> Verdict:
+    """Return the verdict on the way of reading the arrays that leaves least wrong, then unknown.
+
+    Where several leave as many lines wrong, the mistakes decide that are found, in one budget.
+    """
+    budget = Budget()
+    if len(ways) > 1:
+        wrong = [wrong_at_best(laid) for laid in ways]
+        ways = [laid for laid, count in zip(ways, wrong, strict=True) if count == min(wrong)]
+    verdicts: list[Verdict] = []
+    for laid in ways:
+        verdicts.append(judged(laid, budget))
+        if not verdicts[-1].unknown or budget.refused:
+            break
+    return min(verdicts, key=lambda v: v.cost)
+
+
+def judged(laid: Laid, budget: Budget) -> Verdict:
     """Return what is right, what is named and what is not, under the terms that suit best."""
     verdicts: list[Verdict] = []
-    budget = Budget()
     for bench in _worth_trying(laid, budget):
         verdicts.append(_of(bench))
         if verdicts[-1].cost[1:3] <= (0, 1) or budget.refused:
@@ -118,6 +135,7 @@ def _of(bench: Bench) -> Verdict:
     """Name what can be named on one bench by one mistake a line."""
     left = [node for node in bench.wrong if not _flat(bench.given[node])]
     named, left = found(bench, left)
+    named += _of_flat(bench, named)
     overwritten = {node: by for node in left if (by := bench.before_overwritten(node))}
     return _verdict(bench, named, overwritten)
 
@@ -130,6 +148,15 @@ def _verdict(bench: Bench, named: list[Named], overwritten: Mapping[str, str]) -
         bench=bench, named=tuple(named), unknown=unknown, laid=bench.laid, overwritten=overwritten,
         cut_short=passed or (bool(unknown) and bench.material.budget.refused),
     )  # fmt: skip
+
+
+def _of_flat(bench: Bench, named: Sequence[Named]) -> list[Named]:
+    """Return what was done in lines whose arrays are one number: where one mistake alone gives it.
+
+    Zeros say nothing.
+    """
+    flat = [node for node in bench.wrong if _flat(bench.given[node]) and bench.given[node].any()]
+    return [one for node in flat for one in alone(bench, named, node)]
 
 
 def _with_pairs(verdict: Verdict) -> Verdict:

@@ -96,24 +96,27 @@ def _outwards(held: Mapping[str, np.ndarray], sizes: tuple[int, int, int]) -> bo
     return votes > 0 if votes else None
 
 
-def lay(held: Mapping[str, np.ndarray], names: Mapping[str, str], start: Probe | None) -> Laid:
+def lay(
+    held: Mapping[str, np.ndarray], names: Mapping[str, str], start: Probe | None,
+    columns: bool | None = None, outwards: bool | None = None,
+) -> Laid:  # fmt: skip
     """Return the arrays, by what they mean, in one layout.
 
     names: the learner's own, by meaning. start: the probe they began with; None for the usual one,
-    or for what the arrays themselves say. Raises FormatError where they fit nothing.
+    or for what the arrays themselves say. columns, outwards: how images and weights lie, for
+    shapes that do not say it. Raises FormatError where they fit nothing.
     """
-    held = {name: _flat(name, array) for name, array in held.items()}
     own = None if start else _sizes(held)
     begun = start or probe()
     n, *sizes = own or (len(begun.labels), *begun.sizes)
     d, h, c = sizes
     units = {"X": d, "Z1": h, "A1": h, "Z2": c, "A2": c, "dZ2": c, "dA1": h, "dZ1": h, "T": c}
+    held = dict(held)
     labels = held.get("Y")
     if labels is not None and labels.ndim == 2 and min(labels.shape) > 1:
         held["T"] = held.pop("Y")
-    _refuse_folded(held, (d, h, c))
-    columns = _columns(held, n, units)
-    outwards = _outwards(held, (d, h, c))
+    columns = _said(_columns(held, n, units), columns)
+    outwards = _said(_outwards(held, (d, h, c)), outwards)
     if columns is None:
         columns = not outwards if outwards is not None else True
     if outwards is None:
@@ -121,10 +124,7 @@ def lay(held: Mapping[str, np.ndarray], names: Mapping[str, str], start: Probe |
     given: dict[str, np.ndarray] = {}
     for name, array in held.items():
         if name not in ("Y", "rate", *WEIGHTS, *BIASES):
-            lies = columns
-            other_way = (n, units.get(name, n)) if columns else (units.get(name, n), n)
-            if name in units and name != "T" and n != units[name] and array.shape == other_way:
-                lies = not columns  # this one lies otherwise than the rest, and as rightly
+            lies = _lies(name, array, columns, n, units)
             given[name] = _turned(name, array, lies, outwards, (h, c))
     inputs = _inputs(held, own, begun, given, outwards)
     if labels is not None and "T" not in given:
@@ -137,19 +137,19 @@ def lay(held: Mapping[str, np.ndarray], names: Mapping[str, str], start: Probe |
     )  # fmt: skip
 
 
-def _refuse_folded(held: Mapping[str, np.ndarray], sizes: tuple[int, int, int]) -> None:
-    """Raise FormatError for weights that have their biases in them: at which end is open."""
-    d, h, c = sizes
-    for w, i, o in (("W1", d, h), ("W2", h, c)):
-        for node in (w, "d" + w, w + "_new"):
-            if node in held and held[node].shape in ((i + 1, o), (o, i + 1)):
-                raise FormatError(
-                    f"{node}: {held[node].shape} are weights with their biases in them: save the "
-                    f"two apart, as {node} and {node.replace('W', 'b')}, and answers without ones"
-                )
+def _said(by_shape: bool | None, hint: bool | None) -> bool | None:
+    return by_shape if by_shape is not None else hint
 
 
-def _flat(name: str, array: np.ndarray) -> np.ndarray:
+def _lies(name: str, array: np.ndarray, columns: bool, n: int, units: dict[str, int]) -> bool:
+    """Tell whether images are columns in one array: it may lie otherwise, and as rightly."""
+    if name not in units or name == "T" or n == units[name]:
+        return columns
+    other_way = (n, units[name]) if columns else (units[name], n)
+    return columns != (array.shape == other_way)
+
+
+def flat(name: str, array: np.ndarray) -> np.ndarray:
     """Return an array without what only wraps it: images as squares, lists of one column each."""
     if name == "X" and array.ndim >= 3:
         return array.reshape(len(array), -1)
@@ -162,7 +162,9 @@ def _outwards_by_probe(held: Mapping[str, np.ndarray], begun: Probe, likely: boo
     w2 = held.get("W2")
     if w2 is not None and w2.shape == begun.w2.shape:
         for way, turned in ((True, w2), (False, w2.T)):
-            if np.allclose(turned, begun.w2, rtol=1e-3, atol=1e-3):
+            if turned.shape == begun.w2.shape and np.allclose(
+                turned, begun.w2, rtol=1e-3, atol=1e-3
+            ):
                 return way
     return likely
 

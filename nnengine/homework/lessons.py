@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -75,9 +76,17 @@ def beside(mistake: Mistake, *, steps: int = STEPS) -> tuple[Curves, Curves] | N
 def effect(report: Report) -> tuple[Curves, Curves]:
     """Return how a learner's network would learn, by what was recognised, and how a right one."""
     verdict = report.verdict
-    mistakes = [named.mistake for named in verdict.named]
-    terms = verdict.bench.terms
-    return curves(mistakes, terms), curves((), terms)
+    return effect_of(tuple(named.mistake for named in verdict.named), verdict.bench.terms)
+
+
+def effect_of(mistakes: tuple[Mistake, ...], terms: Terms) -> tuple[Curves, Curves]:
+    """Return how a network with these mistakes learns, and how a right one; each trained once."""
+    return _trained(mistakes, terms), _trained((), terms)
+
+
+@lru_cache(maxsize=64)  # 2 kB each: that of right networks every check asks for
+def _trained(mistakes: tuple[Mistake, ...], terms: Terms) -> Curves:
+    return curves(mistakes, terms)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

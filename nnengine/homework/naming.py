@@ -25,15 +25,15 @@ _WORDS = {
     "dZ2": "dz2 l2delta outputerrors delta2 d2 deltaout deltaoutput dout outputdelta dlogits "
     "dscores dz2s outputerror e2 error2 errors2",
     "dW2": "dw2 syn1grad gradw2 w2grad dweights2 nablaw2 gw2 fc2weightgrad l2weightgrad "
-    "layer2weightgrad linear2weightgrad dwo dtheta2 weights2grad dwout dwho gradientw2 "
+    "layer2weightgrad linear2weightgrad dwo dtheta2 theta2grad weights2grad dwout dwho gradientw2 "
     "deltaw2",
     "db2": "db2 gradb2 b2grad dbias2 nablab2 gb2 fc2biasgrad l2biasgrad layer2biasgrad "
     "linear2biasgrad dbo bias2grad dbout gradientb2 deltab2 dbiases2",
     "dA1": "da1 l1error hiddenerrors dh dhidden da1s dh1 hiddenerror grada1 gradh errorhidden",
     "dZ1": "dz1 l1delta delta1 d1 deltahidden hiddendelta dz1s e1 error1 errors1 dhraw",
     "dW1": "dw1 syn0grad gradw1 w1grad dweights1 nablaw1 gw1 fc1weightgrad l1weightgrad "
-    "layer1weightgrad linear1weightgrad dwh dtheta1 weights1grad dwhidden dwih gradientw1 "
-    "deltaw1",
+    "layer1weightgrad linear1weightgrad dwh dtheta1 theta1grad weights1grad dwhidden dwih "
+    "gradientw1 deltaw1",
     "db1": "db1 gradb1 b1grad dbias1 nablab1 gb1 fc1biasgrad l1biasgrad layer1biasgrad "
     "linear1biasgrad dbh bias1grad dbhidden gradientb1 deltab1 dbiases1",
     "rate": "rate lr learningrate alpha eta stepsize",

@@ -32,6 +32,7 @@ _ACTIVATED = {
 _WRAPPED = re.compile(r"\.(sum|max|mean|std)\(axis=(\d)\)")
 _OF_WEIGHTS = re.compile(r"(dW[12]|W[12]_new) = (.*)$")
 _OF_IMAGES = re.compile(r"\b(?:X|d?[AZ][12])\b")
+_CODE = re.compile(r"[^\W\d]\w*(\[[-:, 0-9]+\](\[:, None\])?)?")  # a name, or a part of an array
 _PRODUCT = re.compile(r"([\w.]+|\([^()]*\)(?:\.T)?) @ ([\w.]+|\([^()]*\)(?:\.T)?)")
 
 
@@ -82,10 +83,8 @@ def own_way(line: str, laid: Laid) -> str:
         return f".{found[1]}({f'axis={number}' if bias else keep.format(number)})"
 
     line = _WRAPPED.sub(axis, line)
-    for node, name in laid.names.items():
-        if name != node and name.isidentifier():
-            line = re.sub(rf"\b{re.escape(node)}\b", name, line)
-    return line
+    own = {node: name for node, name in laid.names.items() if _CODE.fullmatch(name)}
+    return re.sub(r"\b[A-Za-z]\w*\b", lambda found: own.get(found[0], found[0]), line)
 
 
 def _with_weights_turned(line: str) -> str:

@@ -43,6 +43,15 @@ def found(bench: Bench, left: list[str]) -> tuple[list[Named], list[str]]:
     return _followed(bench, {}, left)
 
 
+def alone(bench: Bench, named: Sequence[Named], node: str) -> list[Named]:
+    """Return the mistake in a line itself that gives its numbers, if no other does."""
+    changes: Changes = {}
+    for one in named:
+        changes = _with(changes, one.mistake)
+    fits = [one for one in _single(bench, changes, [node]) if one.explains == (node,)]
+    return [one for one in fits if len(fits) == len(one.names) == 1 and one.mistake.node == node]
+
+
 def _followed(bench: Bench, changes: Changes, left: list[str]) -> tuple[list[Named], list[str]]:
     best: tuple[list[Named], list[str]] = ([], left)
     for named in _single(bench, changes, left) if left else ():
