@@ -5,12 +5,14 @@
 The steps are those of the Lesson page, `dashboard/runs/lesson.py`, trained as it trains them. With
 more seeds each step is trained from others too, which tells how much of a figure is chance.
 Fashion-MNIST has to be here (`nnengine fetch fashion-mnist`, or NNENGINE_DATA); `--set digits`
-needs nothing. CPU seconds, compiling and the doctor's measuring included, stand behind each line.
+needs nothing. Behind each line stand the processor's seconds and those that passed, compiling and
+the doctor's measuring included, and how many programs wanted a core meanwhile.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from dataclasses import replace
@@ -50,8 +52,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     options = parser.parse_args()
     train, test = catalogue.load(options.set)
-    print("| step | seed | training | test | the doctor says first | CPU s |")
-    print("| --- | ---: | ---: | ---: | --- | ---: |")
+    print("| step | seed | training | test | the doctor says first | CPU s | s | load |")
+    print("| --- | ---: | ---: | ---: | --- | ---: | ---: | ---: |")
     for more in range(options.seeds):
         offered: dict[str, Recipe] = {}
         for step in STEPS:
@@ -60,14 +62,15 @@ def main() -> None:
             recipe = offered.get(step.mends, step.recipe)
             if not step.mends:
                 recipe = replace(recipe, seed=recipe.seed + more)
-            begun = time.process_time()
+            begun, since = time.process_time(), time.monotonic()
             learnt, right, found = trained(step, recipe, (train, test))
             if found and found[0].change:
                 offered[step.key] = Recipe.from_dict(recipe.as_dict() | dict(found[0].change))
             said = found[0].name if found else "nothing"
             print(
                 f"| {step.key} | {recipe.seed} | {learnt:.1%} | {right:.1%} | {said} | "
-                f"{time.process_time() - begun:.0f} |",
+                f"{time.process_time() - begun:.0f} | {time.monotonic() - since:.0f} | "
+                f"{os.getloadavg()[0]:.1f} |",
                 flush=True,
             )
 

@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import os
+import re
 import tomllib
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from PIL import Image
 
 from dashboard.components import live_plot
 from dashboard.present import curves, figures, pictures, style
+from dashboard.present.matrix import table as tabled
 from dashboard.present.style import luminance
 from nnengine.training import Evaluated, History
 
@@ -457,3 +459,17 @@ def test_where_plotly_js_cannot_be_put_it_is_served_from_its_package(tmp_path):
     blocked.write_text("")
     address = live_plot.plotly_address(blocked)
     assert "component/dashboard.components.live_plot.plotly_js/plotly.min.js" == address
+
+
+def test_the_table_has_the_counts_colours_and_inks_of_the_chart():
+    matrix = np.array([[8, 2, 0], [0, 5, 5], [1, 0, 9]])
+    said = tabled(matrix, ["a", "b", "<i>"], dark=True, label="3 by 3")
+    painted = figures.right_and_wrong(matrix / 10)
+    inks = style.ink_on(painted, dark=True)
+    cells = re.findall(r"background:#(\w{6});color:(#\w{6})\">(\d*)<", said)
+    assert ["8", "2", "", "", "5", "5", "1", "", "9"] == [count for *_, count in cells]
+    assert inks == [ink for _, ink, _ in cells]
+    level = style.levels_of(painted)
+    paint = [style.palette(dark=True)[one].tobytes().hex() for one in level]
+    assert paint == [colour for colour, *_ in cells]
+    assert "<i>" not in said and 'scope="row" title="&lt;i&gt;"' in said

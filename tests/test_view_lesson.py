@@ -114,7 +114,8 @@ def test_a_set_that_is_not_here_is_asked_for_and_the_built_in_digits_go_on(monke
     control.set_value("fashion-mnist").run()
     said = words(at)
     assert not at.exception and "Not on this machine yet" in said
-    assert "goes on at once with the built-in digits" in said
+    assert "dropped on the Data page" in said and "built-in digits, which need no file" in said
+    assert "Bring its files" in [link.proto.label for link in at.get("page_link")]
     assert not [b for b in at.button if b.label == "Begin"]
 
 

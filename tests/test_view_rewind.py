@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
@@ -19,6 +20,7 @@ from dashboard.runs.bounds import Bounds
 from dashboard.runs.lineage import Leg
 from dashboard.runs.recipe import Recipe
 from dashboard.state.sets import sets_of
+from nnengine.data.readers import hints
 from nnengine.storage import links
 from tests.pages import APP, click, component, idx, new_visit, open_page, words
 
@@ -84,7 +86,8 @@ def test_all_that_is_shown_is_of_the_moment_that_the_slider_stands_at(page, run)
     def seen() -> list:
         said = next(m.value for m in page.caption if "% right" in m.value)
         bars = next(e.proto.body for e in page.get("html") if "nn-bars" in e.proto.body[:40])
-        counts = json.loads(component(page, "rewind.matrix")["figure"])["data"][1]["text"]
+        html = next(e.proto.body for e in page.get("html") if "nn-matrix" in e.proto.body)
+        counts = re.findall(r"<td style=[^>]*>(\d*)</td>", html)
         return [component(page, "rewind.weights")["sheet"], said, bars, counts]
 
     last = seen()
@@ -93,6 +96,19 @@ def test_all_that_is_shown_is_of_the_moment_that_the_slider_stands_at(page, run)
     network = run.recording.moments.network(0, run.snapshot)
     test = sets_of(state.registry().find(run.id), state.FILES)[1]
     assert f"{100 * network.accuracy(test):.2f} % right" in first[1]
+
+
+def test_a_tab_that_packs_the_moments_of_a_run_does_not_draw_them_again_and_again(
+    run, page, monkeypatch
+):
+    from dashboard.sections import rewind  # the sheet it asks about stands only once a page did
+
+    told = run.recording
+    told._waiting.append((told.steps[-1] + 1, run.snapshot.theta))
+    assert rewind._waits(run)  # on a server, where somebody else draws
+    monkeypatch.setattr(rewind, "IN_TAB", True)
+    assert not rewind._waits(run)
+    told._waiting.clear()
 
 
 def test_the_page_says_what_a_moment_takes(page, run):
@@ -243,3 +259,13 @@ def test_who_stands_at_the_end_goes_on_with_the_run_and_nobody_else_does(stripes
     until(lambda: len(run.recording.moments) == 1 + run.step)
     assert 1 == slider(at.run()).value
     engine.stop(run)
+
+
+def test_what_is_odd_about_files_is_worked_out_once_though_no_run_holds_them(stripes, monkeypatch):
+    visit, asked, told = new_visit(files_of(stripes)), [], hints.remarks
+    monkeypatch.setattr(hints, "remarks", lambda data: asked.append(data.name) or told(data))
+    first, again = (sets_of(visit, state.FILES)[0] is None for _ in range(2))
+    assert not first and not again and 1 == len(asked)
+    monkeypatch.setattr("dashboard.state.sets.this_visit", lambda: visit)
+    state.clear_files()
+    assert (None, None) == visit.paired

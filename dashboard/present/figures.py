@@ -199,7 +199,7 @@ def confusion(
     """
     counts, names = np.asarray(matrix, dtype=np.int64), rows(class_names)
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    painted = _right_and_wrong(share)
+    painted = right_and_wrong(share)
     figure = go.Figure()
     figure.add_heatmap(
         z=painted, x=names, y=names, zmin=-1, zmax=1, colorscale=colour_scale(dark),
@@ -243,7 +243,7 @@ def _add_counts(
     )
 
 
-def _right_and_wrong(share: np.ndarray) -> np.ndarray:
+def right_and_wrong(share: np.ndarray) -> np.ndarray:
     """Return (classes, classes) in [-1, 1]: minus the share of right, plus that of wrong ones."""
     right = np.eye(len(share), dtype=bool)
     worst = share[~right].max(initial=0) or 1.0

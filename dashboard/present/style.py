@@ -79,13 +79,17 @@ def rows(class_names: Sequence[str]) -> list[str]:
     return apart([label(name) for name in class_names])
 
 
+def levels_of(values: np.ndarray) -> np.ndarray:
+    """Return int (n,): the rows of `palette` that paint n values in [-1, 1]."""
+    return np.rint((np.clip(values, -1, 1).ravel() + 1) / 2 * (LEVELS - 1)).astype(int)
+
+
 def ink_on(values: np.ndarray, *, dark: bool = False) -> list[str]:
     """Return for each value in [-1, 1] the text colour that reads best on its palette colour.
 
     At least 4.5:1 everywhere (WCAG 2.2, relative luminance); Plotly's own choice falls to 4.3.
     """
-    level = np.rint((np.clip(values, -1, 1).ravel() + 1) / 2 * (LEVELS - 1)).astype(int)
-    light = luminance(palette(dark=dark)[level])
+    light = luminance(palette(dark=dark)[levels_of(values)])
     on_dark, on_light = 1.05 / (light + 0.05), (light + 0.05) / 0.05
     return np.where(on_dark > on_light, "#ffffff", "#000000").tolist()
 

@@ -109,13 +109,16 @@ STEPS = (
     Step(
         key="windows",
         title="Convolutions",
-        about="The same small windows are looked for everywhere in the image. This takes longest: "
-        "every image costs many times the arithmetic.",
+        about="The same small windows are looked for everywhere in the image, and the rate rises "
+        "before it falls to zero. This takes longest: every image costs many times the arithmetic.",
         recipe=Recipe(
-            hidden=layertext.read_hidden("conv 8 5x5 pad 2, pool 2, conv 16 5x5, pool 2, dense 32"),
-            epochs=5,
-            learning_rate=0.003,
-            schedule="cosine",
+            hidden=layertext.read_hidden(
+                "conv 8 3x3 pad 1, pool 2, conv 16 3x3 pad 1, pool 2, dense 64"
+            ),
+            batch_size=128,
+            epochs=6,
+            learning_rate=0.01,
+            schedule="one_cycle",
         ),
     ),
 )

@@ -18,7 +18,11 @@ def choose() -> bool:
     shown = chooser.offer(offered, "lesson", "Images", then=_from_the_start)
     if shown != state.source():
         chooser.not_here(shown)
-        st.caption("The same lesson goes on at once with the built-in digits, which need no file.")
+        st.page_link("views/data.py", label="Bring its files", icon=":material/database:")
+        st.caption(
+            "Its files are dropped on the Data page, and the lesson then goes on with them here. "
+            "With the built-in digits, which need no file, it goes on at once."
+        )
         return False
     if state.training_set() is None or state.test_set() is None:
         st.info("The lesson needs images to learn from and a test set. The Data page says more.")

@@ -14,6 +14,7 @@ from dashboard.components.player import player
 from dashboard.components.tiles import tiles
 from dashboard.host.tab import IN_TAB
 from dashboard.present import answers, figures, maps, pictures, rewinding, units, words
+from dashboard.present import matrix as table
 from dashboard.present.answers import Answer
 from dashboard.present.outside import apart, plain, shown
 from dashboard.runs.run import Run
@@ -61,11 +62,14 @@ def rewind(run: Run) -> None:
 def _waits(run: Run) -> bool:
     """Return whether moments come that the page should show by itself.
 
-    In a tab, where drawing takes its time from training, only those of a run that rests.
+    Not in a tab: a drawing takes its time from training, and behind a run from packing its moments,
+    which are all there by then, and from whoever moves the slider.
     """
     told = run.recording
-    if not run.live or IN_TAB:
-        return not run.live and told.waiting > 0
+    if IN_TAB:
+        return False
+    if not run.live:
+        return told.waiting > 0
     return len(told.steps) < 2 or moment_link.awaits(run)
 
 
@@ -178,12 +182,16 @@ def _matrix(network: Network) -> None:
     right = int(np.trace(matrix))
     of = f"the first {len(labels):,} of {data.count:,}" if most < data.count else f"{data.count:,}"
     st.caption(f"{100 * right / len(labels):.2f} % right, on {of} {part} images.")
-    live_plot(
-        figures.confusion(matrix, data.class_names, dark=st.context.theme.type == "dark"),
-        key="rewind.matrix",
-        label=f"Confusion matrix, true class by predicted class: {right:,} of {len(labels):,} are"
-        " right",
-    )  # fmt: skip
+    dark = st.context.theme.type == "dark"
+    label = (
+        f"Confusion matrix, true class by predicted class: {right:,} of {len(labels):,} are right"
+    )
+    if data.classes > table.MOST_CLASSES:
+        chart = figures.confusion(matrix, data.class_names, dark=dark)
+        live_plot(chart, key="rewind.matrix", label=label)
+        return
+    with st.container(key="rewind-matrix"):
+        st.html(table.STYLE + table.table(matrix, data.class_names, dark=dark, label=label))
 
 
 def _answer(run: Run, network: Network) -> None:

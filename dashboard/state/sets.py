@@ -32,6 +32,7 @@ from .session import registry, session_id, this_visit, visit_or_new
 
 LEFT_LIGHT = ":light"  # behind the digest of a file that is not to be asked about again, and
 KEPT_COLOURS = ":colours"  # behind that of one that keeps its colours
+NOTHING = (None, None)  # is made of files
 MOST_FILES = 64  # of one visitor: each is a card on the page
 
 
@@ -249,7 +250,7 @@ def remove_file(index: int) -> None:
     """Let go of one file; runs that train on it keep their data."""
     visit = this_visit()
     if visit:
-        visit.files = [f for i, f in enumerate(visit.files) if i != index]
+        visit.files, visit.paired = [f for i, f in enumerate(visit.files) if i != index], NOTHING
         visit.source = FILES
 
 
@@ -257,7 +258,7 @@ def clear_files() -> None:
     """Let go of all files."""
     visit = this_visit()
     if visit:
-        visit.files, visit.source = [], FILES
+        visit.files, visit.paired, visit.source = [], NOTHING, FILES
 
 
 def release_upload(upload: Any) -> None:
@@ -352,7 +353,10 @@ def sets_of(visit: Visit | None, chosen: str) -> Parts:
         wrong, of = made
         return *lesson.made_wrong(wrong, *sets_of(visit, of)[:2]), []
     if chosen == FILES:
-        return _paired(visit.files if visit else [])
+        found = _paired(visit.files if visit else [])
+        if visit:
+            visit.paired = found[0], found[1]
+        return found
     if chosen == MINE:
         return digits_of(visit.mine if visit else []), None, []
     if visit and visit.named and visit.source == chosen:

@@ -24,6 +24,7 @@ from dashboard.store.memory import Parts
 from dashboard.store.networks import Networks
 from dashboard.store.turns import Pages, Turns
 from nnengine import kernels
+from nnengine.data.dataset import Dataset
 
 if TYPE_CHECKING:
     from dashboard.store.runkeeper import RunKeeper
@@ -55,6 +56,8 @@ class Visit:
     named: Sets | None = None  # held, so that the shelf keeps it, while it is the source
     lacks: str | None = None  # of its runs' data, after the server has started anew: a sentence
     files: list[LoadedFile] = field(default_factory=list)
+    # Made of these files, and held as long: what was worked out about them is known by them.
+    paired: tuple[Dataset | None, Dataset | None] = (None, None)
     fresh: dict[str, bytes] = field(default_factory=dict)  # files to be kept in a browser yet
     upright: set[str] = field(default_factory=set)  # files not to be asked about again
     networks: Networks = field(default_factory=Networks)

@@ -16,7 +16,8 @@ def intro() -> None:
         "The program that this one grew from reports 26.4 % for its network on Fashion-MNIST. Why, "
         "nobody wrote down. Here are faults by which such a network can end near there, **made on "
         "purpose**: each is trained here and now, the training doctor says what it finds, and what "
-        "helps is tried. From there it goes on to better networks."
+        "helps is tried. From there it goes on to better networks, up to one that has more than "
+        "90 % of Fashion-MNIST's test images right."
     )
 
 
