@@ -38,6 +38,8 @@ PAGES = (
 # control and the value of a slider in the primary colour, whose contrast in dark is 3.7 only, and
 # captions with 4.0 in light. The one in a tab gives popovers 5 px less than their words take. Where
 # a page takes long to draw it offers a Stop of its own, which ends the drawing and not the run.
+# A link or a box to tick that has the focus it gives a tint that is hardly seen; and a link to
+# itself beside every heading, which the Tab key would stop at: at 12 of the first 45 on Follow.
 st.html(
     "<style>.stMainBlockContainer { padding-top: 4rem; }"
     "[data-testid=stCaptionContainer] { color: inherit; opacity: 0.75 }"
@@ -46,6 +48,8 @@ st.html(
     "[data-testid=stMetricValue] { font-size: 1.5rem; }"
     "[data-testid=stSliderThumbValue] { color: inherit }"
     "[class*=st-key-ticker] { position: absolute }"
+    "a:focus-visible, label:has(input:focus-visible) { outline: 3px solid; outline-offset: 1px }"
+    "[data-testid=stHeaderActionElements] > a { display: none }"
     ".stButtonGroup [aria-checked=true] { color: inherit !important }</style>"
 )
 

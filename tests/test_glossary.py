@@ -7,14 +7,40 @@ import re
 from pathlib import Path
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from dashboard.present import glossary
 from dashboard.runs.fields import SWITCHES, rows
 
-from .pages import open_page, words
+from .pages import click, open_page, words
 
 DASHBOARD = Path(glossary.__file__).parents[1]
 ASKING = ("explained", "plainly")
+
+FIELDS = (
+    "selectbox", "number_input", "text_input", "text_area", "radio", "multiselect", "slider",
+    "checkbox", "button_group", "metric",
+)  # fmt: skip
+PAGES = sorted(file.stem for file in (DASHBOARD / "views").glob("[a-z]*.py"))
+
+
+def is_seen(proto) -> bool:
+    """Return whether a field shows its label; a heading is one."""
+    return not hasattr(proto, "label_visibility") or 0 == proto.label_visibility.value
+
+
+def unexplained(at) -> list[str]:
+    """Return the fields, numbers and headings that name a word of the glossary without its help.
+
+    A label that is not seen has no place for it.
+    """
+    plural = "|".join(f"{word}(?:s|es)?" for word in glossary.TERMS)
+    named = re.compile(rf"\b(?:{plural})\b", re.IGNORECASE)
+    said = [(one.proto.label, one.proto) for kind in FIELDS for one in at.get(kind)]
+    said += [(one.value, one.proto) for one in at.markdown if one.value.startswith("#")]
+    return [
+        label for label, proto in said if named.search(label) and not proto.help and is_seen(proto)
+    ]
 
 
 def asked_for() -> set[str]:
@@ -63,6 +89,24 @@ def test_every_field_of_the_train_page_has_help_that_the_tab_key_reaches(preset)
     fields = [*at.selectbox, *at.number_input, *at.text_input, *at.radio, *at.multiselect]
     assert len(fields) > 12
     assert [] == [field.label for field in fields if not field.proto.help]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_field_number_and_heading_of_a_page_that_names_a_word_explains_it(page):
+    at = open_page(page)
+    assert not at.exception
+    assert [] == unexplained(at)
+
+
+def test_what_an_evaluation_shows_is_explained_too():
+    at = click(open_page("models"), "Evaluate")
+    assert any("Accuracy" in one.label for one in at.metric)
+    assert [] == unexplained(at)
+
+
+def test_a_field_that_names_a_word_and_has_no_help_is_found():
+    at = AppTest.from_string("import streamlit as st\nst.number_input('Epochs of all')").run()
+    assert ["Epochs of all"] == unexplained(at)
 
 
 def test_the_about_page_lists_every_word_with_a_link_into_a_page():

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 # Tools that the tests of the oldest versions do without: no browser, no style, no types, no site.
-NOT_OLDEST = {"playwright", "pyright", "ruff", "ziglang"}
+NOT_OLDEST = {"playwright", "axe-playwright-python", "pyright", "ruff", "ziglang"}
 
 
 def declared() -> dict[str, Requirement]:

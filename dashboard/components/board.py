@@ -58,6 +58,8 @@ _CSS = """
   font: 0.875rem/1.45 var(--st-font); color: var(--st-text-color);
   background: var(--st-background-color); border: 1px solid var(--st-border-color);
   border-radius: var(--st-base-radius, 0.5rem); }
+.nn-board-heard { position: absolute; width: 1px; height: 1px; overflow: hidden;
+  clip-path: inset(50%); }
 @media (prefers-reduced-motion: reduce) { .nn-board-bar div { transition: none; } }
 """
 
@@ -74,6 +76,7 @@ _HTML = """
   </div>
   <details class="nn-board-notes" hidden><summary>How it is computed</summary><div></div></details>
   <div class="nn-board-charts"></div>
+  <p class="nn-board-heard" role="status"></p>
 </div>
 """
 
@@ -124,6 +127,7 @@ export default function ({ data, parentElement }) {
     say(box.children[1], data.numbers[i][1]);
   });
   say(part("steps"), data.steps);
+  say(part("heard"), data.heard);
   part("bar").setAttribute("aria-valuenow", Math.round(100 * data.share));
   part("bar").firstElementChild.style.width = `${100 * data.share}%`;
   part("notes").hidden = !data.notes.length;
@@ -167,6 +171,7 @@ def board(
     numbers: Sequence[tuple[str, str]],
     share: float,
     steps: str,
+    heard: str,
     notes: Sequence[str],
     charts: Sequence[Chart],
     turns: tuple[str, str] | None = None,
@@ -174,14 +179,16 @@ def board(
 ) -> None:
     """Show labelled numbers, a bar of `share` in [0, 1] under its words, notes folded, and charts.
 
-    turns: a place in line, and why, which stand above all of it. Texts are shown as they are,
-    never as Markdown or HTML.
+    turns: a place in line, and why, which stand above all of it. heard: what a screen reader says
+    when it changes, and the eye sees elsewhere. Texts are shown as they are, never as Markdown or
+    HTML.
     """
     data = {
         "turns": turns,
         "numbers": numbers,
         "share": share,
         "steps": steps,
+        "heard": heard,
         "notes": notes,
         "charts": [asdict(chart) for chart in charts],
         "plotly": PLOTLY,

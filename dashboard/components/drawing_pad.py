@@ -30,7 +30,8 @@ export default function ({ data, parentElement }) {
       const style = document.createElement("style");
       style.className = "nn-tools";
       style.textContent = '.dc-toolbar-card > :not([title="Undo"], [title="Redo"]) ' +
-        "{ display: none !important }";
+        "{ display: none !important } .dc-toolbar-card button:focus-visible " +
+        "{ outline: 3px solid }";
       root.append(style);
     });
     const sheets = roots.flatMap((root) => [...root.querySelectorAll("canvas")]);

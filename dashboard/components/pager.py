@@ -7,7 +7,9 @@ import streamlit as st
 from dashboard.present import units
 
 
-def pager(label: str, count: int, per_page: int = units.PAGE, *, key: str) -> range:
+def pager(
+    label: str, count: int, per_page: int = units.PAGE, *, key: str, help: str | None = None
+) -> range:
     """Return the places to show of so many; a list to choose from stands there if they are many.
 
     `key` is that of the list; how many parts there are becomes part of it.
@@ -16,7 +18,7 @@ def pager(label: str, count: int, per_page: int = units.PAGE, *, key: str) -> ra
     if len(slices) == 1:
         return slices[0]
     place = st.selectbox(
-        label, range(len(slices)), width=200, key=f"{key}.{len(slices)}",
+        label, range(len(slices)), width=200, key=f"{key}.{len(slices)}", help=help,
         format_func=lambda i: f"{slices[i][0] + 1}–{slices[i][-1] + 1} of {count}",
     )  # fmt: skip
     return slices[place or 0]

@@ -14,10 +14,10 @@ _CSS = """
   font: inherit; color: var(--st-text-color); background: var(--st-background-color);
   border: 1px solid var(--st-border-color); border-radius: var(--st-button-radius, 0.5rem);
   cursor: pointer; }
-.nn-player button:hover:enabled { border-color: var(--st-primary-color); }
+.nn-player button:not([aria-disabled=true]):hover:enabled { border-color: var(--st-primary-color); }
 .nn-player button:focus-visible { outline: 3px solid var(--st-primary-color);
   outline-offset: 2px; }
-.nn-player button:disabled { opacity: 0.4; cursor: default; }
+.nn-player button:disabled, .nn-player button[aria-disabled=true] { opacity: 0.4; cursor: default; }
 .nn-player .nn-play { min-width: 6rem; }
 """
 
@@ -47,11 +47,13 @@ export default function ({ data, parentElement, setTriggerValue }) {
     play.setAttribute("aria-pressed", String(state.playing));
     if (still) play.removeAttribute("aria-pressed");
   };
-  back.disabled = place <= 0;
-  forth.disabled = place >= last;
+  // Not `disabled`, which would take the focus from whoever pressed it.
+  back.ariaDisabled = place <= 0;
+  forth.ariaDisabled = place >= last;
   play.disabled = last < 1;
-  back.onclick = () => { state.playing = false; show(); go(Math.max(place - 1, 0)); };
-  forth.onclick = () => { state.playing = false; show(); go(Math.min(place + 1, last)); };
+  const turn = (to) => { state.playing = false; show(); if (to >= 0 && to <= last) go(to); };
+  back.onclick = () => turn(place - 1);
+  forth.onclick = () => turn(place + 1);
   play.onclick = () => {
     const next = place >= last ? 0 : place + 1;
     if (still) return go(next);

@@ -26,10 +26,10 @@ _CSS = """
 .nn-scenes button { min-height: 2.5rem; padding: 0.25rem 0.75rem; font: inherit;
   color: inherit; background: transparent; border: 1px solid var(--st-border-color);
   border-radius: var(--st-button-radius, 0.5rem); cursor: pointer; white-space: nowrap; }
-.nn-scenes button:hover:enabled { border-color: var(--st-primary-color); }
+.nn-scenes button:not([aria-disabled=true]):hover { border-color: var(--st-primary-color); }
 .nn-scenes button:focus-visible { outline: 3px solid var(--st-primary-color);
   outline-offset: 2px; }
-.nn-scenes button:disabled { opacity: 0.4; cursor: default; }
+.nn-scenes button[aria-disabled=true] { opacity: 0.4; cursor: default; }
 .nn-scenes-steps button { border-color: transparent; }
 .nn-scenes-steps button[aria-current] { font-weight: 650;
   background: var(--st-secondary-background-color); }
@@ -142,8 +142,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
   place = Math.min(place, last);
   const show = (to, told) => {
     place = Math.max(0, Math.min(to, last));
-    back.disabled = place === 0;
-    next.disabled = place === last;
+    // Not `disabled`, which would take the focus from whoever pressed it.
+    back.ariaDisabled = place === 0;
+    next.ariaDisabled = place === last;
     [...stage.children].forEach((one, i) => one.classList.toggle("on", i === place));
     [...steps.children].forEach((one, i) => {
       if (i === place) one.setAttribute("aria-current", "step");

@@ -66,6 +66,15 @@ function next(all, from, key) {
            End: last, ArrowUp: beyond(all, from, false), ArrowDown: beyond(all, from, true) }[key];
 }
 
+// Where a page has one column, what a press shows may lie far beneath: it comes into view, unless a
+// key pressed, which goes on from tile to tile.
+function bring(box, key) {
+  const there = key && document.querySelector(`.st-key-${key}`);
+  if (!there || there.getBoundingClientRect().top < box.getBoundingClientRect().bottom) return;
+  const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  there.scrollIntoView({ block: "nearest", behavior: still ? "auto" : "smooth" });
+}
+
 export default function ({ data, parentElement, setTriggerValue }) {
   const box = parentElement.querySelector(".nn-tiles");
   if (!box) return;
@@ -93,7 +102,10 @@ export default function ({ data, parentElement, setTriggerValue }) {
     tile.title = data.labels[i];
     if (!data.selectable) return;
     tile.setAttribute("aria-pressed", String(data.ids[i] === data.selected));
-    tile.onclick = () => setTriggerValue("chosen", data.ids[i]);
+    tile.onclick = (event) => {
+      setTriggerValue("chosen", data.ids[i]);
+      if (event.detail) bring(box, data.leads_to);
+    };
     tile.onfocus = () => stop(i);
   });
   if (!data.selectable) return;
@@ -127,12 +139,14 @@ def tiles(
     ids: Sequence[int] | None = None,
     selected: int | None = None,
     tile_px: int = 80,
+    leads_to: str | None = None,
 ) -> int | None:
     """Show the tiles of a sheet; return the id of the one just clicked, else None.
 
     The sheet is a PNG of tiles of `shape` (h, w) in rows of `columns` without gaps. Captions
     stand beneath the tiles, labels are their text alternatives, `label` that of the whole.
-    With `ids` every tile is a button. `tile_px` is the screen size of a tile's longer side.
+    With `ids` every tile is a button, and what it shows is in the container of the key `leads_to`.
+    `tile_px` is the screen size of a tile's longer side.
     """
     data = {
         "sheet": base64.b64encode(sheet).decode("ascii"),
@@ -145,6 +159,7 @@ def tiles(
         "selectable": ids is not None,
         "ids": list(ids or ()),
         "selected": selected,
+        "leads_to": leads_to,
     }
     result = _component(key=key, data=data, on_chosen_change=lambda: None)
     return result.chosen if ids is not None else None

@@ -6,6 +6,7 @@ page lists all of it.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from dashboard.present import sketches
@@ -179,6 +180,12 @@ def entry(term: Term) -> str:
 def explained(*words: str) -> str:
     """Return these words with what they mean, as Markdown for `help=`; raises KeyError."""
     return "\n\n".join(f"**{word}**: {TERMS[word].means}" for word in words)
+
+
+def of_label(label: str) -> str | None:
+    """Return the words that a label names, one or many of each, as `explained` does."""
+    named = [word for word in TERMS if re.search(rf"\b{word}(s|es)?\b", label, re.IGNORECASE)]
+    return explained(*named) or None
 
 
 def plainly(*words: str) -> str:

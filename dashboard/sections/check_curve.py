@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import state
+from dashboard.present import glossary
 from dashboard.present.outside import plain
 from nnengine.errors import EngineError
 from nnengine.homework import curvetext, fromcurve
@@ -16,7 +17,7 @@ _SAID = "check.said"
 def curve() -> None:
     """Ask for a curve or an accuracy, and rank what may be behind it."""
     with st.container(border=True):
-        st.markdown("## Only a curve, or an accuracy?")
+        st.markdown("## Only a curve, or an accuracy?", help=glossary.explained("Accuracy"))
         left, right = st.columns([2, 3], gap="medium")
         with left, st.form("check.curve", border=False):
             text = st.text_area(
@@ -27,7 +28,7 @@ def curve() -> None:
             )  # fmt: skip
             reached = st.number_input(
                 "Accuracy reached, %", 0.0, 100.0, None, key="check.accuracy", format="%.1f",
-                placeholder="9.8",
+                placeholder="9.8", help=glossary.explained("Accuracy"),
             )  # fmt: skip
             if st.form_submit_button("What may be wrong?"):
                 state.put(_SAID, ranked(text, reached))

@@ -71,7 +71,8 @@ def _verdict(held: Entry, judged: Judgement) -> None:
          ("Errors", f"{judged.errors:,} of {count:,}")],
         strict=True,
     ):  # fmt: skip
-        column.metric(f"{name}, {judged.source} set", value, border=True)
+        said = glossary.of_label(name)
+        column.metric(f"{name}, {judged.source} set", value, border=True, help=said)
     next_steps.after_evaluation()
     left, right = st.columns([3, 2], gap="large")
     with right:

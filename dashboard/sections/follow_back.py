@@ -8,7 +8,7 @@ import streamlit as st
 from dashboard import state
 from dashboard.components.table import table
 from dashboard.components.tiles import tiles
-from dashboard.present import follow, pictures, words
+from dashboard.present import follow, glossary, pictures, words
 from dashboard.present.follow import At, Fact, number
 from dashboard.present.outside import plain, shown
 from dashboard.sections.follow_forward import card
@@ -34,7 +34,7 @@ def backwards(image: Trace, at: At, dark: bool) -> None:
 def _blame(way: Back) -> None:
     names, found = way.trace.network.class_names, way.trace.softmax(way.label)
     with card("Back from the loss: the classes", "How the loss changes with each logit: its "
-              "probability, less one for the class that is right."):  # fmt: skip
+              "probability, less one for the class that is right.", "Logit", "Loss"):  # fmt: skip
         rows = [
             (shown(name), number(float(found.probabilities[k])), "1" if k == way.label else "0",
              number(float(way.deltas[-1][k])))
@@ -53,7 +53,8 @@ def _delta(way: Back, at: At) -> None:
     """Show what the loss says of the unit that is followed."""
     terms = way.unit(at.layer, at.unit)
     with card("Back to the unit", "Everyone who hears the unit passes its own delta back, by the "
-              "weight it hears it with; the slope of the activation lets it through."):  # fmt: skip
+              "weight it hears it with; the slope of the activation lets it through.", "Unit",
+              "Activation"):  # fmt: skip
         activation = way.trace.network.activations[at.layer]
         formula = (
             f"{number(terms.total)} × slope {number(terms.slope)} = {number(terms.delta)}; "
@@ -71,7 +72,7 @@ def _parameter(way: Back, at: At, dark: bool) -> int | None:
     network, unit = way.trace.network, way.trace.unit(at.layer, at.unit)
     name = _NAMES.get(unit.kind)
     with card("Into the weights", "The gradient of a weight: what came in, times the delta of who "
-              "read it."):  # fmt: skip
+              "read it.", "Gradient", "Weight"):  # fmt: skip
         if name is None:
             st.write("This layer has no weights: choose another above.")
             return None
@@ -147,11 +148,12 @@ def _settings(network: Network) -> tuple[str, float]:
     state.set_widget("follow.rate", rate, over=False)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         optimizer = st.selectbox(
-            "Optimizer", list(OPTIMIZERS), key=state.widget("follow.optimizer"), width=200
-        )
+            "Optimizer", list(OPTIMIZERS), key=state.widget("follow.optimizer"), width=200,
+            help=glossary.explained("Optimizer"),
+        )  # fmt: skip
         rate = st.number_input(
             "Learning rate", min_value=1e-6, max_value=100.0, format="%g", width=200,
-            key=state.widget("follow.rate"),
+            key=state.widget("follow.rate"), help=glossary.explained("Learning rate"),
         )  # fmt: skip
     return optimizer, rate
 
@@ -160,7 +162,8 @@ def _step(way: Back, chosen: int | None) -> None:
     """Show one step: a weight before and after, and the answer before and after."""
     network, names = way.trace.network, way.trace.network.class_names
     with card("One step", "All weights move at once, by this image alone, from an optimizer that "
-              "remembers nothing. The network in hand stays as it is."):  # fmt: skip
+              "remembers nothing. The network in hand stays as it is.",
+              "Step", "Optimizer"):  # fmt: skip
         optimizer, rate = _settings(network)
         try:
             moved = explainback.step(way, optimizer, rate)

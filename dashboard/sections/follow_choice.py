@@ -11,7 +11,7 @@ import numpy as np
 import streamlit as st
 
 from dashboard import state
-from dashboard.present import answers, follow
+from dashboard.present import answers, follow, glossary
 from dashboard.present.follow import At
 from dashboard.present.outside import shown
 from dashboard.sections import drawing
@@ -126,7 +126,7 @@ def _other_image(index: int) -> dict[str, int]:
 
 def pick(
     name: str, label: str, options: list[int], chosen: int, words: Any,
-    become: Callable[[Any], dict] | None = None,
+    become: Callable[[Any], dict] | None = None, *, help: str | None = None,
 ) -> None:  # fmt: skip
     """Offer one of these numbers under their words; the one picked is gone to.
 
@@ -135,7 +135,7 @@ def pick(
     key = state.choice(f"follow.{name}", chosen)
     st.selectbox(
         label, options, index=options.index(chosen), key=key, format_func=words.__getitem__,
-        width=320, on_change=_picked, args=(name, key, become),
+        width=320, on_change=_picked, args=(name, key, become), help=help,
     )  # fmt: skip
 
 
@@ -166,6 +166,7 @@ def _of_data(network: Network, data: Dataset, part: str, at: At, *, misread: boo
         st.number_input(
             f"Image, of {data.count:,} {part} images", 0, data.count - 1,
             value=index, key=key, width=320, on_change=_picked,
+            help=glossary.explained(f"{part.capitalize()} images"),
             args=("image", key, _other_image),
         )  # fmt: skip
     if index != at.image:

@@ -8,7 +8,7 @@ import streamlit as st
 from dashboard.components.cells import cells
 from dashboard.components.table import table
 from dashboard.components.tiles import tiles
-from dashboard.present import anatomy, follow, pictures
+from dashboard.present import anatomy, follow, glossary, pictures
 from dashboard.present.follow import At, Fact, number
 from dashboard.present.outside import plain, shown
 from dashboard.sections.follow_choice import Chosen, go, pick
@@ -19,11 +19,11 @@ PICTURE_PX = 280
 TILE_PX = 128
 
 
-def card(title: str, sentence: str):
-    """Return a card with its heading and its sentence; the rest goes into it."""
+def card(title: str, sentence: str, *terms: str):
+    """Return a card with its heading, explained by these terms, and its sentence."""
     box = st.container(border=True)
     with box:
-        st.markdown(f"### {title}")
+        st.markdown(f"### {title}", help=glossary.explained(*terms) or None)
         st.write(sentence)
     return box
 
@@ -78,11 +78,11 @@ def unit(trace: Trace, at: At, dark: bool) -> None:
     """Show all units of a layer, to be pressed, and the sum of one as products."""
     network = trace.network
     terms = trace.unit(at.layer, at.unit)
-    with card("A unit: its sum", follow.KINDS[terms.kind]):
+    with card("A unit: its sum", follow.KINDS[terms.kind], "Unit", "Weight", "Bias"):
         names = [follow.layer_name(network, n) for n in range(len(network.specs))]
         with st.container(horizontal=True, vertical_alignment="bottom"):
             pick("layer", "Layer", list(range(len(names))), at.layer, names,
-                 lambda n: {"layer": n, "unit": -1})  # fmt: skip
+                 lambda n: {"layer": n, "unit": -1}, help=glossary.explained("Layer"))  # fmt: skip
             map_ = _map(trace, at)
         with st.container(horizontal=True, gap="medium"):
             with st.container(width=PICTURE_PX):
@@ -162,7 +162,7 @@ def _terms(terms: Unit, trace: Trace, at: At) -> None:
 
 def layers(trace: Trace, at: At) -> None:
     """Show what each layer makes of the image, in numbers."""
-    with card("Layer by layer", "Each layer reads what the one before answers."):
+    with card("Layer by layer", "Each layer reads what the one before answers.", "Layer"):
         rows = []
         for n, answers in enumerate(trace.answers):
             most = int(np.abs(answers).argmax())
@@ -180,7 +180,8 @@ def answer(trace: Trace, at: At) -> None:
     found, names = trace.softmax(at.label), trace.network.class_names
     best = int(found.probabilities.argmax())
     with card("Logits and softmax", "The last sums are logits. Softmax takes the largest from each,"
-              " raises e to what is left, and divides by the total."):  # fmt: skip
+              " raises e to what is left, and divides by the total.",
+              "Logit", "Softmax"):  # fmt: skip
         rows = [
             (shown(names[k]), *(number(float(v[k])) for v in (
                 found.logits, found.shifted, found.exponentials, found.probabilities)))
@@ -201,8 +202,9 @@ def answer(trace: Trace, at: At) -> None:
         ]))  # fmt: skip
     said = "rightly" if found.right else f"wrongly, {names[best]}"
     sentence = f"If {names[at.label]} is right, the network has answered {said}."
-    with card("The loss", plain(sentence)):
-        pick("label", "Right class", list(range(len(names))), at.label, list(map(shown, names)))
+    with card("The loss", plain(sentence), "Loss"):
+        pick("label", "Right class", list(range(len(names))), at.label, list(map(shown, names)),
+             help=glossary.explained("Class"))  # fmt: skip
         formula = (
             f"log({number(found.total)}) − ({number(float(found.shifted[at.label]))}) = "
             f"{number(found.loss)}, which is −log({number(float(found.probabilities[at.label]))})"

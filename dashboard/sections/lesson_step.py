@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.components.ladder import Rung, ladder
-from dashboard.present import run_words
+from dashboard.present import glossary, run_words
 from dashboard.present.outside import plain
 from dashboard.runs.fields import rows
 from dashboard.runs.lesson import BY_KEY, ORIGINAL, STEPS, Step
@@ -81,7 +81,7 @@ def intro(step: Step, run: Run | None) -> None:
     kind = "made wrong on purpose" if step.faulty else "mended" if step.mends else ""
     number = f"Step {STEPS.index(step) + 1} of {len(STEPS)}"
     st.caption(f"{number}, {kind}" if kind else number)
-    st.markdown(f"## {step.title}")
+    st.markdown(f"## {step.title}", help=glossary.of_label(step.title))
     st.markdown(step.about)
     recipe = run.recipe if run else None if step.mends else step.recipe
     if run is not None and step.mends:

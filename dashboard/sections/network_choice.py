@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import state
+from dashboard.present import glossary
 from dashboard.present.outside import apart, shown
 from dashboard.store.networks import Entry
 
@@ -29,14 +30,18 @@ def choose(
     *,
     width: int | str = "stretch",
     hide_label: bool = False,
-    help: str | None = None,
+    help: str = "",
 ) -> None:
-    """Offer every network there is; the one picked is then in hand."""
+    """Offer every network there is; the one picked is then in hand.
+
+    help: a sentence before what a network is.
+    """
     found = names(state.networks())
     # Another key for another choice: Streamlit would keep its own, whatever came into hand since.
     picked = st.selectbox(
         label, list(found), index=list(found).index(held.key), key=f"network.{held.key}",
-        width=width, format_func=found.__getitem__, help=help,
+        width=width, format_func=found.__getitem__,
+        help="\n\n".join(filter(None, (help, glossary.explained("Network")))),
         label_visibility="collapsed" if hide_label else "visible",
     )  # fmt: skip
     if picked != held.key:

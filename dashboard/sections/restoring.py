@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard import state
-from dashboard.present import words
+from dashboard.present import glossary, words
 from dashboard.present.outside import plain
 from dashboard.store.files import MOST_LETTERS
 from dashboard.store.networks import Entry, for_pages
@@ -72,10 +72,12 @@ def _ask() -> dict[str, str | None]:
         activation = st.selectbox(
             "Activation behind hidden layers", ACTIVATIONS[:-1], index=None,
             key="models.told.activation", placeholder="as it was in training",
+            help=glossary.explained("Activation"),
         )  # fmt: skip
         layers = st.text_input(
             "Hidden layers, where not all are fully connected", key="models.told.layers",
             placeholder="conv 8 5x5, pool 2, dense 64", max_chars=1000,
+            help=glossary.explained("Layer", "Convolution", "Pooling"),
         )  # fmt: skip
     return {"activation": activation, "layers": layers.strip() or None}
 

@@ -10,7 +10,7 @@ from dashboard import state
 from dashboard.components.board import board
 from dashboard.host.tab import IN_TAB
 from dashboard.present import run_words
-from dashboard.present.outside import plain
+from dashboard.present.outside import plain, shown
 from dashboard.runs.estimate import compact, in_words
 from dashboard.runs.fields import rows
 from dashboard.runs.run import LIVE, Run
@@ -108,10 +108,19 @@ def numbers(run: Run, others: Sequence[Run]) -> None:
         numbers=_metrics(run),
         share=_share(run),
         steps=_steps(run),
+        heard=_heard(run),
         notes=_cost(run),
         charts=curves.charts([run, *others]),
         key="board",
     )
+
+
+def _heard(run: Run) -> str:
+    """Return how the run stands, for who does not see its badge; at its end what it came to."""
+    said = f"{shown(run.name)}: {BADGES[run.shown_state][0]}."
+    if not run.ended:
+        return said
+    return said + "".join(f" {label}: {value}." for label, value in _metrics(run)[:2])
 
 
 def _turns(run: Run) -> tuple[str, str] | None:

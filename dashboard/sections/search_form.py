@@ -9,6 +9,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard import state
+from dashboard.present import glossary
 from dashboard.present.outside import plain
 from dashboard.runs.estimate import in_words
 from dashboard.runs.fields import Layers, rows
@@ -102,8 +103,9 @@ def _choices(row: Row, options: list[Any]) -> Range | None:
     name = f"search.{row.key}"
     state.set_widget(name, options, over=False)
     chosen = st.multiselect(
-        row.label, options, format_func=row.say, key=state.widget(name, map(str, options))
-    )
+        row.label, options, format_func=row.say, key=state.widget(name, map(str, options)),
+        help=glossary.of_setting(row.name, row.help),
+    )  # fmt: skip
     return Range(row.name, tuple(chosen)) if chosen else None
 
 
@@ -120,7 +122,12 @@ def _ends(row: Row, value: Any) -> Range | None:
             name = f"search.{row.key}.{word}"
             state.set_widget(name, int(end) if whole else float(end), over=False)
             label = f"{row.label}, {word}"
-            found.append(st.number_input(label, kind.least, high, key=state.widget(name), **form))
+            found.append(
+                st.number_input(
+                    label, kind.least, high, key=state.widget(name),
+                    help=glossary.of_setting(row.name, row.help), **form,
+                )
+            )  # fmt: skip
     least, most = found
     if not least < most:
         st.error(plain(f"{row.label}: the first number has to be the smaller one."))
@@ -146,8 +153,9 @@ def _budget() -> tuple[str, int, int]:
         )
         state.set_widget("search.epochs", 9, over=False)
         epochs = st.number_input(
-            "Epochs of the longest", 1, bounds.epochs, key=state.widget("search.epochs")
-        )
+            "Epochs of the longest", 1, bounds.epochs, key=state.widget("search.epochs"),
+            help=glossary.explained("Epoch"),
+        )  # fmt: skip
     return way, int(count), int(epochs)
 
 

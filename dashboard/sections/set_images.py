@@ -26,6 +26,7 @@ def grid(dataset: Dataset) -> None:
         names = ("All", *apart([shown(name) for name in dataset.class_names]))
         only = st.selectbox(
             "Class", range(EVERYTHING, dataset.classes), width=180,
+            help=glossary.explained("Class"),
             key=state.widget(f"data.class.{dataset.classes}"), format_func=lambda i: names[i + 1],
         )  # fmt: skip
         st.button("Reshuffle", on_click=_reshuffle, key="data.reshuffle", icon=":material/shuffle:")
@@ -66,7 +67,7 @@ def classes(dataset: Dataset) -> None:
     st.markdown("## Images of each class", help=glossary.explained("Class"))
     spoken = ", ".join(f"{n} {c:,}" for n, c in zip(names, counts, strict=True))
     live_plot(figures.class_balance(counts, names), key="data.balance", label=f"Images: {spoken}")
-    st.markdown("## The mean image of each class")
+    st.markdown("## The mean image of each class", help=glossary.explained("Class"))
     spoken = [f"Mean of {c:,} images: {n}" for n, c in zip(names, counts, strict=True)]
     tiles(
         _sheet(samples.class_means(dataset)), columns=_columns(dataset.classes),

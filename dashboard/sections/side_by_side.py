@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 
 from dashboard import state
-from dashboard.present import units
+from dashboard.present import glossary, units
 from dashboard.present.answers import bars, headline, readable, seen
 from dashboard.present.outside import plain
 from dashboard.sections import answers, network_choice
@@ -28,7 +28,7 @@ def side_by_side(framed: np.ndarray | None) -> None:
     picked = st.multiselect(
         "Networks to ask", list(options), key=state.widget("draw.models", options),
         max_selections=MOST, format_func=names.get,
-        placeholder="Choose up to four networks",
+        placeholder="Choose up to four networks", help=glossary.explained("Network"),
     )  # fmt: skip
     if not picked:
         return

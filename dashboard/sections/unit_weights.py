@@ -9,7 +9,7 @@ from dashboard import state
 from dashboard.components.live_plot import live_plot
 from dashboard.components.pager import pager
 from dashboard.components.tiles import tiles
-from dashboard.present import figures, pictures, units
+from dashboard.present import figures, glossary, pictures, units
 from dashboard.present.outside import file_name, plain
 from dashboard.sections import follow_choice
 from dashboard.store.networks import Entry
@@ -17,6 +17,11 @@ from nnengine.core.network import Network
 
 COLUMNS = 12  # of the sheet and of the downloaded picture
 CHANNELS = 24  # of a map's, shown at once
+LARGE = "weights-unit"  # the key of what shows one unit large
+# Beside more tiles than a screen has room for, the one that is shown large stays in view.
+STYLE = f"""<style>
+.stColumn:has(.st-key-{LARGE}) {{ position: sticky; top: 4.5rem; align-self: flex-start }}
+</style>"""
 _PRIMARIES = ("Red", "Green", "Blue")
 
 
@@ -26,7 +31,8 @@ def unit_images(
     """Show a layer's units or maps as tiles with their key; return the chosen one."""
     everyone = units.units_of(network, layer, by_strength=by_strength)
     kind = units.kind_of_units(network, layer)
-    page = pager(f"{kind}s", len(everyone), key=f"weights.page.{layer}")
+    means = glossary.explained("Convolution" if kind == "Map" else "Unit")
+    page = pager(f"{kind}s", len(everyone), key=f"weights.page.{layer}", help=means)
     shown = [everyone[i] for i in page]
     limit = _limit(network, layer)
     columns = min(COLUMNS, len(shown))
@@ -42,6 +48,7 @@ def unit_images(
         selected=chosen,
         label=f"Incoming weights of {len(shown)} {kind.lower()}s; choose one to see it large",
         key="weights.tiles",
+        leads_to=LARGE,
     )
     if clicked is not None and clicked != chosen:
         state.put("weights.unit", clicked)
@@ -96,14 +103,15 @@ def _sheet(
 def one_unit(network: Network, layer: int, unit: units.Unit, dark: bool) -> None:
     """Show one unit or map large, with what it says to the next layer."""
     kind = "Class " if len(network.layers) == 1 else ""
-    st.markdown(f"## {kind}{plain(unit.name)}")
-    st.caption(f"Strength {unit.strength:.2f} · bias {unit.bias:+.2f}")
-    follow_choice.link_to_unit(network, layer, unit.index)
     conv = network.specs[layer].kind == "conv"
-    if conv or _in_colour(network, layer):
-        _channels(network, layer, unit, dark)
-    else:
-        _large(network, layer, unit, dark)
+    with st.container(key=LARGE):
+        st.markdown(f"## {kind}{plain(unit.name)}", help=glossary.explained("Unit", "Bias"))
+        st.caption(f"Strength {unit.strength:.2f} · bias {unit.bias:+.2f}")
+        follow_choice.link_to_unit(network, layer, unit.index)
+        if conv or _in_colour(network, layer):
+            _channels(network, layer, unit, dark)
+        else:
+            _large(network, layer, unit, dark)
     following = network.specs[1] if len(network.layers) > 1 else None
     if not conv and following and following.kind == "dense" and following.units <= 30:
         _speaks_for(network, unit, dark)

@@ -7,7 +7,7 @@ from functools import partial
 import streamlit as st
 
 from dashboard import state
-from dashboard.present import words
+from dashboard.present import glossary, words
 from dashboard.present.outside import file_name
 from dashboard.sections import chooser, file_cards, set_images
 from nnengine.data import readers
@@ -63,7 +63,8 @@ def facts(dataset: Dataset) -> None:
     with st.container(horizontal=True):
         st.metric("Images", f"{len(dataset):,}", border=True, width=160)
         st.metric("Size, pixels", sides, border=True, width=240 if dataset.channels > 1 else 160)
-        st.metric("Classes", f"{dataset.classes:,}", border=True, width=160)
+        st.metric("Classes", f"{dataset.classes:,}", border=True, width=160,
+                  help=glossary.explained("Class"))  # fmt: skip
         st.metric("In memory", words.size(dataset.images.nbytes), border=True, width=160)
 
 

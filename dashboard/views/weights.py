@@ -41,13 +41,14 @@ def layer_of(held: state.Entry, number: int, scale: str, by_strength: bool) -> N
     if not units.is_pictured(network, layer):
         layer_weights.matrix(network, layer, number + 1, dark)
         return
+    st.html(unit_weights.STYLE)
     left, right = st.columns([5, 2], gap="large")
     with left:
         unit = unit_weights.unit_images(network, layer, scale, by_strength, dark)
         unit_weights.download(held, layer, scale, by_strength, dark)
-        layer_weights.biases(network, layer, number + 1, dark)
     with right:
         unit_weights.one_unit(network, layer, unit, dark)
+    layer_weights.biases(network, layer, number + 1, dark)
 
 
 def way_of_an_image(network: Network) -> None:

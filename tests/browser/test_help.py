@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import settle
 from tests.browser.strokes import SEVEN, draw_on
+
+SCROLLED = "document.querySelector('.stMain').scrollTop"
 
 
 def focused(page) -> str:
@@ -62,3 +65,30 @@ def test_on_a_phone_the_answer_is_on_the_screen_beside_the_pad_and_the_menu_goes
     expect(brief).to_contain_text("7")
     expect(brief).to_be_in_viewport()
     expect(pad).to_be_in_viewport()
+
+
+@pytest.mark.parametrize(("width", "height"), [(390, 664), (820, 1180), (1280, 900)])
+def test_a_unit_that_is_pressed_is_seen_large_and_no_wide_page_moves_for_it(visit, width, height):
+    page = visit("/weights", width=width)
+    page.set_viewport_size({"width": width, "height": height})
+    large = page.locator(".st-key-weights-unit")
+    for unit in (4, 46):
+        tile = page.get_by_role("button", name=f"Unit {unit}:")
+        tile.scroll_into_view_if_needed()
+        page.wait_for_timeout(500)
+        before = page.evaluate(SCROLLED)
+        tile.click()
+        expect(large.get_by_role("heading", name=f"Unit {unit}")).to_be_in_viewport(ratio=1)
+        expect(large.get_by_label("The chosen unit")).to_be_in_viewport(ratio=0.99)
+        settle(page)
+        assert width < 500 or before == page.evaluate(SCROLLED)
+
+
+def test_on_a_phone_a_key_that_chooses_a_unit_leaves_the_page_where_the_tiles_are(visit):
+    page = visit("/weights", width=390)
+    page.locator('button.nn-tile[tabindex="0"]').focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    settle(page, pause_ms=1000)
+    assert focused(page).startswith("Unit 2:")
+    expect(page.get_by_role("button", name="Unit 2:")).to_be_in_viewport()
