@@ -119,6 +119,20 @@ def test_a_set_that_is_not_here_is_asked_for_and_the_built_in_digits_go_on(monke
     assert not [b for b in at.button if b.label == "Begin"]
 
 
+def test_files_that_are_brought_for_a_set_that_is_not_here_are_what_the_lesson_goes_on_with(
+    visit, few, monkeypatch
+):
+    monkeypatch.setattr(state.registry().library, "is_here", lambda name: name == state.BUILT_IN)
+    files, visit.files = visit.files, []
+    at = open_page("lesson", visit)
+    control = next(c for c in at.segmented_control if "Fashion-MNIST" in c.options)
+    control.set_value("fashion-mnist").run()
+    assert not [b for b in at.button if b.label == "Begin"]
+    visit.files, visit.source = files, state.FILES
+    at.run()
+    assert not at.exception and [b for b in at.button if b.label == "Begin"]
+
+
 def test_a_place_of_wrong_data_says_how_it_was_made_and_of_what():
     made = lesson.place("bright", "fashion-mnist")
     assert ("bright", "fashion-mnist") == lesson.parts(made)
