@@ -100,6 +100,14 @@ def test_the_table_says_what_differs_and_what_was_reached_and_is_sorted_by_it(vi
     assert page.index(">Lower</th>") < page.index(">Higher</th>")
 
 
+def test_a_table_wider_than_a_phone_is_a_region_that_keys_reach(visit):
+    trained(visit, QUICK, "One")
+    (html,) = [
+        e.proto.body for e in open_page("compare", visit).get("html") if "<table" in e.proto.body
+    ]
+    assert '<div class="nn-wide" role="region" tabindex="0" aria-label="Runs' in html
+
+
 def test_lines_across_all_that_differs_are_drawn_for_every_run(visit):
     trained(visit, QUICK, "One")
     trained(visit, replace(QUICK, learning_rate=0.1, schedule="cosine"), "Two")

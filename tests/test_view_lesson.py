@@ -11,6 +11,7 @@ from dashboard import state
 from dashboard.runs import lesson
 from dashboard.runs.lesson import STEPS
 from dashboard.sections import doctor
+from dashboard.state import lessons
 from nnengine import Dataset
 from nnengine.data import synthetic
 from nnengine.errors import ConfigError
@@ -117,6 +118,41 @@ def test_a_set_that_is_not_here_is_asked_for_and_the_built_in_digits_go_on(monke
     assert "dropped on the Data page" in said and "built-in digits, which need no file" in said
     assert "Bring its files" in [link.proto.label for link in at.get("page_link")]
     assert not [b for b in at.button if b.label == "Begin"]
+
+
+def test_files_that_are_brought_for_a_set_that_is_not_here_are_what_the_lesson_goes_on_with(
+    visit, few, monkeypatch
+):
+    monkeypatch.setattr(state.registry().library, "is_here", lambda name: name == state.BUILT_IN)
+    files, visit.files = visit.files, []
+    at = open_page("lesson", visit)
+    control = next(c for c in at.segmented_control if "Fashion-MNIST" in c.options)
+    control.set_value("fashion-mnist").run()
+    assert not [b for b in at.button if b.label == "Begin"]
+    visit.files, visit.source = files, state.FILES
+    at.run()
+    assert not at.exception and [b for b in at.button if b.label == "Begin"]
+
+
+def test_a_step_for_which_there_is_no_room_has_it_once_the_moments_before_it_are_packed(
+    visit, over_at_once, monkeypatch
+):
+    at = open_page("lesson", visit)
+    click(at, "Begin")
+    told, begin = visit.runs[0].recording, lessons.begin_on
+    until(lambda: not told.waiting and not told.packing)
+    step = told.steps[-1]
+    told._waiting.append((step + 1, visit.runs[0].snapshot.theta))  # as a tab has them
+
+    def narrow(*given, **named):
+        if told.waiting:
+            raise ConfigError("this run takes too much: let go of some of it first")
+        return begin(*given, **named)
+
+    monkeypatch.setattr(lessons, "begin_on", narrow)
+    click(at, "Next")
+    assert 2 == len(visit.runs) and not told.waiting and step + 1 in told.moments.steps
+    assert "let go of some" not in words(at)
 
 
 def test_a_place_of_wrong_data_says_how_it_was_made_and_of_what():

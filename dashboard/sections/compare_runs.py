@@ -134,6 +134,7 @@ def differences(found: Sequence[Compared]) -> None:
                 for run in runs
             ],
             "Runs: what differs in their recipes, and what they reached",
+            scrolls=True,
         )
     st.caption(
         "Judged: on the validation images where there are any, else on those it learns from. "

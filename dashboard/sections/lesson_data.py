@@ -10,10 +10,12 @@ from dashboard.sections import chooser, lesson_step
 from nnengine.data import catalogue
 
 FASHION = "fashion-mnist"
+_WANTED, _HELD = "lesson.wanted", "lesson.held"
 
 
 def choose() -> bool:
     """Offer the sets of the lesson; return whether the one shown is in hand, with a test set."""
+    _forget_wish()
     offered = list(dict.fromkeys((FASHION, state.BUILT_IN, state.source())))
     shown = chooser.offer(offered, "lesson", "Images", then=_from_the_start)
     if shown != state.source():
@@ -31,6 +33,15 @@ def choose() -> bool:
     if shown != FASHION:
         _not_fashion()
     return True
+
+
+def _forget_wish() -> None:
+    """Ask no more for a set that is not here once other images were brought: those are meant."""
+    data = state.training_set()
+    held = data and (data.name, data.digest)
+    if state.get(_WANTED) and state.get(_HELD, held) != held:
+        state.put(_WANTED, None)
+    state.put(_HELD, held)
 
 
 def _not_fashion() -> None:

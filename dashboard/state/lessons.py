@@ -46,6 +46,26 @@ def begin_step(step: Step, changes: Mapping[str, Any] | None = None) -> Run:
     changes: of a step that mends another, what the doctor offers; such a run is a fork of the other
     at its first step. Raises ConfigError with the way out.
     """
+    try:
+        return _begun(step, changes)
+    except ConfigError:
+        if not _packed():
+            raise
+        return _begun(step, changes)
+
+
+def _packed() -> bool:
+    """Pack the moments of the lesson's runs that wait for it, which in a tab nobody did yet.
+
+    Returns whether there were any: copies that wait take ten times the room.
+    """
+    waiting = [run.recording for run in lesson_runs() if run.recording and run.recording.waiting]
+    for told in waiting:
+        told.pack(wait=True)
+    return bool(waiting)
+
+
+def _begun(step: Step, changes: Mapping[str, Any] | None) -> Run:
     if not step.mends:
         return begin_on(place(step.wrong, source()), step.recipe, name=name_of(step))
     mended = lesson_run(BY_KEY[step.mends])

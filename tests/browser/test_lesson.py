@@ -1,0 +1,61 @@
+"""The lesson from Begin to its end, on a server and in a tab: every run is trained on the spot."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from dashboard.runs.lesson import STEPS
+from tests.browser.conftest import OPENED_S, note_foreign, settle
+
+STEP_S = 300  # of a run on the built-in digits, on a machine that others keep busy
+SHARE = re.compile(r"([\d.]+) % of the test images are answered rightly")
+
+
+def play(page: Page, step_s: float = STEP_S, looked=lambda number: None) -> list[float]:
+    """Press Begin, and Next as long as there is one; return what each step's run reached, in %.
+
+    looked: called with the number of each step when all of it is shown.
+    """
+    reached = []
+    for number, step in enumerate(STEPS):
+        page.get_by_role("button", name="Next" if number else "Begin", exact=True).click()
+        expect(page.get_by_role("heading", name=step.title, exact=True)).to_be_visible(
+            timeout=60_000
+        )
+        said = page.get_by_text(SHARE)
+        expect(said).to_be_visible(timeout=step_s * 1000)
+        settle(page)
+        reached.append(float(SHARE.search(said.inner_text())[1]))
+        looked(number)
+    expect(page.get_by_text("That was the last step")).to_be_visible()
+    return reached
+
+
+@pytest.mark.timeout(1500)
+@pytest.mark.parametrize("host", ["server", "site"])
+def test_the_lesson_plays_through_and_its_last_step_is_its_best(request, lonely, host):
+    address = request.getfixturevalue(host)
+    context = lonely.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(f"script: {error}"))
+    page.faults = faults
+    context.on("request", lambda asked: note_foreign(page, asked.url, address))
+    page.goto(f"{address}/lesson")
+    expect(page.get_by_role("heading", name="Lesson", exact=True)).to_be_visible(
+        timeout=OPENED_S * 1000
+    )
+    settle(page)
+    reached = dict(zip((step.key for step in STEPS), play(page), strict=True))
+    assert reached["bright"] < 70 < reached["whole"] < reached["windows"]
+    assert reached["classes"] < 40 and reached["low"] < reached["faster"]
+    assert max(reached.values()) == reached["windows"] > 95
+    # Beside it stands what every run reached, the same figures once more.
+    ladder = page.locator(".st-key-lesson-steps").inner_text()
+    for share in reached.values():
+        assert f"{share:.1f} %" in ladder.replace("\u00a0", " ")
+    assert 0 == page.locator('[data-testid="stException"]').count() and [] == faults
+    context.close()
