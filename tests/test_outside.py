@@ -137,8 +137,8 @@ NAMED = frozenset("label text caption help body delta".split())
 # What these return has gone through the door, or is words and numbers of ours.
 DOOR = frozenset({"plain"})
 OURS = frozenset(
-    "capitalize compact explained fact forgotten in_words invitation len of_setting percent score "
-    "sentence share size _facts _said".split()
+    "capitalize compact explained fact forgotten in_words invitation len of_label of_setting "
+    "percent score sentence share size _facts _said".split()
 )
 # What holds words of ours, by file: whoever adds to this has seen where they come from.
 WORDS = {
@@ -169,14 +169,14 @@ WORDS = {
     "hosting.PROMISE",
     "sections/guard.py": "' or '.join(about)",
     "sections/kept_here.py": "lost",
-    "sections/network_choice.py": "label | help | title | text",
+    "sections/network_choice.py": "label | means | title | text",
     "sections/recipe_form.py": "shape | length | against | about",
     "sections/recipe_fields.py": "BENEATH['name'] | SWITCHES[name].label | "
     "list(SWITCHES[name].options) | row.label | help",
     "sections/rewind.py": "of | part | asked.drawn | rewinding.about(step, "
     "run.total_steps, images / max(each, 1), words.size(size), "
     "words.size(told.moments.packed_bytes + told.waiting_bytes), len(steps))",
-    "sections/follow_choice.py": "label | offered | part",
+    "sections/follow_choice.py": "label | offered | part | help",
     "sections/follow_forward.py": "title | sentence",
     "sections/robustness.py": "kind.title | kind.sentence | kind.name",
     "sections/layer_weights.py": "tall | wide",
@@ -192,7 +192,7 @@ WORDS = {
     "reasons.alike_words(labels, answer, network.class_names)",
     "sections/tell.py": "_NONE | _ASKED | _BOTH | keys | taught.right_after | count | "
     "taught.right_before | text",
-    "components/pager.py": "label",
+    "components/pager.py": "label | help",
 }
 OUR_MODULES = frozenset({"run_panel"})  # have functions named as Streamlit's are
 

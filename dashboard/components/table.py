@@ -23,35 +23,33 @@ _STYLE = """
   .nn-numbers thead th { white-space: normal; }
 }
 .nn-wide { overflow-x: auto; }
+.nn-wide .nn-table { min-width: 40rem; }
+.nn-wide td, .nn-wide th { overflow-wrap: normal; }
 .nn-facts { max-width: 40rem; }
 .nn-facts td { text-align: left; }
 """
 
 
 def table(
-    head: Sequence[str],
-    rows: Iterable[Sequence[str]],
-    label: str,
-    *,
-    numbers: bool = False,
-    scrolls: bool = False,
-) -> None:
+    head: Sequence[str], rows: Iterable[Sequence[str]], label: str, *, numbers: bool = False,
+    wide: bool = False,
+) -> None:  # fmt: skip
     """Draw a table; the first column names the row. Without a head it is a list of facts.
 
-    numbers: whether all but the first column hold a number, which is never broken.
-    scrolls: whether it moves sideways where it is wider than the page, by keyboard too.
+    numbers: whether all but the first column hold a number, which is never broken. wide: on a
+    phone it is wider than the page, and moves by itself, under the arrow keys too.
     Every word is escaped: names of classes come from visitors' files.
     """
     heads = "".join(f'<th scope="col">{html(word)}</th>' for word in head)
     kind = ("nn-table" if head else "nn-table nn-facts") + " nn-numbers" * numbers
-    around = f'<div class="nn-wide" role="region" tabindex="0" aria-label="{html(label)}">'
+    box = f'<div class="nn-wide" role="region" tabindex="0" aria-label="{html(label)}">'
     st.html(
         f"<style>{_STYLE}</style>"
-        + around * scrolls
+        + box * wide
         + f'<table class="{kind}" aria-label="{html(label)}">'
         + (f"<thead><tr>{heads}</tr></thead>" if head else "")
         + f"<tbody>{''.join(map(_row, rows))}</tbody></table>"
-        + "</div>" * scrolls
+        + "</div>" * wide
     )
 
 

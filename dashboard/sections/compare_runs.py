@@ -125,17 +125,16 @@ def differences(found: Sequence[Compared]) -> None:
     runs = comparing.ordered(found, by, down=down)
     if not columns:
         st.caption("Their recipes are the same." if len(found) > 1 else "Choose a second run.")
-    with st.container(key="compare-table"):
-        table(
-            ["Run", *columns, *HOW],
-            [
-                [run.name, *(run.settings.get(one, "–") for one in columns)]
-                + [comparing.words(one, run.reached[one]) for one in HOW]
-                for run in runs
-            ],
-            "Runs: what differs in their recipes, and what they reached",
-            scrolls=True,
-        )
+    table(
+        ["Run", *columns, *HOW],
+        [
+            [run.name, *(run.settings.get(one, "–") for one in columns)]
+            + [comparing.words(one, run.reached[one]) for one in HOW]
+            for run in runs
+        ],
+        "Runs: what differs in their recipes, and what they reached",
+        wide=True,
+    )
     st.caption(
         "Judged: on the validation images where there are any, else on those it learns from. "
         "Seconds: of the engine's work."

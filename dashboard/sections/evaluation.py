@@ -71,8 +71,8 @@ def _verdict(held: Entry, judged: Judgement) -> None:
          ("Errors", f"{judged.errors:,} of {count:,}")],
         strict=True,
     ):  # fmt: skip
-        said = glossary.of_label(name)
-        column.metric(f"{name}, {judged.source} set", value, border=True, help=said)
+        column.metric(f"{name}, {judged.source} set", value, border=True,
+                      help=glossary.of_label(name))  # fmt: skip
     next_steps.after_evaluation()
     left, right = st.columns([3, 2], gap="large")
     with right:

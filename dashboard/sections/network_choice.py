@@ -37,11 +37,12 @@ def choose(
     help: a sentence before what a network is.
     """
     found = names(state.networks())
+    means = "\n\n".join(filter(None, (help, glossary.explained("Network"))))
     # Another key for another choice: Streamlit would keep its own, whatever came into hand since.
     picked = st.selectbox(
         label, list(found), index=list(found).index(held.key), key=f"network.{held.key}",
         width=width, format_func=found.__getitem__,
-        help="\n\n".join(filter(None, (help, glossary.explained("Network")))),
+        help=means,
         label_visibility="collapsed" if hide_label else "visible",
     )  # fmt: skip
     if picked != held.key:

@@ -40,7 +40,7 @@ def receive(page: str) -> None:
     The frame calls this before every page. A recipe that came to the first pages is shown on the
     one where it can be started; a set of data that came to the very first, where it can be seen.
     """
-    sent = arrival(page, key="arrival")
+    sent = arrival(page, state.way_back(), key="arrival")
     said = state.address()
     if sent is None and "net" in said:  # short ones may come this way too
         sent = said["net"]

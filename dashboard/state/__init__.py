@@ -99,7 +99,7 @@ from .sets import (
     turn_file,
     use_source,
 )
-from .training import current_run, fork_run, runs, source_of, split_for, start_run
+from .training import current_run, fork_run, runs, source_of, split_for, start_run, way_back
 
 Refused = ConfigError  # what a page may catch and show
 
@@ -212,5 +212,6 @@ __all__ = [
     "what_is_kept",
     "why_not",
     "widget",
+    "way_back",
     "widget_value",
 ]

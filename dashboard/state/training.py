@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dashboard.host.tab import HERE
+from dashboard.host.tab import HERE, IN_TAB
 from dashboard.runs.fork import Plan, fork
 from dashboard.runs.recipe import Recipe
 from dashboard.runs.scheduler import Run
@@ -24,6 +24,15 @@ def runs() -> list[Run]:
     """Return this visit's runs, oldest first."""
     visit = this_visit()
     return list(visit.runs) if visit else []
+
+
+def way_back() -> str | None:
+    """Return what leads back to this visitor's runs or files; None without, and in a tab.
+
+    A tab of the static site keeps them itself.
+    """
+    visit = None if IN_TAB else this_visit()
+    return selected() if visit and (visit.runs or visit.files) else None
 
 
 def current_run() -> Run | None:

@@ -7,14 +7,8 @@ import streamlit as st
 from dashboard import state
 from dashboard.sections import compare_change, compare_runs, live
 
-# On a phone the table is wider than the page: it moves by itself, and the page does not. The names
-# of runs stand above the ways to draw them there.
-NARROW = (
-    "<style>div:has(> .st-key-compare-chosen) { min-width: min(100%, 20rem) }"
-    ".st-key-compare-table .nn-table { min-width: 40rem }"
-    ".st-key-compare-table .nn-table td, .st-key-compare-table .nn-table th"
-    " { overflow-wrap: normal }</style>"
-)
+# On a phone the names of runs stand above the ways to draw them.
+NARROW = "<style>div:has(> .st-key-compare-chosen) { min-width: min(100%, 20rem) }</style>"
 
 
 def empty() -> None:

@@ -176,6 +176,7 @@ def test_from_a_drawn_digit_to_a_gradient_no_mouse_is_needed_after_the_drawing(p
     page.keyboard.press("Control+a")
     page.keyboard.type("0.05")
     press(page, "Enter")
+    page.locator("details", has_text="rate 0.05").wait_for(state="attached")
     backwards["step"] = opens(page, "weight behind the step")
     at = place(page)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -20,6 +21,11 @@ def box(page: Page, label: str) -> str:
     found = page.get_by_label(label, exact=True)
     expect(found).to_be_visible()
     return found.input_value()
+
+
+def asked_for(page: Page) -> str | None:
+    """Return which visit the address names."""
+    return parse_qs(urlsplit(page.url).query).get("run", [None])[0]
 
 
 def original(**said) -> str:
@@ -102,3 +108,51 @@ def test_a_network_goes_from_one_visitor_to_another(visit, server, width, scheme
     other = visit(link.removeprefix(server), width=width, scheme=scheme)
     expect(other.get_by_text("a network that was sent to you in a link")).to_be_visible()
     expect(other.get_by_text("images of Built-in digits")).to_be_visible()
+
+
+@pytest.mark.parametrize("second", ["/train?data=digits&hidden=24&epochs=1", "/", "/train", "net"])
+@pytest.mark.parametrize("ended", [True, False], ids=["a run that has ended", "one that goes on"])
+def test_a_second_link_in_the_same_tab_finds_the_runs_that_were_there(visit, server, second, ended):
+    length = "epochs=1" if ended else "iterations=2000000"
+    page = visit(f"/train?data=digits&hidden=16&{length}")
+    page.get_by_role("button", name="Start training").click()
+    state = "Finished" if ended else "Running"
+    expect(page.get_by_text(state, exact=True)).to_be_visible(timeout=60_000)
+    first = asked_for(page)
+    page.goto("about:blank")  # a link within the same page would be no second one
+    page.goto(server + (f"/draw#net={original()}" if second == "net" else second))
+    page.wait_for_url(re.compile(f"run={first}"))
+    settle(page)
+    if "hidden" in second:
+        expect(page.get_by_text("784 → 24 → 10")).to_be_visible()
+    if second == "net":
+        expect(page.get_by_text("a network that was sent to you in a link")).to_be_visible()
+    go(page, "Compare")
+    expect(page.get_by_text("No runs yet")).to_have_count(0)
+    expect(page.get_by_label("Runs: what differs").first).to_contain_text("Run 1")
+
+
+def test_another_tab_is_another_visit_until_it_is_given_the_address(visit, server):
+    page = visit("/train?data=digits&hidden=16&epochs=1")
+    page.get_by_role("button", name="Start training").click()
+    expect(page.get_by_text("Finished", exact=True)).to_be_visible(timeout=60_000)
+    other = page.context.new_page()
+    other.faults = page.faults
+    other.goto(f"{server}/compare")
+    expect(other.get_by_text("No runs yet")).to_be_visible()
+    other.goto(page.url.replace("/train", "/compare"))
+    expect(other.get_by_label("Runs: what differs").first).to_contain_text("Run 1")
+
+
+def test_what_was_deleted_is_not_led_back_to(visit, server):
+    page = visit("/train?data=digits&hidden=16&epochs=1")
+    page.get_by_role("button", name="Start training").click()
+    expect(page.get_by_text("Finished", exact=True)).to_be_visible(timeout=60_000)
+    settle(page)
+    page.get_by_role("button", name=re.compile("^Delete it all")).click()
+    page.get_by_role("button", name="Delete everything kept here").click()
+    settle(page, pause_ms=1000)
+    page.goto("about:blank")
+    page.goto(f"{server}/compare")
+    expect(page.get_by_text("No runs yet")).to_be_visible()
+    assert asked_for(page) is None
