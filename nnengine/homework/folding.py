@@ -194,13 +194,12 @@ def _cut(
             apart[name] = array
             continue
         core, axis = _weights(name), axes[name][0]
-        end = ends[0 if core in ("W1", "X") else 1]
-        along = axis - 2  # of the last two
+        end, along = ends[0 if core in ("W1", "X") else 1], axis - 2  # of the last two
         rest, line = (slice(1, None), 0) if end == FIRST else (slice(None, -1), -1)
         index = (..., rest, slice(None)) if axis == 0 else (..., rest)
         apart[name], parts[name] = array[index], Part(of=name, axis=axis, end=end)
         if core in WEIGHTS:
             bias = name.replace("W", "b")
-            apart[bias] = array.take(line, along)
+            apart[bias] = array.take([line] if array.ndim == 3 else line, along)  # image by image
             parts[bias] = Part(of=name, axis=axis, end=end, bias=True)
     return Unfolded(held=apart, parts=parts)
