@@ -106,6 +106,7 @@ def untold(report, saved, made):
     return right and len(named) < 3 and same(broken(named, **made), saved)
 
 
+@pytest.mark.timeout(1800 if LONG else 300)
 def test_of_two_mistakes_at_once_both_are_named():
     """Or two others that give the same numbers, or one of them that leaves the other no trace."""
     missed, alike, false = [], [], []
@@ -163,6 +164,7 @@ def right_step(rng, dtype):
     return kept, start
 
 
+@pytest.mark.timeout(1800 if LONG else 300)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_right_network_is_accused_of_nothing(dtype):
     rng = np.random.default_rng(5)
