@@ -10,7 +10,8 @@ of a run: of the time between Start and the end, pauses apart, how much the engi
 Obedience is from a click until the page shows what it led to: Pause, Resume, another page, and
 Stop, which ends a second run.
 The first visit to a page has a run train beside it as well, and every tab begins with another one.
-A check is from arrays dropped on the Check page until the report's first line is there: a right step of the probe, one with a known mistake, and one with an unknown.
+A check is from arrays dropped on the Check page until the report's heading is there: a right step
+of the probe, one with a known mistake, and one with an unknown.
 Needs Chromium and playwright, and the pieces that `python -m dashboard.web gather` fetches.
 """
 

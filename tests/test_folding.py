@@ -146,3 +146,16 @@ def test_biases_in_the_weights_and_beside_them_are_sent_back():
     saved = folded(broken(columns=False), False, True, "last")
     with pytest.raises(FormatError, match="dW2.*db2 is given besides"):
         check(saved | {"db2": np.ones(10)})
+
+
+@pytest.mark.parametrize("columns", [True, False])
+def test_one_image_more_than_units_does_not_make_errors_look_folded(columns):
+    start = probe(11, (49, 10, 7))
+    report = check(broken(start=start, columns=columns), start=start)
+    assert () == report.wrong and "dZ1" in report.right, report
+
+
+def test_gradients_image_by_image_are_summed_with_their_biases():
+    saved = folded(broken(columns=False), False, True, "last")
+    saved["dW2"] = saved["A1"][:, :, None] * saved["dZ2"][:, None] / 20
+    assert () == check(saved).wrong

@@ -106,6 +106,7 @@ def untold(report, saved, made):
     return right and len(named) < 3 and same(broken(named, **made), saved)
 
 
+@pytest.mark.timeout(1800 if LONG else 300)
 def test_of_two_mistakes_at_once_both_are_named():
     """Or two others that give the same numbers, or one of them that leaves the other no trace."""
     missed, alike, false = [], [], []
@@ -163,6 +164,7 @@ def right_step(rng, dtype):
     return kept, start
 
 
+@pytest.mark.timeout(1800 if LONG else 300)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_right_network_is_accused_of_nothing(dtype):
     rng = np.random.default_rng(5)
@@ -183,6 +185,25 @@ def test_two_mistakes_in_one_line_are_both_named(node, names):
     assert (node,) == report.wrong
     assert all(any(name in one.names for one in report.findings) for name in names), report
     assert len(report.findings) == len(names)
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [(("pixels_over_length", "Z1"), ("relu_not_below_one", "A1")),
+     (("softmax_by_first_image", "A2"), ("delta_times_softmax_slope", "dZ2"))],
+)  # fmt: skip
+def test_units_that_are_all_one_and_answers_that_are_no_sigmoids_hide_no_mistake(pair):
+    report = check(broken([the(*one) for one in pair]))
+    assert tuple(name for name, _ in pair) == report.names, report
+    assert not report.unknown
+
+
+def test_an_array_of_one_number_that_no_mistake_gives_has_no_name():
+    saved = broken()
+    assert saved is not None
+    for filled in (0.0, 1.0):
+        report = check(saved | {"A1": np.full_like(saved["A1"], filled)})
+        assert (("A1",), ()) == (report.wrong, report.names), report
 
 
 def test_of_too_few_digits_no_pair_is_told():

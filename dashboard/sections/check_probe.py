@@ -90,9 +90,10 @@ def _offer() -> str:
             on_click="ignore", key="check.probe", icon=":material/download:", type="primary",
         )  # fmt: skip
     st.caption(
-        "A zip of .npz, .mat, JSON and CSV, with images as columns and as rows, and a program in "
-        f"NumPy to begin with{', with the sheet of formulas' if solved else ''}."
-    )
+        "A zip of .npz, .mat, JSON and CSV, with images as columns and as rows, "
+        + ("a program in NumPy to begin with, and the sheet of formulas." if solved
+           else "and a program in NumPy to begin with.")
+    )  # fmt: skip
     return sizes
 
 

@@ -73,8 +73,8 @@ def _wrong(checked: checking.Checked) -> None:
         for name, how in checked.how.items():
             st.markdown(f"**{plain(name, SHORT)}**: {plain(how)}.")
         st.caption(
-            "By the line that makes it, from your own numbers before it. This link shows no "
-            "solution: which mistake it is, you find."
+            "Held to the line that makes it, by your own numbers before it. Which mistake it is, "
+            "this link leaves for you to find."
         )
 
 

@@ -20,7 +20,7 @@ FIRST, LAST = "first", "last"
 _ANSWERS = ("X", "Z1", "A1")  # the line beside these is all ones
 _ERRORS = ("dA1", "dZ1")  # beside these is what the biases would hand back, of no use
 _IMAGES = (*_ANSWERS, *_ERRORS)
-Sizes = tuple[int, int, int]
+Sizes = tuple[int, int, int, int]  # images, pixels, units, classes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +69,7 @@ class Unfolded:
             which = [laid.names.get(part.of, part.of) for part in biases if part.end == end]
             yield f"biases stand {end} in {', '.join(which)}: this is taken as meant"
         if dropped := [laid.names.get(name, name) for name in _ERRORS if name in self.parts]:
-            yield f"what {', '.join(dropped)} hold for the ones, nothing uses: it is not judged"
+            yield f"what {', '.join(dropped)} hold for the ones is not judged: nothing uses it"
 
 
 def _most(votes: Sequence[bool]) -> bool | None:
@@ -82,9 +82,11 @@ def unfoldings(held: Mapping[str, np.ndarray], start: Probe | None) -> list[Unfo
     Which end holds the biases the shapes do not say: the numbers have to. Raises FormatError for
     weights that have biases in them and others beside them.
     """
-    sizes = start.sizes if start else _own_sizes(held) or probe().sizes
+    begun = start or probe()
+    sizes = None if start else _own_sizes(held)
+    sizes = sizes or (len(begun.labels), *begun.sizes)
     axes = {name: found for name, array in held.items() if (found := _axes(name, array, sizes))}
-    if (lies := _lies(held, axes, sizes[2])) is not None:
+    if (lies := _lies(held, axes, sizes[-1])) is not None:
         axes |= {name: (lies,) for name in _ERRORS if len(axes.get(name, ())) > 1}
     for name in axes:
         if _weights(name) in WEIGHTS and (bias := name.replace("W", "b")) in held:
@@ -139,17 +141,17 @@ def _own_sizes(held: Mapping[str, np.ndarray]) -> Sizes | None:
         return None
     if any(b in held for b in BIASES):
         return None
-    pixels = {x.shape[axis] - bool(_ones(x, axis)) for axis in (0, 1)}
+    pixels = {x.shape[axis] - bool(_ones(x, axis)): axis for axis in (0, 1)}
     for d, h in (w1.shape, w1.shape[::-1]):
         for k, c in (w2.shape, w2.shape[::-1]):
             if k == h + 1 and d - 1 in pixels:
-                return d - 1, h, c
+                return x.shape[1 - pixels[d - 1]], d - 1, h, c
     return None
 
 
 def _axes(name: str, array: np.ndarray, sizes: Sizes) -> tuple[int, ...]:
     """Return the axes, of the last two, along which an array is one longer than it is alone."""
-    d, h, c = sizes
+    n, d, h, c = sizes
     core = _weights(name)
     if core in WEIGHTS and array.ndim in (2, 3):
         i, o = (d, h) if core == "W1" else (h, c)
@@ -158,7 +160,7 @@ def _axes(name: str, array: np.ndarray, sizes: Sizes) -> tuple[int, ...]:
     if array.ndim != 2 or name not in _IMAGES:
         return ()
     wide = (d if name == "X" else h) + 1
-    around = [axis for axis in (1, 0) if array.shape[axis] == wide]
+    around = [axis for axis in (1, 0) if array.shape[axis] == wide and array.shape[1 - axis] == n]
     if name in _ANSWERS:
         around = [axis for axis in around if _ones(array, axis)][:1]
     return tuple(around)
@@ -192,13 +194,12 @@ def _cut(
             apart[name] = array
             continue
         core, axis = _weights(name), axes[name][0]
-        end = ends[0 if core in ("W1", "X") else 1]
-        along = axis - 2  # of the last two
+        end, along = ends[0 if core in ("W1", "X") else 1], axis - 2  # of the last two
         rest, line = (slice(1, None), 0) if end == FIRST else (slice(None, -1), -1)
         index = (..., rest, slice(None)) if axis == 0 else (..., rest)
         apart[name], parts[name] = array[index], Part(of=name, axis=axis, end=end)
         if core in WEIGHTS:
             bias = name.replace("W", "b")
-            apart[bias] = array.take(line, along)
+            apart[bias] = array.take([line] if array.ndim == 3 else line, along)  # image by image
             parts[bias] = Part(of=name, axis=axis, end=end, bias=True)
     return Unfolded(held=apart, parts=parts)

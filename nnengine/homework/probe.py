@@ -71,7 +71,7 @@ def probe(images: int = IMAGES, sizes: tuple[int, int, int] = SIZES, seed: int =
             f"images, 1 to 784 pixels and 1 to {MOST:,} units"
         )
     rng = np.random.default_rng(seed)
-    data = synthetic.digits(max(200, 14 * images), seed=seed)
+    data = synthetic.digits(10 * -(-images // classes), seed=seed)  # every ten hold all digits
     rows = [np.flatnonzero(data.labels == n % classes)[n // classes] for n in range(images)]
     rows = rng.permutation(rows)
     kept = np.linspace(0, 783, pixels).round().astype(int)
