@@ -29,28 +29,6 @@ FOCUSED = """() => {
   return { role, name: e.getAttribute("aria-label") || e.innerText || e.value || "",
            said: e.getAttribute("aria-valuetext") || e.value || "" };
 }"""
-# Every stop whose ring a stylesheet has taken away and given nothing that is seen in its place. A
-# ring may lie on the box around a field; a tint alone is no ring.
-UNSEEN = """() => {
-  let e = document.activeElement;
-  while (e.shadowRoot?.activeElement) e = e.shadowRoot.activeElement;
-  if (e === document.body || e.tagName === "MAIN") return null;
-  const ringed = (box) => {
-    const style = getComputedStyle(box);
-    return style.boxShadow !== "none" ||
-      (style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0);
-  };
-  const colours = (box) => getComputedStyle(box).borderColor;
-  const around = [e];
-  while (around.length < 6 && around.at(-1).parentElement) around.push(around.at(-1).parentElement);
-  const field = e.matches("input, textarea") && e.closest("[data-testid]");
-  if (around.slice(0, 5).some(ringed) || (!field && e.checkVisibility() === false)) return null;
-  const held = around.map(colours);
-  e.blur();
-  const changed = field && around.some((box, i) => colours(box) !== held[i]);
-  e.focus({ focusVisible: true });
-  return changed ? null : e.outerHTML.slice(0, 120);
-}"""
 
 
 @pytest.fixture(params=["server", "site"])
