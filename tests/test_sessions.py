@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
@@ -69,7 +70,8 @@ def test_it_is_looked_for_again_and_again(left):
         task.cancel()
 
     pages = [Page(), Page()]
-    asyncio.run(a_moment())
+    with ThreadPoolExecutor(1) as apart:  # after browser tests Playwright's loop runs in this one
+        apart.submit(asyncio.run, a_moment()).result()
     assert ["shut down"] * 2 == [page._state for page in pages]
 
 
