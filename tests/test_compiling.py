@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -185,6 +186,24 @@ kernels.join()
 print(len(found) > 0, all(found), len(compiled.adam.overloads))
 """
     assert "True True 1" == copy(THEIRS + code)
+
+
+def test_numba_reads_what_it_knows_under_the_lock_that_it_compiles_under(monkeypatch):
+    """Two threads that read at once are an error of one, and of the kernel it compiles."""
+    pytest.importorskip("numba")
+    from numba.core.compiler_lock import global_compiler_lock
+    from numba.core.registry import cpu_target
+
+    from nnengine.kernels.compiled import compiling
+
+    read = threading.Event()
+    monkeypatch.setattr(type(cpu_target.target_context), "refresh", lambda context: read.set())
+    with global_compiler_lock:  # somebody compiles
+        reader = threading.Thread(target=compiling.load)
+        reader.start()
+        assert not read.wait(0.2)
+    assert read.wait(10)
+    reader.join()
 
 
 def test_whatever_kernels_are_made_from_counts_for_what_is_kept():

@@ -135,8 +135,13 @@ def hasten() -> None:
 
 
 def load() -> None:
-    """Have numba read all it knows of Python and NumPy, half a second before its first function."""
-    with contextlib.suppress(Exception):  # or else that happens when the first one is compiled
+    """Have numba read all it knows of Python and NumPy, half a second before its first function.
+
+    Under the lock that it compiles under: two threads that read at once are an error of one of
+    them, "generator already executing", and a kernel that cannot be compiled.
+    """
+    # Where it cannot, that happens when the first one is compiled.
+    with contextlib.suppress(Exception), numba.core.compiler_lock.global_compiler_lock:
         numba.core.registry.cpu_target.target_context.refresh()
 
 
