@@ -167,7 +167,7 @@ def test_a_right_network_learns_the_probes_digits_and_one_that_goes_uphill_does_
      ([30.0, 5.0, np.nan], "pixels_scaled"), ([2.3, 9.0, 30.0], "loss_exploding"),
      ([2.3, 2.1, 1.9, 1.8, 1.7, 1.6], "rate_too_low"), ([2.3, 1.9, 2.4, 1.8, 2.5], "rate_too_high"),
      ([2.3, 1.5, 1.2, 1.2, 1.2, 1.2, 1.2, 1.2], "gradient_wrong"),
- ([-1.0, -2.0, -3.0], "loss_sign"),
+     ([-1.0, -2.0, -3.0], "loss_sign"),
      ([2.3, 2.3, 2.3], "not_updated")],
 )  # fmt: skip
 def test_a_curve_alone_has_its_candidates_ranked_with_an_experiment(losses, first):

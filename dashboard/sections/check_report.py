@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import streamlit as st
 
 from dashboard import state
@@ -70,12 +72,17 @@ def _wrong(checked: checking.Checked) -> None:
         return
     with st.container(border=True):
         st.markdown("## How it is wrong")
-        for name, how in checked.how.items():
-            st.markdown(f"**{plain(name, SHORT)}**: {plain(how)}.")
+        _each(checked.how)
         st.caption(
             "Held to the line that makes it, by your own numbers before it. Which mistake it is, "
             "this link leaves for you to find."
         )
+
+
+def _each(ways: Mapping[str, str]) -> None:
+    """Say of each array in what way it is wrong."""
+    for name, how in ways.items():
+        st.markdown(f"**{plain(name, SHORT)}**: {plain(how)}.")
 
 
 def _finding(found: Finding) -> None:
@@ -102,8 +109,7 @@ def _unknown(checked: checking.Checked) -> None:
         return
     with st.container(border=True):
         st.markdown("## Wrong, without a name")
-        for name, how in checked.unknown.items():
-            st.markdown(f"**{plain(name, SHORT)}**: {plain(how)}.")
+        _each(checked.unknown)
         if checked.cut_short:
             st.caption(
                 "It was not looked for further: the time for one check had ended. In a smaller "

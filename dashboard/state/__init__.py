@@ -209,9 +209,9 @@ __all__ = [
     "use_source",
     "view",
     "view_as",
+    "way_back",
     "what_is_kept",
     "why_not",
     "widget",
-    "way_back",
     "widget_value",
 ]

@@ -138,7 +138,7 @@ class RunFile:
     def rest(self) -> None:
         """Give back what SQLite remembers of the file, which otherwise stays until it is closed.
 
-        Its pages are two megabytes, and Python keeps word of the last 200 statements.
+        By itself SQLite keeps up to 2,000 kB of its pages, and Python word of some 200 cursors.
         """
         with self._lock, self._named():
             fresh = self._opened()

@@ -20,8 +20,7 @@ from tests.browser.test_walk import go
 
 PATIENCE_MS = 90_000  # a run on a busy machine, in a tab
 MOST_STOPS = 60  # of the Tab key, from one thing to the next that somebody wants
-# What has the focus, wherever it lies: what it is to a screen reader, what it says, and all that
-# shows the eye where it is.
+# What has the focus, wherever it lies: what it is to a screen reader, and what it says.
 FOCUSED = """() => {
   let e = document.activeElement;
   while (e.shadowRoot?.activeElement) e = e.shadowRoot.activeElement;
@@ -82,6 +81,14 @@ def press(page: Page, *keys: str) -> None:
     assert held == focused(page)
 
 
+def leads(page: Page, wanted: str, to: str) -> None:
+    """Go to a link or button by the Tab key, and by Enter to the page that it leads to."""
+    tab_to(page, wanted)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name=to, exact=True)).to_be_visible()
+    settle(page)
+
+
 def opens(page: Page, name: str) -> str:
     """Go to a number by the Tab key, open it with Enter, and return what it then says."""
     tab_to(page, f"^summary {name}")
@@ -116,10 +123,7 @@ def test_from_a_drawn_digit_to_a_gradient_no_mouse_is_needed_after_the_drawing(p
         page.keyboard.press("ArrowRight")
         expect(heard).to_contain_text(f"{n} of 4: {title}")
 
-    tab_to(page, "^button .*Train on the built-in digits")
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name="Train", exact=True)).to_be_visible()
-    settle(page)
+    leads(page, "^button .*Train on the built-in digits", "Train")
     tab_to(page, "^button Start training")
     page.keyboard.press("Enter")
     finished = page.get_by_role("status").filter(has_text="Finished")
@@ -127,10 +131,7 @@ def test_from_a_drawn_digit_to_a_gradient_no_mouse_is_needed_after_the_drawing(p
     settle(page, pause_ms=1000)
     assert "button Start training" == focused(page)  # not lost to what was drawn meanwhile
 
-    tab_to(page, "^a Follow")
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name="Follow", exact=True)).to_be_visible()
-    settle(page)
+    leads(page, "^a Follow", "Follow")
     tab_to(page, "^radio Images")
     page.keyboard.press("ArrowRight")
     press(page, "Space")
