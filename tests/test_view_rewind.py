@@ -6,6 +6,7 @@ import json
 import re
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
@@ -19,6 +20,7 @@ from dashboard.runs import address
 from dashboard.runs.bounds import Bounds
 from dashboard.runs.lineage import Leg
 from dashboard.runs.recipe import Recipe
+from dashboard.sections import moment_link
 from dashboard.state.sets import sets_of
 from nnengine.data.readers import hints
 from nnengine.storage import links
@@ -161,6 +163,24 @@ def test_a_link_to_a_moment_trains_the_run_anew_to_the_same_bits_and_opens_there
     assert 7 == slider(at).value
     assert run.recording.moments.to_bytes() == mine.recording.moments.to_bytes()
     np.testing.assert_array_equal(run.snapshot.theta, mine.snapshot.theta)
+
+
+def test_a_link_opens_its_moment_when_the_run_is_past_it_and_does_not_go_on_with_the_run(
+    run, monkeypatch
+):
+    """At the newest moment the slider would take it for a reader who goes on with the run."""
+    kept = {}
+    monkeypatch.setattr(state, "put", kept.__setitem__)
+    monkeypatch.setattr(state, "get", kept.get)
+    moment_link.ask(address.Asked(None, RECIPE, (), (), (7, "")))
+    going = SimpleNamespace(recipe=RECIPE, ended=False)
+    assert [None, None] == [moment_link.asked_step(going, list(range(last))) for last in (7, 8)]
+    assert 7 == moment_link.asked_step(going, list(range(9)))
+    assert not moment_link.awaits(going)  # seen: it is asked once
+
+    moment_link.ask(address.Asked(None, RECIPE, (), (), (300, "")))
+    over = SimpleNamespace(recipe=RECIPE, ended=True)
+    assert 300 == moment_link.asked_step(over, [0, 7, 300])
 
 
 def test_a_link_says_the_data_that_the_run_learnt_from_whatever_is_in_hand_now(page, run):

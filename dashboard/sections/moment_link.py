@@ -104,14 +104,15 @@ def awaits(run: Run) -> bool:
 
 
 def asked_step(run: Run, steps: list[int]) -> int | None:
-    """Return the step to open at, once, when the run has come to what a link asked for.
+    """Return the step to open at, once, when the run is past what a link asked for.
 
-    The nearest before it, where a run was stopped and its last moment is not in anybody's plan.
+    Past it, not at it: a slider at the newest moment goes on with the run. The nearest before it,
+    where a run was stopped and its last moment is not in anybody's plan.
     """
     if not awaits(run):
         return None
     step = state.get(_ASKED).step
-    if steps[-1] < step and not run.ended:
+    if steps[-1] <= step and not run.ended:
         return None
     state.put(_ASKED, None)
     return steps[max(bisect.bisect_right(steps, step) - 1, 0)]
