@@ -21,7 +21,7 @@ from dashboard.store import budget as budget_module
 from dashboard.store import files as files_module
 from dashboard.store.budget import MB, holdings, new_run_bytes
 from dashboard.store.networks import Entry
-from dashboard.store.turns import AT_A_TIME, BURST, LINE_PER_S, LONG_S, Pages, Turns
+from dashboard.store.turns import AT_A_TIME, BURST, FULL_S, LINE_PER_S, LONG_S, Pages, Turns
 from dashboard.store.visits import Registry
 from nnengine.core.network import Network
 from nnengine.core.optimizers import OPTIMIZERS
@@ -415,6 +415,18 @@ def test_a_session_that_rests_has_its_turns_again(clock):
         clock.now += turns.wait_s("a")
     clock.now += 15
     assert 0 == turns.wait_s("a")
+
+
+def test_a_session_is_forgotten_once_it_has_all_its_turns_again_and_waits_no_less_for_that(clock):
+    turns, forgetful = Turns(clock), Turns(clock)
+    for rest_s in (0.0, FULL_S / 2, FULL_S, FULL_S + 0.5, 1.0, 60.0):
+        clock.now += rest_s
+        forgetful.prune()
+        asked = [(turns.wait_s("a"), forgetful.wait_s("a")) for _ in range(int(BURST) + 2)]
+        assert [one for one, _ in asked] == [other for _, other in asked]
+    clock.now += asked[-1][0] + FULL_S + 0.1
+    forgetful.prune()
+    assert {} == forgetful._left == forgetful._due
 
 
 def test_so_many_pages_are_drawn_at_a_time_and_what_takes_long_is_counted_no_more(clock):

@@ -15,7 +15,7 @@ BURST = 12.0
 PER_S = 3.0
 # All who ask for more than that stand in one line, however many sockets they ask through.
 LINE_PER_S = 6.0
-_FORGET_S = 60.0
+FULL_S = BURST / PER_S  # after which whoever asked for nothing has all that a newcomer has
 
 # Whole pages, each 50 ms of the interpreter's and more: fifty that were drawn at once, when as many
 # visitors came together, had every part that ticks wait for 1.7 s.
@@ -55,11 +55,11 @@ class Turns:
             return self._line_s - now
 
     def prune(self) -> None:
-        """Forget sessions that have not asked for a while."""
+        """Forget sessions that have all their drawings again."""
         with self._lock:
             now = self._clock()
             for session, (_, since) in list(self._left.items()):
-                if now - since > _FORGET_S:
+                if now - since > FULL_S:
                     self._left.pop(session)
                     self._due.pop(session, None)
 
