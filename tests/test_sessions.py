@@ -75,5 +75,29 @@ def test_it_is_looked_for_again_and_again(left):
     assert ["shut down"] * 2 == [page._state for page in pages]
 
 
+def test_what_fails_once_is_told_to_the_log_and_tried_again(left, monkeypatch, caplog):
+    real, failures = sessions.forget_expired, [RuntimeError("a session of another make")]
+
+    def forgets() -> None:
+        if failures:
+            raise failures.pop()
+        real()
+
+    async def a_moment() -> None:
+        task = asyncio.create_task(sessions.forget_in_time(every_s=TTL_S))
+        left(page)
+        await asyncio.sleep(6 * TTL_S)
+        task.cancel()
+
+    monkeypatch.setattr(sessions, "forget_expired", forgets)
+    page = Page()
+    with ThreadPoolExecutor(1) as apart:
+        apart.submit(asyncio.run, a_moment()).result()
+    assert "shut down" == page._state
+    assert ["pages whose time is over could not be forgotten"] == [
+        r.message for r in caplog.records
+    ]
+
+
 def test_without_a_server_there_is_nothing_to_forget():
     sessions.forget_expired()

@@ -10,18 +10,26 @@ lives in it any more.
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any
 
 from streamlit import runtime
 
+log = logging.getLogger(__name__)
 EVERY_S = 10.0
 
 
 async def forget_in_time(every_s: float = EVERY_S) -> None:
-    """Forget, again and again, the sessions whose time is over: a task of the server's loop."""
+    """Forget, again and again, the sessions whose time is over: a task of the server's loop.
+
+    What fails once is told to the log, and tried again: nobody waits for this task.
+    """
     while True:
         await asyncio.sleep(every_s)
-        forget_expired()
+        try:
+            forget_expired()
+        except Exception:  # of Streamlit's insides, in a version that is not known yet
+            log.exception("pages whose time is over could not be forgotten")
 
 
 def forget_expired() -> None:
