@@ -110,8 +110,15 @@ def test_a_network_goes_from_one_visitor_to_another(visit, server, width, scheme
     expect(other.get_by_text("images of Built-in digits")).to_be_visible()
 
 
-@pytest.mark.parametrize("second", ["/train?data=digits&hidden=24&epochs=1", "/", "/train", "net"])
-@pytest.mark.parametrize("ended", [True, False], ids=["a run that has ended", "one that goes on"])
+@pytest.mark.parametrize(
+    ("second", "ended"),
+    [
+        ("/train?data=digits&hidden=24&epochs=1", True),
+        ("/", True),
+        ("/train", False),
+        ("net", False),
+    ],
+)
 def test_a_second_link_in_the_same_tab_finds_the_runs_that_were_there(visit, server, second, ended):
     length = "epochs=1" if ended else "iterations=2000000"
     page = visit(f"/train?data=digits&hidden=16&{length}")
