@@ -10,10 +10,13 @@ for (const folder of [root, packages]) {
 }
 py.globals.set("folders", py.toPy([root, packages]));
 py.globals.set("given", py.toPy(given));
+py.globals.set("long", "NNENGINE_LONG" in process.env);
 process.exitCode = py.runPython(`
 import os, sys
 sys.path[:0] = folders
 sys.dont_write_bytecode = True
+if long:
+    os.environ["NNENGINE_LONG"] = "1"
 os.chdir(folders[0])
 import pytest
 int(pytest.main(given))

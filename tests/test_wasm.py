@@ -31,6 +31,7 @@ TESTS = (
     "test_windows",
     "test_window_answers",
     "test_window_norms",
+    "test_explain",
     "test_sweep",
 )
 NEEDS = ("pytest", "_pytest", "pluggy", "iniconfig", "packaging", "pygments", "py")
@@ -72,10 +73,11 @@ def in_pyodide(module, tmp_path_factory, pytestconfig):
     def run(*arguments: str) -> str:
         networks = pytestconfig.getoption("sweep")
         options = ["-p", "no:cacheprovider", "-q", f"--sweep={networks}", *arguments]
+        longer = max(1, networks / 12, 4 * ("NNENGINE_LONG" in os.environ))
         command = ["node", str(ROOT / "tests" / "in_node.mjs"), str(gather.cache() / "pyodide")]
         done = subprocess.run(
             [*command, str(ROOT), str(packages), *options],
-            capture_output=True, text=True, timeout=280 * max(1, networks / 12),
+            capture_output=True, text=True, timeout=280 * longer,
         )  # fmt: skip
         assert 0 == done.returncode, done.stdout[-6000:] + done.stderr[-2000:]
         return done.stdout
