@@ -2,8 +2,8 @@
 
 Every text is one way of writing one sign, as `nnengine.data.synthetic.ways` writes digits: points
 on a grid of hundredths of its height, x to the right and y down, are joined by a smooth curve; "*"
-makes a corner, "/" lifts the pen. A smooth piece has at most 14 points. Left out is what a digit may look like: O I l
-S Z B b g q o s z, the short i without its dot, and what of other scripts resembles 3, 4, 6 or 9.
+makes a corner, "/" lifts the pen. A smooth piece has at most 14 points. Left out is what a digit
+may look like: O I l S Z B b g q o s z, and what of other scripts resembles 3, 4, 6 or 9.
 """
 
 from __future__ import annotations
@@ -113,7 +113,8 @@ SIGNS = (
     "0,0 90,100 / 90,0 0,100 / 45,-10 45,110",
     "90,0 0,44* 90,88",
     "0,0 90,44* 0,88",
-    "50,0 14,14 0,50 14,86 50,100 86,86 100,50 86,14 50,0 / 32,34 33,36 / 66,34 67,36 / 24,66 76,66",
+    "50,0 14,14 0,50 14,86 50,100 86,86 100,50 86,14 50,0 / 32,34 33,36 / 66,34 67,36 /"
+    " 24,66 76,66",
     "0,0 0,110 / 0,4 80,20* 0,50",
     "0,0 0,110 / 60,0 60,110 / 0,24 60,24 / 0,56 60,56 / 0,88 60,88",
     "0,40 24,10 50,36 76,60 100,30",

@@ -119,6 +119,7 @@ def _stroke(path: np.ndarray, steps: int) -> np.ndarray:
 
 
 def _corners(rng: np.random.Generator) -> np.ndarray:
+    """Straight lines between places by lot."""
     return rng.uniform(0, 1, (rng.integers(4, 10), 2))
 
 
@@ -152,12 +153,11 @@ def _knot(rng: np.random.Generator) -> np.ndarray:
     """A closed curve of two swings (Lissajous), none of them a 0 or an 8."""
     t = np.linspace(0, 2 * np.pi, 160)
     a, b = KNOTS[rng.integers(len(KNOTS))]
-    return _turned(
-        np.stack([np.sin(a * t + rng.uniform(0, 3)), np.sin(b * t)], axis=1) * 0.5, rng
-    )
+    return _turned(np.stack([np.sin(a * t + rng.uniform(0, 3)), np.sin(b * t)], axis=1) * 0.5, rng)
 
 
 def _arc(rng: np.random.Generator) -> np.ndarray:
+    """A part of an ellipse."""
     t = np.linspace(0, rng.uniform(1, 5.5), 40)
     return _turned(np.stack([np.cos(t), rng.uniform(0.4, 1) * np.sin(t)], axis=1) / 2, rng)
 
