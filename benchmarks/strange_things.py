@@ -152,7 +152,7 @@ def _coil(rng: np.random.Generator) -> np.ndarray:
 def _knot(rng: np.random.Generator) -> np.ndarray:
     """A closed curve of two swings (Lissajous), none of them a 0 or an 8."""
     t = np.linspace(0, 2 * np.pi, 160)
-    a, b = KNOTS[rng.integers(len(KNOTS))]
+    a, b = KNOTS[int(rng.integers(len(KNOTS)))]
     return _turned(np.stack([np.sin(a * t + rng.uniform(0, 3)), np.sin(b * t)], axis=1) * 0.5, rng)
 
 
@@ -176,7 +176,7 @@ def wanderings(
         n = rng.integers(strokes[0], strokes[1] + 1)
         places = np.linspace(0, STEPS, n + 1).astype(int)
         for start, end in zip(places, places[1:], strict=False):
-            path = makers[rng.integers(len(makers))](rng)
+            path = makers[int(rng.integers(len(makers)))](rng)
             path = path * rng.uniform(0.6, 1.3, 2) + rng.uniform(-0.4, 0.4, 2)
             one[start:end] = _stroke(path, end - start)
     return inked(points, rng)
@@ -219,7 +219,7 @@ def silhouette(rng: np.random.Generator) -> np.ndarray:
         start, wide = rng.integers(6, 24), rng.uniform(0.5, 4)
         mask &= ~((np.abs(x) < wide) & (y[:, None] > start))
     mask[:top], mask[top + high :] = False, False
-    turned = rng.integers(4) if rng.random() < 0.5 else 0
+    turned = int(rng.integers(4)) if rng.random() < 0.5 else 0
     return np.rot90(mask, turned)
 
 
