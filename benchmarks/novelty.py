@@ -5,7 +5,8 @@
 Digits: MNIST's test images, and the pen strokes of `pen_strokes.py`. Others: Fashion-MNIST's test
 images; noise of four kinds; scribbles, smooth curves through points by lot, drawn by the pad's own
 pen; letters in every TrueType font below /usr/share/fonts, but those that are digits by shape;
-sheets crowded with built-in digits. Nothing here was looked at while method and guard were chosen.
+sheets crowded with built-in digits. None of it was looked at while method and guard were chosen.
+`make_guard.py` draws letters, scrawls and filled shapes of its own, and learns those.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import nnengine
 from nnengine import ConfigError, Dataset, Network, TrainingConfig, models, training, write_idx
 from nnengine.analysis import novelty
 from nnengine.cli import main
-from nnengine.data import synthetic
+from nnengine.data import framing, pen, synthetic
 from nnengine.storage import links, modelfile
 
 LINE = novelty.Line(value=-1.25, price=0.0075, images=2_000)
@@ -43,6 +43,34 @@ def test_built_in_digits_stay_below_the_guard_s_line_and_noise_above():
     digits = synthetic.digits(400, seed=77).images
     assert 0.02 > (novelty.strangeness(digits) > line.value).mean()
     assert (novelty.strangeness(noise()) > line.value).all()
+
+
+SHEETS = {
+    "an M": ["60,220 60,60 140,160 220,60 220,220"],
+    "a K": ["80,60 80,220", "190,60 80,140 200,220"],
+    "an E": ["190,60 80,60 80,220 190,220", "80,140 170,140"],
+    "a star": ["140,50 195,220 50,115 230,115 85,220 140,50"],
+    "a house": ["60,220 60,130 140,60 220,130 220,220 60,220", "120,220 120,170 160,170 160,220"],
+    "hatching": [f"{x},60 {x - 30},220" for x in (80, 120, 160, 200, 240)],
+}
+
+
+@pytest.mark.parametrize("what", SHEETS)
+def test_what_is_drawn_on_the_pad_and_is_no_digit_is_refused(what):
+    strokes = [
+        np.array([point.split(",") for point in stroke.split()], float) for stroke in SHEETS[what]
+    ]
+    line = novelty.line_of(nnengine.shipped("drawing"))
+    assert novelty.strangeness(framing.to_image(pen.draw(strokes)))[0] > line.value
+
+
+def test_a_picture_of_a_thing_is_refused():
+    y, x = np.mgrid[:28, :28]
+    disc = (x - 13) ** 2 + (y - 14) ** 2 < 120
+    trapezoid = np.abs(x - 13.5) < 4 + y / 4
+    things = np.stack([np.where(mask, 90 + 5 * x, 0) for mask in (disc, trapezoid)])
+    line = novelty.line_of(nnengine.shipped("drawing"))
+    assert (novelty.strangeness(things.astype(np.uint8)) > line.value).all()
 
 
 def test_a_blank_image_is_as_strange_as_can_be():

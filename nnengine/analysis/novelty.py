@@ -1,9 +1,10 @@
 """Novelty: whether an image is a digit at all, told by a small network that learnt what is none.
 
 The guard (`models.guard`) is asked beside the network that answers. It knows digits, and an
-eleventh class made of digits that are none any more, turned, cut up, laid over one another: outlier
-exposure (Hendrycks, Mazeika & Dietterich 2019, "Deep anomaly detection with outlier exposure"). How
-strange an image must be to be refused is fitted for each network, on images held out from it.
+eleventh class of what is none: digits turned, cut up, laid over one another, and letters, scrawls
+and shapes that chance drew: outlier exposure (Hendrycks, Mazeika & Dietterich 2019, "Deep anomaly
+detection with outlier exposure"). How strange an image must be to be refused is fitted for each
+network, on images held out from it.
 """
 
 from __future__ import annotations
