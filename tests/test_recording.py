@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import threading
+import time
 
 import numpy as np
 import pytest
 
+from dashboard.runs import recording
 from dashboard.runs.bounds import Bounds
 from dashboard.runs.recipe import Recipe
 from dashboard.runs.recording import MOST_BYTES, PACKING_SHARE, Recording, most_for, room_for
@@ -45,6 +48,22 @@ def test_a_run_is_kept_at_the_steps_of_its_plan(scheduler, digits):
     assert run.total_steps > 300
     assert plan(run.total_steps) == run.recording.moments.steps
     assert 0 == run.recording.waiting
+
+
+@pytest.fixture
+def as_in_a_tab(monkeypatch):
+    """The module as it is where Python has no clock of a single thread."""
+    monkeypatch.delattr(time, "thread_time")
+    yield importlib.reload(recording)
+    monkeypatch.undo()
+    importlib.reload(recording)
+
+
+def test_moments_are_packed_where_there_is_no_clock_of_a_thread(as_in_a_tab, digits):
+    network = RECIPE.build(digits)
+    kept = as_in_a_tab.Recording(network, 100)
+    kept.pack()
+    assert not kept.packing and [0] == kept.moments.steps
 
 
 def test_what_is_kept_are_the_weights_of_the_same_run_without_a_record(scheduler, digits):

@@ -19,6 +19,8 @@ PACKING_SHARE = 0.005  # of the engine's time while a run is under way: a core o
 MOST_WAITING = 48_000_000  # bytes of copies that are not packed yet, of a run that is alone
 MOST_SHARED = 16_000_000  # of several together: a server's memory matters more than their speed
 log = logging.getLogger(__name__)
+# Of this thread alone: others train meanwhile. A tab has one, and no clock of it (Pyodide 0.29).
+_clock = getattr(time, "thread_time", time.process_time)
 
 
 def most_for(parameters: int) -> int:
@@ -143,7 +145,7 @@ class Recording:
         """
         if not self._packing.acquire(blocking=wait):
             return
-        started = time.thread_time()
+        started = _clock()
         try:
             while self._waiting and most > 0:
                 self.moments.add(*self._waiting[0])
@@ -153,5 +155,5 @@ class Recording:
             log.exception("a moment could not be kept")
             self.due, self._waiting = [], []
         finally:
-            self.packing_s += time.thread_time() - started
+            self.packing_s += _clock() - started
             self._packing.release()

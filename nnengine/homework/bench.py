@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -28,8 +27,8 @@ CLOCK_EVERY = 40  # trials
 MOST_SECONDS = 1.5  # of the processor's time, for all that is tried in one check
 
 
-# Of this thread alone: on a server others train meanwhile. A tab has one.
-_clock = time.process_time if sys.platform == "emscripten" else time.thread_time
+# Of this thread alone: on a server others train meanwhile. A tab has one, and no clock of it.
+_clock = getattr(time, "thread_time", time.process_time)
 
 
 @dataclass(slots=True, kw_only=True)

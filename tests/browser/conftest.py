@@ -154,7 +154,7 @@ def visit(browser, server):
         page.set_default_timeout(30_000)
         page.on("pageerror", lambda error: page.faults.append(f"script: {error}"))
         page.on("request", lambda request: note_foreign(page, request.url, server))
-        page.on("console", lambda line: note_forbidden(page, line.text))
+        page.on("console", lambda line: note_console(page, line.text))
         page.goto(server + path)
         settle(page)
         return page
@@ -178,10 +178,14 @@ def note_foreign(page, url: str, server: str) -> None:
         page.faults.append(f"foreign request: {url}")
 
 
-def note_forbidden(page, line: str) -> None:
-    """Remember what the browser says it did not do, because the page's policy forbids it."""
-    if "Content Security Policy" in line:
-        page.faults.append(f"forbidden: {line}")
+def note_console(page, line: str) -> None:
+    """Remember what nobody is told but the console.
+
+    That the browser did not do what the page's policy forbids, and that a task of Python's ended by
+    an error in a tab, where no log is read.
+    """
+    if "Content Security Policy" in line or "Unhandled exception in event loop" in line:
+        page.faults.append(f"console: {line}")
 
 
 def settle(page, pause_ms: int = 300) -> None:

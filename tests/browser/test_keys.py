@@ -13,7 +13,7 @@ from dashboard.present.follow import number
 from nnengine.analysis import explainback
 from nnengine.analysis.explain import trace
 from nnengine.data import catalogue
-from tests.browser.conftest import OPENED_S, note_foreign, settle
+from tests.browser.conftest import OPENED_S, note_console, note_foreign, settle
 from tests.browser.strokes import SEVEN
 from tests.browser.test_draw import answered, draw
 from tests.browser.test_walk import go
@@ -39,6 +39,7 @@ def page(request, lonely) -> Iterator[Page]:
     page.set_default_timeout(PATIENCE_MS)
     page.on("pageerror", lambda error: faults.append(f"script: {error}"))
     page.faults = faults
+    page.on("console", lambda line: note_console(page, line.text))
     page.on("request", lambda asked: note_foreign(page, asked.url, address))
     page.goto(f"{address}/")
     title = page.get_by_role("heading", name=re.compile("^Draw a digit"))

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from dashboard.runs.lesson import STEPS
-from tests.browser.conftest import OPENED_S, note_foreign, settle
+from tests.browser.conftest import OPENED_S, note_console, note_foreign, settle
 
 STEP_S = 300  # of a run on the built-in digits, on a machine that others keep busy
 SHARE = re.compile(r"([\d.]+) % of the test images are answered rightly")
@@ -42,6 +42,7 @@ def test_the_lesson_plays_through_and_its_last_step_is_its_best(request, lonely,
     faults: list[str] = []
     page.on("pageerror", lambda error: faults.append(f"script: {error}"))
     page.faults = faults
+    page.on("console", lambda line: note_console(page, line.text))
     context.on("request", lambda asked: note_foreign(page, asked.url, address))
     page.goto(f"{address}/lesson")
     expect(page.get_by_role("heading", name="Lesson", exact=True)).to_be_visible(

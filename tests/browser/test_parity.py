@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import OPENED_S, ROOT, note_foreign, settle, unfold
+from tests.browser.conftest import OPENED_S, ROOT, note_console, note_foreign, settle, unfold
 from tests.browser.strokes import ODD, SEVEN
 from tests.browser.test_draw import answer, answered, draw
 from tests.browser.test_walk import PAGES, choose_source, curve, go, metric, restore, upload
@@ -29,6 +29,7 @@ def visitor(request, lonely):
     page.faults = []
     page.set_default_timeout(PATIENCE_MS)
     page.on("pageerror", lambda error: page.faults.append(f"script: {error}"))
+    page.on("console", lambda line: note_console(page, line.text))
     context.on("request", lambda asked: note_foreign(page, asked.url, address))
     page.goto(f"{address}/data")
     expect(page.get_by_role("heading", name="Data", exact=True)).to_be_visible(

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import ROOT, free_port, needed, note_forbidden, note_foreign, settle
+from tests.browser.conftest import ROOT, free_port, needed, note_console, note_foreign, settle
 from tests.browser.strokes import SEVEN
 from tests.browser.test_draw import answer, draw
 from tests.browser.test_walk import PAGES, go, upload
@@ -115,7 +115,7 @@ def test_the_app_works_behind_the_proxy_and_its_policy_forbids_nothing_of_it(
     page.faults = []
     page.on("pageerror", lambda error: page.faults.append(f"script: {error}"))
     page.on("request", lambda request: note_foreign(page, request.url, home))
-    page.on("console", lambda line: note_forbidden(page, line.text))
+    page.on("console", lambda line: note_console(page, line.text))
     page.goto(f"{home}/data")
     settle(page)
     upload(page, band_files)

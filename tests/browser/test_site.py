@@ -19,7 +19,16 @@ from dashboard.web import pieces as pieces_
 from nnengine import read_idx
 from nnengine.kernels.wasm import ahead_of_time
 from nnengine.storage import links
-from tests.browser.conftest import OPENED_S, PHONE, ROOT, note_foreign, served, settle, unfold
+from tests.browser.conftest import (
+    OPENED_S,
+    PHONE,
+    ROOT,
+    note_console,
+    note_foreign,
+    served,
+    settle,
+    unfold,
+)
 from tests.browser.strokes import SEVEN
 from tests.browser.test_draw import answered, draw, said
 from tests.browser.test_walk import PAGES, UNHEARD, choose_source, go, metric, restore, upload
@@ -60,6 +69,7 @@ def tab(lonely):
         page.set_default_timeout(PATIENCE_MS)
         page.faults = faults
         page.on("pageerror", lambda error: faults.append(f"script: {error}"))
+        page.on("console", lambda line: note_console(page, line.text))
         if not far:
             page.on("request", lambda request: note_foreign(page, request.url, site))
         page.goto(site + path)
