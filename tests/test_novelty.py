@@ -117,6 +117,19 @@ def test_a_line_goes_with_the_record_into_npz_files_and_links_and_not_into_nnm()
     assert not novelty.line_of(modelfile.load(modelfile.to_bytes(network, "nnm"))).own
 
 
+@pytest.mark.parametrize("guard", [{}, {"guard": 1}, {"guard": novelty.GUARD + 1}])
+def test_a_line_that_was_fitted_for_another_guard_is_not_this_ones(guard, monkeypatch):
+    network = taught()
+    network.training = ({"steps": 1, "novelty": {"line": 0, "price": 0, "images": 9} | guard},)
+    for found in (network, modelfile.load(modelfile.to_bytes(network))):
+        assert novelty.line_of(found) == novelty.line_of(models.shipped("original"))
+        assert not novelty.line_of(found).own
+    assert not novelty.line_of(links.decode(links.encode(network)).network).own
+    monkeypatch.setattr(links, "_line", lambda network: [0, 0, 9])  # as in links made before
+    old = links.encode(network)
+    assert not novelty.line_of(links.decode(old).network).own
+
+
 def test_a_network_without_a_record_has_no_room_for_a_line():
     with pytest.raises(ConfigError, match="no record of its training"):
         novelty.with_line(Network.build([784, 10]), LINE)
@@ -124,7 +137,9 @@ def test_a_network_without_a_record_has_no_room_for_a_line():
 
 def test_a_file_or_a_link_whose_line_is_no_number_is_refused():
     network = taught()
-    network.training = ({"steps": 1, "novelty": {"line": "far", "price": 0.0, "images": 1}},)
+    network.training = (
+        {"steps": 1, "novelty": {"line": "far", "price": 0.0, "images": 1, "guard": 2}},
+    )
     with pytest.raises(nnengine.EngineError, match="novelty, line: expected a number"):
         modelfile.to_bytes(network)
     with pytest.raises(nnengine.FormatError, match="this link says none is"):

@@ -31,6 +31,9 @@ LAST, FIRST = 4.0, -5.3
 READABLE_PX = (8, 64)
 STRANGE = Augmentation(shift=1, rotation=15, scale=0.15, shear=0.25, elastic=1, stroke_width=1.5)
 KEY = "novelty"  # of a training record
+# Which guard lines on record are of: another number with every new one, whose odds are others.
+# Lines of the first one have none.
+GUARD = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +51,9 @@ class Line:
 
     def as_dict(self) -> dict[str, Any]:
         """Return what a training record keeps of it."""
-        return {"line": self.value, "price": self.price, "images": self.images}
+        return {
+            "line": self.value, "price": self.price, "images": self.images, "guard": GUARD,
+        }  # fmt: skip
 
 
 def applies(network: Network) -> bool:
@@ -123,7 +128,10 @@ def _line_above(found: np.ndarray, price: float) -> float:
 
 
 def line_of(network: Network) -> Line | None:
-    """Return the line on record for a network, or the guard's own; None where it does not apply."""
+    """Return the line on record for a network, or the guard's own; None where it does not apply.
+
+    One that was fitted for an earlier guard says nothing of this one's odds.
+    """
     from .. import models
 
     if not applies(network):
@@ -133,7 +141,7 @@ def line_of(network: Network) -> Line | None:
 
 def _on_record(network: Network, own: bool) -> Line | None:
     found = network.training[-1].get(KEY) if network.training else None
-    if not isinstance(found, dict):
+    if not isinstance(found, dict) or found.get("guard") != GUARD:
         return None
     return Line(value=found["line"], price=found["price"], images=found["images"], own=own)
 

@@ -38,7 +38,8 @@ _MAX_BODY = 9 * _MAX_PARAMETERS + _MAX_HEADER + 2  # nothing longer is ever unpa
 _HEAD = struct.Struct("<2sBBII")  # mark, version, bits, CRC-32, length
 _BYTE_SCALE = 1 / 255
 _CLIPS = np.linspace(0.4, 1, 25, dtype=np.float32)  # of the largest weight, tried in turn
-_NOVELTY = ("line", "price", "images")  # of a training record's "novelty"
+# Of a training record's "novelty". Links made before had no guard's number, and lines of another.
+_NOVELTY = ("line", "price", "images", "guard")
 _MOST_NAMES, _MOST_TEXT = 1_000, 80
 _MOST_LAYERS, _MOST_SPECS = 2_000, 100  # letters, and layers
 
@@ -198,14 +199,14 @@ def _header(network: Network, name: str, accuracy: float | None, judged_on: str)
 
 
 def _line(network: Network) -> list[float] | None:
-    """Return what stands on record of the images that look like none: line, price, images."""
+    """Return what stands on record of the images that look like none, in the order of _NOVELTY."""
     found = network.training[-1].get("novelty") if network.training else None
-    return [found[name] for name in _NOVELTY] if found else None
+    return [found[name] for name in _NOVELTY] if found and "guard" in found else None
 
 
 def _records(fields: dict[str, Any]) -> tuple[dict[str, Any], ...]:
     record = {"steps": fields["steps"]} if fields["steps"] or fields["none"] else {}
-    if fields["none"]:
+    if fields["none"] and len(fields["none"]) == len(_NOVELTY):
         record["novelty"] = dict(zip(_NOVELTY, fields["none"], strict=True))
     return (record,) if record else ()
 
@@ -373,10 +374,10 @@ def _number(value: Any, least: float, most: float) -> bool:
 
 
 def _is_line(value: Any) -> bool:
-    if not isinstance(value, list) or len(value) != len(_NOVELTY):
+    if not isinstance(value, list) or len(value) not in (len(_NOVELTY) - 1, len(_NOVELTY)):
         return False
-    line, price, images = value
-    whole = type(images) is int and _number(images, 0, 2**53)
+    line, price, *counts = value
+    whole = all(type(count) is int and _number(count, 0, 2**53) for count in counts)
     return _number(line, -1e3, 1e3) and _number(price, 0, 1) and whole
 
 

@@ -109,6 +109,16 @@ def _table(fields: Mapping[str, Check], *, whole: bool = False, closed: bool = F
     return check
 
 
+_line = _table({"line": _number, "price": _number, "images": _count}, whole=True)
+_line_of = _table({"guard": _count})  # unsaid of the first
+
+
+def _novelty(where: str, value: Any) -> None:
+    """Hold the line from where on an image is refused to three numbers, and its guard's."""
+    _line(where, value)
+    _line_of(where, value)
+
+
 def _config(where: str, value: Any) -> None:
     """Hold the settings to their rows; those of networks, and of other versions, to being short."""
     if not isinstance(value, dict):
@@ -207,5 +217,5 @@ _FIELDS: dict[str, Check] = {
     "history": _history,
     "changes": _changes,
     "signals": _signals,
-    "novelty": _table({"line": _number, "price": _number, "images": _count}, whole=True),
+    "novelty": _novelty,
 }
