@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 import pytest
@@ -10,26 +11,26 @@ from playwright.sync_api import Page, expect
 from dashboard.runs.lesson import STEPS
 from tests.browser.conftest import OPENED_S, note_console, note_foreign, settle
 
+MENDED = 2  # steps until a fault was made and mended
 STEP_S = 300  # of a run on the built-in digits, on a machine that others keep busy
 SHARE = re.compile(r"([\d.]+) % of the test images are answered rightly")
 
 
-def play(page: Page, step_s: float = STEP_S, looked=lambda number: None) -> list[float]:
-    """Press Begin, and Next as long as there is one; return what each step's run reached, in %.
+def play(page: Page, steps=STEPS, step_s: float = STEP_S, looked=lambda number: None) -> dict:
+    """Press Begin, and Next for every other step; return what each step's run reached, in %.
 
     looked: called with the number of each step when all of it is shown.
     """
-    reached = []
-    for number, step in enumerate(STEPS):
+    reached = {}
+    for number, step in enumerate(steps):
         page.get_by_role("button", name="Next" if number else "Begin", exact=True).click()
         title = re.compile(rf"^{re.escape(step.title)}\b")  # help may follow
         expect(page.get_by_role("heading", name=title)).to_be_visible(timeout=60_000)
         said = page.get_by_text(SHARE)
         expect(said).to_be_visible(timeout=step_s * 1000)
         settle(page)
-        reached.append(float(SHARE.search(said.inner_text())[1]))
+        reached[step.key] = float(SHARE.search(said.inner_text())[1])
         looked(number)
-    expect(page.get_by_text("That was the last step")).to_be_visible()
     return reached
 
 
@@ -49,10 +50,14 @@ def test_the_lesson_plays_through_and_its_last_step_is_its_best(request, lonely,
         timeout=OPENED_S * 1000
     )
     settle(page)
-    reached = dict(zip((step.key for step in STEPS), play(page), strict=True))
-    assert reached["bright"] < 70 < reached["whole"] < reached["windows"]
-    assert reached["classes"] < 40 and reached["low"] < reached["faster"]
-    assert max(reached.values()) == reached["windows"] > 95
+    # A tab takes a minute for the last ones: the whole lesson in it is among the long tests.
+    whole = host == "server" or "NNENGINE_LONG" in os.environ
+    reached = play(page, STEPS if whole else STEPS[:MENDED])
+    assert reached["bright"] < 70 < reached["whole"]
+    if whole:
+        expect(page.get_by_text("That was the last step")).to_be_visible()
+        assert reached["classes"] < 40 and reached["low"] < reached["faster"]
+        assert reached["whole"] < max(reached.values()) == reached["windows"] > 95
     # Beside it stands what every run reached, the same figures once more.
     ladder = page.locator(".st-key-lesson-steps").inner_text()
     for share in reached.values():
