@@ -8,7 +8,8 @@ the same digits that are none any more (`KINDS`), and others drawn here from cha
 alphabet of strokes (`BY_THEMSELVES`). Outlier exposure is Hendrycks, Mazeika & Dietterich's (2019);
 outliers turned out of the data itself are Tack et al.'s (2020). What `novelty.py` measures it on,
 clothing, noise, its scribbles and letters in fonts, is never seen. What it refuses of a kind left
-out (`--without`) says how far that carries.
+out (`--without`) says how far that carries. A new guard has new odds: `novelty.GUARD` goes up by
+one before it is made.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
 import numpy as np
@@ -128,6 +129,11 @@ def test_a_line_that_was_fitted_for_another_guard_is_not_this_ones(guard, monkey
     monkeypatch.setattr(links, "_line", lambda network: [0, 0, 9])  # as in links made before
     old = links.encode(network)
     assert not novelty.line_of(links.decode(old).network).own
+
+
+def test_a_new_guard_has_a_new_number():
+    digest = hashlib.sha256(models.guard().theta.tobytes()).hexdigest()
+    assert {2: "d9a92ae91aa80f0f"} == {novelty.GUARD: digest[:16]}
 
 
 def test_a_network_without_a_record_has_no_room_for_a_line():

@@ -8,7 +8,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from dashboard.runs.lesson import STEPS
+from dashboard.runs.lesson import STEPS, Step
 from tests.browser.conftest import OPENED_S, note_console, note_foreign, settle
 
 MENDED = 2  # steps until a fault was made and mended
@@ -16,21 +16,17 @@ STEP_S = 300  # of a run on the built-in digits, on a machine that others keep b
 SHARE = re.compile(r"([\d.]+) % of the test images are answered rightly")
 
 
-def play(page: Page, steps=STEPS, step_s: float = STEP_S, looked=lambda number: None) -> dict:
-    """Press Begin, and Next for every other step; return what each step's run reached, in %.
-
-    looked: called with the number of each step when all of it is shown.
-    """
+def play(page: Page, steps: tuple[Step, ...]) -> dict[str, float]:
+    """Press Begin, and Next for every other step; return what each step's run reached, in %."""
     reached = {}
     for number, step in enumerate(steps):
         page.get_by_role("button", name="Next" if number else "Begin", exact=True).click()
         title = re.compile(rf"^{re.escape(step.title)}\b")  # help may follow
         expect(page.get_by_role("heading", name=title)).to_be_visible(timeout=60_000)
         said = page.get_by_text(SHARE)
-        expect(said).to_be_visible(timeout=step_s * 1000)
+        expect(said).to_be_visible(timeout=STEP_S * 1000)
         settle(page)
         reached[step.key] = float(SHARE.search(said.inner_text())[1])
-        looked(number)
     return reached
 
 
